@@ -1,0 +1,1 @@
+"""What every room shares: errors, options, pixel sizes, planes, tiles, progress, results."""
