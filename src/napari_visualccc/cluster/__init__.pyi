@@ -3,10 +3,12 @@ from .choose_k import choose_k as choose_k
 from .edit import clean as clean
 from .edit import measure_clusters as measure_clusters
 from .edit import merge as merge
+from .edit import remove_specks as remove_specks
 from .edit import to_mask as to_mask
-from .pixels import ClusterModel as ClusterModel
-from .pixels import ClusterOptions as ClusterOptions
-from .pixels import ClusterResult as ClusterResult
-from .pixels import apply_clusters as apply_clusters
+from .fitting import fit_clusters as fit_clusters
+from .labelling import apply_clusters as apply_clusters
+from .options import ClusterOptions as ClusterOptions
 from .pixels import cluster_pixels as cluster_pixels
-from .pixels import fit_clusters as fit_clusters
+from .results import ClusterModel as ClusterModel
+from .results import ClusterResult as ClusterResult
+from .sampling import FeatureStore as FeatureStore

@@ -135,9 +135,7 @@ class OptionSpec:
 
     def _check_choice(self, value: Any) -> str:
         if str(value) not in self.choices:
-            raise OptionError(
-                f"{self.label} ({self.flag}) knows {', '.join(self.choices)}, not {str(value)!r}"
-            )
+            raise OptionError(f"{self.label} ({self.flag}) knows {', '.join(self.choices)}, not {str(value)!r}")
         return str(value)
 
     def _expected(self) -> str:
@@ -202,9 +200,7 @@ O = TypeVar("O", bound=Options)  # noqa: E741
 def specs(options: type[Options]) -> tuple[OptionSpec, ...]:
     """All options that a class declares, in order."""
     return tuple(
-        OptionSpec(name=f.name, **f.metadata["option"])
-        for f in dataclasses.fields(options)
-        if "option" in f.metadata
+        OptionSpec(name=f.name, **f.metadata["option"]) for f in dataclasses.fields(options) if "option" in f.metadata
     )
 
 
@@ -214,9 +210,7 @@ def add_arguments(parser: argparse.ArgumentParser, options: type[Options]) -> No
         text = spec.help + (f" Allowed: {', '.join(spec.choices)}." if spec.choices else "")
         text += f" Default: {spec.text(spec.default)}{' ' + spec.unit if spec.unit else ''}."
         if spec.kind == "bool":
-            parser.add_argument(
-                spec.flag, action=argparse.BooleanOptionalAction, default=None, help=spec.help
-            )
+            parser.add_argument(spec.flag, action=argparse.BooleanOptionalAction, default=None, help=spec.help)
         else:
             metavar = "K|auto" if spec.name == "k" else spec.kind.upper()
             parser.add_argument(spec.flag, default=None, metavar=metavar, help=text.replace("%", "%%"))

@@ -27,7 +27,9 @@ _OTHERS = {
     "ev": ("eV", 1.0), "kev": ("eV", 1e3), "mev": ("eV", 1e-3),
     "s": ("s", 1.0), "sec": ("s", 1.0), "ms": ("s", 1e-3), "µs": ("s", 1e-6), "us": ("s", 1e-6),
 }  # fmt: skip
-_NO_UNIT = {"", "[]", "none", "px", "pixel", "pixels", "<undefined>", "undefined", "dimensionless", "unitless", "1", "n/a"}  # fmt: skip
+_NO_UNIT = {
+    "", "[]", "none", "px", "pixel", "pixels", "<undefined>", "undefined", "dimensionless", "unitless", "1", "n/a",
+}  # fmt: skip
 
 # What an electron microscope can produce, with room on both sides: from a thousandth of an atom to a millimetre.
 PLAUSIBLE = {NANOMETRE: (1e-5, 1e6), RECIPROCAL: (1e-8, 1e4), "mrad": (1e-9, 1e4)}

@@ -53,9 +53,7 @@ class Planes:
         self.is_rgb = structured or (_looks_rgb(data.shape) if rgb is None else rgb)
         spatial = data.shape[:-1] if self.is_rgb else data.shape
         if len(spatial) < 2:
-            raise InputError(
-                f"{name} has shape {tuple(data.shape)}: an image needs at least two axes, (Y, X)"
-            )
+            raise InputError(f"{name} has shape {tuple(data.shape)}: an image needs at least two axes, (Y, X)")
         if 0 in spatial:
             raise InputError(f"{name} is empty: its shape is {tuple(data.shape)}")
         if data.dtype.kind not in "buifc":
@@ -73,6 +71,21 @@ class Planes:
         return self.shape[1:]
 
     @property
+    def plane_pixels(self) -> int:
+        """Pixels in one plane."""
+        return self.shape[1] * self.shape[2]
+
+    @property
+    def source_id(self) -> int:
+        """Identity of the array behind the planes, to recognise it while it lives."""
+        return id(self._data)
+
+    @property
+    def in_memory(self) -> bool:
+        """True if reading a region costs no more than copying it (NumPy arrays and memory maps)."""
+        return isinstance(self._data, np.ndarray)
+
+    @property
     def size(self) -> int:
         """Pixels in all planes together."""
         return int(np.prod(self.shape, dtype=np.int64))
@@ -85,7 +98,8 @@ class Planes:
             return np.dtype(np.uint8)
         if dtype.kind == "c":
             return np.dtype(np.float32 if dtype.itemsize <= 8 else np.float64)
-        return dtype.newbyteorder("=")
+        native: np.dtype[Any] = dtype.newbyteorder("=")
+        return native
 
     @property
     def is_integer(self) -> bool:
@@ -111,11 +125,11 @@ class Planes:
             values = np.abs(values)
         if self.is_rgb:
             values = _luminance(values)
-        return values.astype(self.dtype, copy=False)
+        return np.asarray(values, self.dtype)
 
     def plane(self, index: int, region: Region = WHOLE) -> NDArray[np.float32]:
         """Values of a plane as float32, NaN where the source is not finite."""
-        values = self.read(index, region).astype(np.float32)
+        values: NDArray[np.float32] = self.read(index, region).astype(np.float32)
         values[~np.isfinite(values)] = np.nan
         return values
 
@@ -149,7 +163,7 @@ def _plain_colours(data: Any) -> tuple[Any, bool]:
     base = kinds.pop()
 
     def view(block: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(block).view(base).reshape(*block.shape, len(names))
+        return np.asarray(np.ascontiguousarray(block).view(base).reshape(*block.shape, len(names)))
 
     if hasattr(data, "map_blocks"):
         chunks = (*data.chunks, (len(names),))
@@ -159,4 +173,4 @@ def _plain_colours(data: Any) -> tuple[Any, bool]:
 
 def _luminance(colours: NDArray[Any]) -> NDArray[Any]:
     grey = colours[..., :3] @ _LUMINANCE
-    return np.rint(grey).astype(colours.dtype) if colours.dtype.kind in "ui" else grey
+    return np.asarray(np.rint(grey).astype(colours.dtype) if colours.dtype.kind in "ui" else grey)

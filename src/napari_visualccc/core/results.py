@@ -126,22 +126,16 @@ def fingerprint(planes: Planes) -> str:
     is recognised in milliseconds (the text then starts with ``sampled-``).
     """
     height, width = planes.plane_shape
-    digest = hashlib.blake2b(
-        repr((planes.leading, height, width, str(planes.dtype))).encode(), digest_size=16
-    )
-    total_rows = len(planes) * height
-    rows = max(1, _HASH_BLOCK_PIXELS // width)
-    if total_rows <= rows * _HASH_BLOCKS:
-        starts = range(0, total_rows, rows)
+    digest = hashlib.blake2b(repr((planes.leading, height, width, str(planes.dtype))).encode(), digest_size=16)
+    if planes.size <= _HASH_BLOCKS * _HASH_BLOCK_PIXELS:
+        bands = [(index, slice(None)) for index in range(len(planes))]
         kind = "blake2b"
     else:
-        starts = np.linspace(0, total_rows - rows, _HASH_BLOCKS).astype(int).tolist()  # type: ignore[assignment]
+        rows = min(height, max(1, _HASH_BLOCK_PIXELS // width))
+        firsts = np.linspace(0, len(planes) * height - 1, _HASH_BLOCKS).astype(int).tolist()
+        tops = [(first // height, min(first % height, height - rows)) for first in firsts]
+        bands = [(index, slice(top, top + rows)) for index, top in tops]
         kind = "sampled-blake2b"
-    for start in starts:
-        index, row = divmod(start, height)
-        block = planes.read(index, (slice(row, row + rows), slice(None)))
-        digest.update(np.ascontiguousarray(block).tobytes())
-        if row + rows > height and index + 1 < len(planes):  # the block runs over into the next planes
-            left = min(row + rows - height, height)
-            digest.update(planes.read(index + 1, (slice(0, left), slice(None))).tobytes())
+    for index, band in bands:
+        digest.update(np.ascontiguousarray(planes.read(index, (band, slice(None)))).tobytes())
     return f"{kind}:{digest.hexdigest()}"

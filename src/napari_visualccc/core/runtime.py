@@ -47,9 +47,7 @@ def choose_device(wanted: Device | str = Device.AUTO) -> Device:
     if wanted is Device.AUTO:
         return available[0] if available else Device.CPU
     if wanted not in available:
-        raise OptionError(
-            f"device '{wanted}' was asked for, but PyTorch sees none here: use --device auto or cpu"
-        )
+        raise OptionError(f"device '{wanted}' was asked for, but PyTorch sees none here: use --device auto or cpu")
     return wanted
 
 

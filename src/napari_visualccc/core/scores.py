@@ -12,9 +12,7 @@ from napari_visualccc.core.errors import InputError
 Matrix = NDArray[np.int64]
 
 
-def confusion_matrix(
-    true: NDArray[Any], predicted: NDArray[Any], classes: int, *, ignore: int | None = None
-) -> Matrix:
+def confusion_matrix(true: NDArray[Any], predicted: NDArray[Any], classes: int, *, ignore: int | None = None) -> Matrix:
     """Count how often class i was called j.
 
     Parameters
@@ -37,18 +35,14 @@ def confusion_matrix(
         If shapes differ or a label lies outside the classes.
     """
     if true.shape != predicted.shape:
-        raise InputError(
-            f"labels of shape {true.shape} cannot be compared with labels of shape {predicted.shape}"
-        )
+        raise InputError(f"labels of shape {true.shape} cannot be compared with labels of shape {predicted.shape}")
     truth, called = true.ravel().astype(np.int64), predicted.ravel().astype(np.int64)
     if ignore is not None:
         keep = truth != ignore
         truth, called = truth[keep], called[keep]
     for name, labels in (("true", truth), ("predicted", called)):
         if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-            raise InputError(
-                f"{name} labels span {labels.min()} … {labels.max()}, expected 0 … {classes - 1}"
-            )
+            raise InputError(f"{name} labels span {labels.min()} … {labels.max()}, expected 0 … {classes - 1}")
     return np.bincount(truth * classes + called, minlength=classes**2).reshape(classes, classes)
 
 
@@ -91,6 +85,6 @@ def balanced_accuracy(matrix: Matrix) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _ratio(part: Any, whole: Any) -> Any:
+def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
     part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))

@@ -47,9 +47,7 @@ class ImageSignal:
     def __post_init__(self) -> None:
         shape = tuple(self.data.shape[:-1] if self.rgb else self.data.shape)
         if shape != tuple(axis.size for axis in self.axes):
-            raise ValueError(
-                f"axes {[axis.size for axis in self.axes]} do not fit data of shape {self.data.shape}"
-            )
+            raise ValueError(f"axes {[axis.size for axis in self.axes]} do not fit data of shape {self.data.shape}")
 
     @property
     def pixel_size(self) -> PixelSize:

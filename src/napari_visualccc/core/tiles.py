@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,11 @@ class Tile:
 
     core: tuple[slice, slice]
     outer: tuple[slice, slice]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Row and column of the first pixel of the core: tells a tile from all others of its plane."""
+        return self.core[0].start, self.core[1].start
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -94,9 +100,7 @@ def overlapping_tiles(shape: Shape, size: int, overlap: int) -> list[Tile]:
     if not 0 <= overlap < size:
         raise ValueError(f"overlap must lie in 0 … {size - 1}, not {overlap}")
     rows, columns = (_starts(length, size, overlap) for length in shape)
-    boxes = [
-        (slice(y, min(y + size, shape[0])), slice(x, min(x + size, shape[1]))) for y in rows for x in columns
-    ]
+    boxes = [(slice(y, min(y + size, shape[0])), slice(x, min(x + size, shape[1]))) for y in rows for x in columns]
     return [Tile(box, box) for box in boxes]
 
 
@@ -131,7 +135,7 @@ def _weights_1d(length: int, size: int, overlap: int) -> dict[int, NDArray[np.fl
     raw = np.zeros((len(starts), length))
     for row, start in enumerate(starts):
         stop = min(start + size, length)
-        distance = np.minimum(np.arange(start, stop) - start, stop - 1 - np.arange(start, stop)) + 0.5
+        distance: NDArray[Any] = np.minimum(np.arange(start, stop) - start, stop - 1 - np.arange(start, stop)) + 0.5
         # A tile that touches the border of the plane has no neighbour there and keeps its full weight.
         if start == 0:
             distance = stop - np.arange(start, stop) - 0.5
