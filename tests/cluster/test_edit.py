@@ -83,3 +83,14 @@ def test_mask_of_several_labels():
     mask = to_mask(result, [1, 3])
     assert mask.dtype == np.uint8
     np.testing.assert_array_equal(mask, np.isin(IMAGE, [10, 120]))
+
+
+@pytest.mark.parametrize("min_size", [3, 12])
+def test_specks_are_the_same_tile_by_tile(monkeypatch, min_size):
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.integers(1, 4, (12, 12)), np.ones((10, 10), int)).astype(np.uint8)
+    noise = rng.random(labels.shape) < 0.03
+    labels[noise] = rng.integers(1, 4, noise.sum())
+    whole = remove_specks(labels, min_size)
+    monkeypatch.setattr("napari_visualccc.cluster.edit._SPECK_TILE", 16)
+    np.testing.assert_array_equal(remove_specks(labels, min_size), whole)

@@ -8,8 +8,8 @@ from napari_visualccc.cluster import (
     apply_clusters,
     cluster_pixels,
     fit_clusters,
+    sampling,
 )
-from napari_visualccc.cluster import sampling
 from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
@@ -169,7 +169,7 @@ def test_specks_are_removed_when_asked():
     image[10, 10] = 255 - image[10, 10]
     result = cluster_pixels(image, ClusterOptions(k=3, min_size=30))
     assert (result.labels == TRUTH).all()
-    assert result.table.pixels.tolist() == [(TRUTH == label).sum() for label in (1, 2, 3)]
+    assert result.table.pixels.tolist() == [(label == TRUTH).sum() for label in (1, 2, 3)]
 
 
 def test_auto_k_finds_the_number_of_phases():

@@ -13,13 +13,15 @@ from napari_visualccc.cluster.results import ClusterResult
 from napari_visualccc.cluster.tables import Moments
 from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.planes import as_planes
+from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.scan import scan
 from napari_visualccc.core.tiles import Tile
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_SPECK_TILE = 1024
 
 
 def merge(result: ClusterResult, labels: Iterable[int]) -> ClusterResult:
@@ -67,21 +69,41 @@ def remove_specks(labels: NDArray[np.uint8], min_size: int, *, progress: Progres
     min_size
         Patches (connected by their edges) with fewer pixels go to the nearest larger patch.
     """
+    cleaned = np.array(labels)
+    planes = cleaned.reshape(-1, *labels.shape[-2:])
+
+    def fill(values: NDArray[np.uint8], index: int, tile: Tile) -> None:
+        planes[index][tile.core] = _without_specks(values, min_size)[tile.inner]
+
+    # A patch that reaches from the core beyond the halo has more than `min_size` pixels: tiles judge like the whole.
+    for _ in scan(
+        Planes(labels),
+        fill,
+        tile_size=max(_SPECK_TILE, 4 * min_size),
+        halo=2 * min_size,
+        native=True,
+        progress=progress,
+        message="removing specks",
+    ):
+        pass
+    return cleaned
+
+
+def _without_specks(values: NDArray[np.uint8], min_size: int) -> NDArray[np.uint8]:
     from scipy import ndimage
     from skimage.measure import label as connected
 
-    cleaned = np.array(labels)
-    planes = cleaned.reshape(-1, *labels.shape[-2:])
-    for plane in silent(progress).steps(planes, len(planes), message="removing specks"):
-        patches = connected(plane, background=0, connectivity=1)
-        small = np.bincount(patches.ravel()) < min_size
-        small[0] = False
-        specks = small[patches]
-        anchors = ~specks & (plane > 0)
-        if specks.any() and anchors.any():
-            nearest = ndimage.distance_transform_edt(~anchors, return_distances=False, return_indices=True)
-            plane[specks] = plane[tuple(nearest)][specks]
-    return cleaned
+    patches = connected(values, background=0, connectivity=1)
+    small = np.bincount(patches.ravel()) < min_size
+    small[0] = False
+    specks = small[patches]
+    anchors = ~specks & (values > 0)
+    if not (specks.any() and anchors.any()):
+        return values
+    nearest = ndimage.distance_transform_edt(~anchors, return_distances=False, return_indices=True)
+    filled = values.copy()
+    filled[specks] = values[tuple(nearest)][specks]
+    return filled
 
 
 def clean(result: ClusterResult, images: Any, min_size: int, *, rgb: bool | None = None,

@@ -25,7 +25,7 @@ Cost = Callable[[NDArray[np.int64], NDArray[np.int64]], Vector]
 
 # Points handled at once: their scores for a handful of clusters stay in the second-level cache.
 _BLOCK = 1 << 14
-_RESTARTS = 12
+RESTARTS = 12
 _SEEDING_POINTS = 1 << 14
 _FIT_POINTS = 1 << 18
 _MAX_ITERATIONS = 100
@@ -218,7 +218,9 @@ class Centers:
     inertia: float
 
 
-def fit(points: Points, k: int, *, seed: int = 0, progress: Progress | None = None) -> Centers:
+def fit(
+    points: Points, k: int, *, seed: int = 0, restarts: int = RESTARTS, progress: Progress | None = None
+) -> Centers:
     """Find k centres with a small inertia.
 
     Parameters
@@ -229,10 +231,12 @@ def fit(points: Points, k: int, *, seed: int = 0, progress: Progress | None = No
         Number of clusters; fewer come back if there are fewer distinct points.
     seed
         Same seed, same centres.
+    restarts
+        How many seedings are tried.
 
     Notes
     -----
-    Twelve greedy k-means++ seedings [3]_ run to convergence on 16 384 points, the best goes on with all.
+    By default twelve greedy k-means++ seedings [3]_ run to convergence on 16 384 points, the best goes on with all.
     The excess inertia from sampling is about ``k · features / n``, a few 10⁻⁴ at worst.
     """
     progress = silent(progress)
@@ -242,8 +246,8 @@ def fit(points: Points, k: int, *, seed: int = 0, progress: Progress | None = No
         points = points[rng.choice(len(points), _FIT_POINTS, replace=False)]
     few = points[rng.permutation(len(points))[:_SEEDING_POINTS]]
     best: Centers | None = None
-    for attempt in progress.part(0, 0.7).steps(range(_RESTARTS), message="seeding clusters"):
-        found = _lloyd(few, _plus_plus(few, k, random_generator(seed, k, attempt)), progress)
+    for attempt in progress.part(0, 0.7).steps(range(restarts), message="seeding clusters"):
+        found = _lloyd(few, _plus_plus(few, k, random_generator(seed, k, attempt)), progress.quiet())
         if best is None or found.inertia < best.inertia:
             best = found
     assert best is not None
@@ -252,8 +256,8 @@ def fit(points: Points, k: int, *, seed: int = 0, progress: Progress | None = No
 
 def _lloyd(points: Points, centers: Points, progress: Progress) -> Centers:
     previous = np.inf
-    for _ in range(_MAX_ITERATIONS):
-        progress.check()
+    for iteration in range(_MAX_ITERATIONS):
+        progress(iteration / _MAX_ITERATIONS, "moving clusters")
         given = assign(points, centers)
         if previous - given.inertia <= _TOLERANCE * given.inertia:
             break

@@ -50,6 +50,10 @@ class Progress:
         if self._report is not None:
             self._report(min(max(fraction, 0.0), 1.0), message)
 
+    def quiet(self) -> Progress:
+        """Progress that can be cancelled like this one but reports to nobody."""
+        return Progress(None, self._is_cancelled)
+
     def check(self) -> None:
         """Raise `Cancelled` if the user wants the work to stop, and report nothing."""
         if self._is_cancelled is not None and self._is_cancelled():

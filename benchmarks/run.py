@@ -1,0 +1,21 @@
+"""Run every benchmark, or those named: ``python benchmarks/run.py [kmeans import …]``; fails if a target is missed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+    failed = [
+        name for name in wanted if subprocess.run([sys.executable, HERE / f"bench_{name}.py"], check=False).returncode
+    ]
+    if failed:
+        sys.stderr.write(f"targets missed: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""`visualccc`: parse, call, print.
+
+Each command is one function of the package behind flags made from its options. With ``--json`` one JSON object and
+nothing else goes to stdout; words for people go to stderr. Exit codes: 0 done, 2 the user must change something,
+1 a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from napari_visualccc._version import __version__
+from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.progress import Progress
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: its words, how its flags are declared, and what it does.
+
+    `run` returns the object that ``--json`` prints; `show` turns it into lines for people.
+    """
+
+    name: str
+    help: str
+    example: str
+    declare: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Progress], Answer]
+    show: Callable[[Answer], list[str]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give back its exit code."""
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    bar = _Bar(sys.stderr.isatty() and not parsed.json)
+    try:
+        answer = parsed.command.run(parsed, Progress(bar))
+    except VisualCCCError as error:
+        bar.clear()
+        sys.stderr.write(f"visualccc: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        bar.clear()
+        sys.stderr.write("visualccc: cancelled\n")
+        return 2
+    bar.clear()
+    print(json.dumps(_plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)))
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of printing all flags."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"visualccc: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of the whole command line."""
+    parser = _Parser(
+        prog="visualccc", description="Classify, segment, cluster and map electron micrographs of materials."
+    )
+    parser.add_argument("--version", action="version", version=f"visualccc {__version__}")
+    parts = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _commands():
+        part = parts.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help,
+            epilog=f"example:\n  {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.declare(part)
+        part.add_argument("--json", action="store_true", help="Print one JSON object and nothing else on stdout.")
+        part.set_defaults(command=command)
+    return parser
+
+
+def _commands() -> tuple[Command, ...]:
+    return (
+        Command("info", "What the reader sees in an image file or folder.", "visualccc info scan.dm4 --json",
+                _declare_info, _info, _show_info),
+        Command("cluster", "Group pixels by likeness; labels dark to bright, and a table of areas.",
+                "visualccc cluster scan.dm4 --k 3 --features intensity,local --output clusters",
+                _declare_cluster, _cluster, _show_cluster),
+        Command("demo", "The whole workflow on the built-in sample micrographs.", "visualccc demo --output demo-output",
+                _declare_demo, _demo, _show_demo),
+    )  # fmt: skip
+
+
+def _declare_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="Image file in any format that the plugin reads, or a folder.")
+
+
+def _info(arguments: argparse.Namespace, _: Progress) -> Answer:
+    from napari_visualccc.io import read
+
+    return {"path": arguments.path, "signals": [signal.summary() for signal in read(arguments.path)]}
+
+
+def _show_info(answer: Answer) -> list[str]:
+    lines = [answer["path"]]
+    for number, signal in enumerate(answer["signals"]):
+        shape = " × ".join(str(n) for n in signal["shape"])
+        y, x = signal["pixel_size"]
+        size = "not calibrated (px)" if signal["unit"] == "px" else f"{y:.6g} × {x:.6g} {signal['unit']} (y × x)"
+        lines += [f"[{number}] {signal['name']}: {shape} {signal['dtype']}", f"    pixel size {size}"]
+        lines += [
+            f"    axis {axis['name']}: {axis['size']} × {axis['scale']:.6g} {axis['unit']} from {axis['offset']:.6g}"
+            for axis in signal["axes"]
+        ]
+        lines += [f"    {key}: {value}" for key, value in signal["metadata"].items()]
+        lines += [f"    note: {note}" for note in signal["notes"]]
+    return lines
+
+
+def _declare_cluster(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.cluster.options import ClusterOptions
+
+    parser.add_argument("path", metavar="PATH", help="Image file, or folder of images that are clustered alike.")
+    parser.add_argument("--output", metavar="DIR", required=True, help="Folder for labels and tables.")
+    parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
+    add_arguments(parser, ClusterOptions)
+    _declare_device(parser)
+
+
+def _declare_device(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.core.runtime import Device
+
+    parser.add_argument(
+        "--device", default="auto", choices=[str(device) for device in Device], help="Where to compute (k-means: CPU)."
+    )
+
+
+def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.cluster import cluster_pixels
+    from napari_visualccc.cluster.options import ClusterOptions
+    from napari_visualccc.core.runtime import choose_device
+    from napari_visualccc.io import read, write_result
+
+    options = from_arguments(ClusterOptions, arguments)
+    choose_device(arguments.device)
+    signals = _chosen(read(arguments.path), arguments)
+    found = []
+    for number, signal in enumerate(signals):
+        part = progress.part(number / len(signals), (number + 1) / len(signals))
+        result = cluster_pixels(
+            signal.planes, options, pixel_size=signal.pixel_size, name=str(arguments.path), progress=part
+        )
+        stem = Path(arguments.path).stem + (f"_{number}" if len(signals) > 1 else "")
+        written = write_result(result, arguments.output, stem, signal.axes)
+        found.append(
+            {
+                "name": signal.name,
+                "clusters": result.table.to_dict("records"),
+                "inertia": result.inertia,
+                "exact": result.exact,
+                "k": result.k,
+                "pixel_size": [result.pixel_size.y, result.pixel_size.x],
+                "unit": result.pixel_size.unit,
+                "seconds": result.provenance.seconds,
+                "outputs": [str(path) for path in written],
+                "provenance": result.provenance.as_dict(),
+            }
+        )
+    answer = {**found[0], "outputs": [path for one in found for path in one["outputs"]]}
+    answer["seconds"] = sum(one["seconds"] for one in found)
+    return answer if len(found) == 1 else {**answer, "signals": found}
+
+
+def _chosen(signals: list[Any], arguments: argparse.Namespace) -> list[Any]:
+    from napari_visualccc.core.errors import OptionError
+
+    if arguments.signal is None:
+        return signals
+    if not 0 <= arguments.signal < len(signals):
+        raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
+    return [signals[arguments.signal]]
+
+
+def _show_cluster(answer: Answer) -> list[str]:
+    lines = []
+    for one in answer.get("signals", [answer]):
+        lines.append(f"{one['name']}: {one['k']} clusters in {one['seconds']:.2f} s")
+        lines += [
+            f"  {row['label']:>3}  {row['area_fraction']:8.2%}  intensity {row['mean_intensity']:.5g} "
+            f"± {row['std_intensity']:.3g}"
+            for row in one["clusters"]
+        ]
+    return lines + [f"wrote {path}" for path in answer["outputs"]]
+
+
+def _declare_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", metavar="DIR", default="visualccc-demo", help="Folder for pictures and report.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the simulated micrographs.")
+    parser.add_argument(
+        "--viewer",
+        choices=["auto", "never"],
+        default="auto",
+        help="Open the results in napari at the end if there is a display (auto), or never.",
+    )
+
+
+def _demo(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.demo import has_display, open_viewer, run_demo
+
+    answer = run_demo(Path(arguments.output), seed=arguments.seed, progress=progress)
+    if arguments.viewer == "auto" and not arguments.json and has_display():
+        open_viewer()
+    return answer
+
+
+def _show_demo(answer: Answer) -> list[str]:
+    lines = [f"{line['what']}: {line['measured']:.4g} (true {line['true']:.4g})" for line in answer["measured"]]
+    return [*lines, f"wrote {len(answer['outputs'])} files in {answer['seconds']:.1f} s, see {answer['report']}"]
+
+
+def _plain(value: Any) -> Any:
+    """Value in types that JSON has: NaN and infinity become null, NumPy numbers plain ones."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+class _Bar:
+    """Progress bar on a terminal; silent elsewhere."""
+
+    WIDTH = 30
+
+    def __init__(self, visible: bool) -> None:
+        self._visible = visible
+        self._shown = 0.0
+
+    def __call__(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if not self._visible or now - self._shown < 0.1:
+            return
+        self._shown = now
+        filled = round(fraction * self.WIDTH)
+        sys.stderr.write(f"\r\x1b[K{'█' * filled}{'·' * (self.WIDTH - filled)} {fraction:4.0%} {message}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._visible:
+            sys.stderr.write("\r\x1b[K")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
