@@ -48,7 +48,7 @@ class Planes:
     def __init__(self, data: Any, *, rgb: bool | None = None, name: str = "the image") -> None:
         if not (hasattr(data, "shape") and hasattr(data, "dtype")):
             data = np.asarray(data)
-        data, structured = _plain_colours(data)
+        data, structured = plain_colours(data)
         self.name = name
         self.is_rgb = structured or (_looks_rgb(data.shape) if rgb is None else rgb)
         spatial = data.shape[:-1] if self.is_rgb else data.shape
@@ -152,7 +152,7 @@ def _looks_rgb(shape: tuple[int, ...]) -> bool:
     return len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
 
 
-def _plain_colours(data: Any) -> tuple[Any, bool]:
+def plain_colours(data: Any) -> tuple[Any, bool]:
     """RosettaSciIO gives colour as a structured dtype (R, G, B[, A]): view it as a trailing axis."""
     names = getattr(data.dtype, "names", None)
     if not names:

@@ -1,0 +1,12 @@
+from .napari_hooks import EM_PATTERNS as EM_PATTERNS
+from .napari_hooks import calibration_from_file as calibration_from_file
+from .napari_hooks import napari_get_reader as napari_get_reader
+from .napari_hooks import write_image as write_image
+from .napari_hooks import write_labels as write_labels
+from .ome_zarr import write_ome_zarr as write_ome_zarr
+from .readers import read as read
+from .readers import read_folder as read_folder
+from .writers import write_csv as write_csv
+from .writers import write_json as write_json
+from .writers import write_result as write_result
+from .writers import write_tiff as write_tiff

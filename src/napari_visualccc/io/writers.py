@@ -1,0 +1,193 @@
+"""Results to files: OME-TIFF, CSV and JSON, each written beside its place and then moved there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_visualccc.core.errors import OutputError
+from napari_visualccc.core.pixel_size import NANOMETRE, Axis, PixelSize
+from napari_visualccc.core.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Calibration = tuple[Axis, ...] | PixelSize
+# OME-TIFF knows these axes; whatever stands before y and x is called plane (Q) if it is none of them.
+_LETTERS = {"y": "Y", "x": "X", "z": "Z", "time": "T", "t": "T", "channel": "C"}
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Path to write to, moved to `path` when all is well; otherwise the old file stays as it was.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full, the folder is missing or writing is not allowed.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".visualccc-", dir=path.parent))
+        temporary = folder / path.name
+        yield temporary
+        if path.is_dir() and temporary.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary.parent, ignore_errors=True)
+
+
+def axes_for(data: Any, calibration: Calibration, *, rgb: bool = False) -> tuple[Axis, ...]:
+    """Axes of an array: those given, or y and x of a pixel size with plain axes before them."""
+    shape = tuple(data.shape[:-1] if rgb else data.shape)
+    if isinstance(calibration, PixelSize):
+        size = calibration
+        extra = [Axis("z" if len(shape) == 3 else f"axis {i}", n) for i, n in enumerate(shape[:-2])]
+        y, x = shape[-2:]
+        return (*extra, Axis("y", y, size.y, 0.0, size.unit), Axis("x", x, size.x, 0.0, size.unit))
+    if tuple(axis.size for axis in calibration) != shape:
+        raise ValueError(f"axes {[axis.size for axis in calibration]} do not fit data of shape {data.shape}")
+    return tuple(calibration)
+
+
+def write_tiff(
+    path: str | Path,
+    data: Any,
+    calibration: Calibration,
+    *,
+    labels: bool = False,
+    rgb: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write an image or labels as OME-TIFF with its pixel size.
+
+    Parameters
+    ----------
+    path
+        File to make or replace.
+    data
+        Shape (…, Y, X), or (…, Y, X, 3|4) if `rgb`; dask is written plane by plane.
+    calibration
+        Axes of the data, or the size of a pixel.
+    labels
+        Compress, as label images shrink a hundredfold.
+    metadata
+        Record to keep with the image (provenance).
+
+    Notes
+    -----
+    OME knows lengths only. Reciprocal units and angles are kept in the image's description, where our reader finds
+    them; other programs see pixels then, not wrong nanometres.
+    """
+    import tifffile
+
+    path = Path(path)
+    axes = axes_for(data, calibration, rgb=rgb)
+    if data.dtype.kind == "b":
+        data = data.astype(np.uint8)
+    if np.dtype(data.dtype).itemsize == 8 and data.dtype.kind in "iu":
+        data = _narrowed(data)
+    letters = _letters(axes)
+    kept = [
+        {"letter": letter, "name": axis.name, "scale": axis.scale, "offset": axis.offset, "unit": axis.unit}
+        for letter, axis in zip(letters, axes, strict=True)
+    ]
+    description = json.dumps({"visualccc": {"axes": kept, **dict(metadata or {})}}, default=str)
+    about: dict[str, Any] = {"axes": letters + ("S" if rgb else ""), "Name": path.stem, "Description": description}
+    for letter, axis in zip(letters, axes, strict=True):
+        if axis.unit == NANOMETRE and letter in "ZYX":
+            about |= {f"PhysicalSize{letter}": axis.scale, f"PhysicalSize{letter}Unit": "nm"}
+        if axis.unit == "s" and letter == "T":
+            about |= {"TimeIncrement": axis.scale, "TimeIncrementUnit": "s"}
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            _planes(data, rgb),
+            shape=data.shape,
+            dtype=data.dtype,
+            ome=True,
+            photometric="rgb" if rgb else "minisblack",
+            compression="zlib" if labels else None,
+            metadata=about,
+            bigtiff=data.nbytes > 2**31,
+        )
+    return path
+
+
+def _planes(data: Any, rgb: bool) -> Iterator[np.ndarray[Any, Any]]:
+    flat = 3 if rgb else 2
+    for place in np.ndindex(data.shape[:-flat]):
+        yield np.ascontiguousarray(data[place])
+
+
+def _narrowed(data: Any) -> Any:
+    """TIFF readers stumble over 64-bit integers: 32 bits if the values fit, else float64."""
+    low, high = int(data.min()), int(data.max())
+    for dtype in (np.uint32, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return data.astype(dtype)
+    return data.astype(np.float64)
+
+
+def _letters(axes: tuple[Axis, ...]) -> str:
+    letters = ["Y", "X"]
+    for axis in reversed(axes[:-2]):
+        wanted = [_LETTERS.get(axis.name.lower(), "Z"), "Z", "T", "C"]
+        free = [letter for letter in wanted if letter not in letters]
+        if not free:
+            raise OutputError("OME-TIFF holds at most five axes; save as OME-Zarr instead")
+        letters.insert(0, free[0])
+    return "".join(letters)
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a table as CSV, UTF-8, units in the names of the columns."""
+    path = Path(path)
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8")
+    return path
+
+
+def write_json(path: str | Path, record: Mapping[str, Any]) -> Path:
+    """Write a record as JSON."""
+    path = Path(path)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2, default=str), encoding="utf-8")
+    return path
+
+
+def write_result(result: Result, folder: str | Path, stem: str, calibration: Calibration) -> list[Path]:
+    """Write the layers (OME-TIFF), tables (CSV) and provenance (JSON) of a result.
+
+    Returns
+    -------
+    list of Path
+        ``<stem>_<title>.ome.tif``, ``<stem>_<table>.csv``, ``<stem>_provenance.json``.
+    """
+    folder = Path(folder)
+    record = {"provenance": result.provenance.as_dict()}
+    written = [
+        write_tiff(
+            folder / f"{stem}_{layer.title}.ome.tif",
+            layer.data,
+            calibration,
+            labels=layer.kind == "labels",
+            metadata=record,
+        )
+        for layer in result.layers
+    ]
+    written += [write_csv(folder / f"{stem}_{name}.csv", table) for name, table in result.tables.items()]
+    return [*written, write_json(folder / f"{stem}_provenance.json", record["provenance"])]

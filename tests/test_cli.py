@@ -1,0 +1,122 @@
+import json
+import subprocess
+import sys
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from napari_visualccc.cli import build_parser, main
+from napari_visualccc.io import read, write_tiff
+from napari_visualccc.core.pixel_size import PixelSize
+
+RNG = np.random.default_rng(0)
+TRUTH = np.kron(RNG.integers(0, 3, (4, 5)), np.ones((16, 16), int))
+IMAGE = (np.array([30, 110, 200])[TRUTH] + RNG.normal(0, 5, TRUTH.shape)).astype(np.uint8)
+
+
+@pytest.fixture
+def micrograph(tmp_path):
+    path = tmp_path / "scan.ome.tif"
+    write_tiff(path, IMAGE, PixelSize(0.5, 0.5, "nm"))
+    return path
+
+
+def run_json(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    return json.loads(captured.out)
+
+
+def test_info_says_what_was_understood(capsys, micrograph):
+    (signal,) = run_json(capsys, "info", micrograph)["signals"]
+    assert signal["shape"] == list(IMAGE.shape)
+    assert signal["dtype"] == "uint8"
+    assert signal["pixel_size"] == pytest.approx([0.5, 0.5])
+    assert signal["unit"] == "nm"
+    assert [axis["name"] for axis in signal["axes"]] == ["y", "x"]
+    assert "metadata" in signal
+
+
+def test_info_for_people(capsys, micrograph):
+    assert main(["info", str(micrograph)]) == 0
+    assert "0.5 × 0.5 nm" in capsys.readouterr().out
+
+
+def test_cluster_writes_labels_and_table(capsys, micrograph, tmp_path):
+    answer = run_json(capsys, "cluster", micrograph, "--k", "3", "--output", tmp_path / "out")
+    shares = [(TRUTH == phase).mean() for phase in range(3)]
+    assert [row["area_fraction"] for row in answer["clusters"]] == pytest.approx(shares, abs=0.01)
+    assert [row["label"] for row in answer["clusters"]] == [1, 2, 3]
+    assert answer["clusters"][0]["mean_intensity"] == pytest.approx(30, abs=2)
+    assert answer["clusters"][0]["area_nm2"] == pytest.approx(answer["clusters"][0]["pixels"] * 0.25)
+    assert answer["inertia"] > 0
+    assert answer["seconds"] > 0
+    labels_path = next(path for path in answer["outputs"] if path.endswith(".tif"))
+    labels = read(labels_path)[0]
+    assert labels.pixel_size.x == pytest.approx(0.5)
+    np.testing.assert_array_equal(np.squeeze(labels.data), TRUTH + 1)
+    table = next(path for path in answer["outputs"] if path.endswith(".csv"))
+    assert "area_nm2" in open(table, encoding="utf-8").readline()
+
+
+def test_a_folder_is_clustered_as_one_stack(capsys, tmp_path):
+    for name in ("a2.png", "a10.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        iio.imwrite(tmp_path / "in" / name, IMAGE)
+    answer = run_json(capsys, "cluster", tmp_path / "in", "--k", "auto", "--output", tmp_path / "out")
+    assert answer["k"] == 3
+    assert sum(row["pixels"] for row in answer["clusters"]) == 2 * IMAGE.size
+
+
+def test_options_reach_the_engine(capsys, micrograph, tmp_path):
+    answer = run_json(
+        capsys, "cluster", micrograph, "--output", tmp_path, "--k", "2", "--features", "gaussian,local",
+        "--scales", "1,3", "--seed", "7", "--device", "cpu",
+    )  # fmt: skip
+    assert answer["provenance"]["parameters"]["features"] == ["gaussian", "local"]
+    assert answer["provenance"]["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["info", "nowhere.dm3"], "nowhere.dm3"),
+        (["cluster", "nowhere.dm3", "--output", "out"], "nowhere.dm3"),
+        (["cluster", "{image}", "--output", "out", "--k", "0"], "at least 1"),
+        (["cluster", "{image}", "--output", "out", "--k", "some"], "whole number or 'auto'"),
+        (["cluster", "{image}", "--output", "out", "--features", "smell"], "intensity, gaussian"),
+        (["cluster", "{image}", "--output", "out", "--signal", "4"], "there is no 4"),
+        (["cluster", "{image}", "--output", "{image}"], "scan.ome.tif"),
+    ],
+)
+def test_what_the_user_must_change_is_one_line_and_exit_2(capsys, micrograph, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main([argument.format(image=micrograph) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1
+    assert words in captured.err
+
+
+def test_wrong_flags_are_one_line_too(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["cluster"])
+    assert stopped.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["info", "cluster", "demo"])
+def test_every_command_has_help_with_an_example(capsys, command):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([command, "--help"])
+    text = capsys.readouterr().out
+    assert f"visualccc {command}" in text.split("example:")[1]
+
+
+def test_a_bug_is_exit_1_with_a_traceback():
+    code = "import sys, napari_visualccc.io as io; io.read = lambda *_: 1 / 0; from napari_visualccc.cli import main; sys.exit(main(['info', 'x']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
