@@ -1,0 +1,9 @@
+from .crystals import CRYSTALS as CRYSTALS
+from .crystals import Crystal as Crystal
+from .hrtem import HrtemOptions as HrtemOptions
+from .hrtem import hrtem as hrtem
+from .lithium import LithiumOptions as LithiumOptions
+from .lithium import lithium as lithium
+from .porous import PorousOptions as PorousOptions
+from .porous import porous as porous
+from .sample import Sample as Sample

@@ -1,0 +1,2 @@
+from .calibration import PixelSizeWidget as PixelSizeWidget
+from .cluster import ClusterWidget as ClusterWidget

@@ -1,0 +1,66 @@
+"""Putting result layers into the viewer: a new run updates the layer of the last one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_visualccc.layers import METADATA_KEY, LayerData
+
+
+def find_layer(viewer: Any, name: str, kind: str) -> Any:
+    """Layer of that name and kind that we made, or None."""
+    for layer in viewer.layers:
+        if layer.name == name and layer._type_string == kind and METADATA_KEY in layer.metadata:
+            return layer
+    return None
+
+
+def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = False) -> Any:
+    """Show one result layer.
+
+    Parameters
+    ----------
+    viewer
+        napari viewer.
+    entry
+        Data, keywords and kind, from `napari_visualccc.layers.result_layers`.
+    like
+        Source layer, whose rotation, shear and affine the result takes over.
+    keep
+        True leaves an earlier result as it is and adds another layer.
+
+    Returns
+    -------
+    napari.layers.Layer
+        The updated or new layer. What the user set on it (opacity, visibility, order) stays.
+    """
+    data, words, kind = entry
+    existing = None if keep else find_layer(viewer, words["name"], kind)
+    if existing is not None and tuple(existing.data.shape) == tuple(data.shape):
+        update_layer(existing, data, words)
+        return existing
+    extra = {}
+    if like is not None and like.ndim == data.ndim:
+        extra = {"rotate": like.rotate, "shear": like.shear, "affine": like.affine}
+    place = None
+    if existing is not None:
+        words = words | {"opacity": existing.opacity, "visible": existing.visible}
+        place = viewer.layers.index(existing)
+        viewer.layers.remove(existing)
+    active = viewer.layers.selection.active
+    layer = getattr(viewer, f"add_{kind}")(data, **words, **extra)
+    if place is not None:
+        viewer.layers.move(len(viewer.layers) - 1, place)
+    if active is not None and active in viewer.layers:
+        viewer.layers.selection.active = active  # the user goes on with what was selected
+    return layer
+
+
+def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
+    """Give a layer new data, colours, table and record."""
+    if data is not layer.data:
+        layer.data = data
+    for name in ("scale", "translate", "units", "colormap", "features"):
+        if name in words:
+            setattr(layer, name, words[name])
+    layer.metadata = {**layer.metadata, **words.get("metadata", {})}
