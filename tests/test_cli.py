@@ -1,14 +1,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
 from napari_visualccc.cli import build_parser, main
-from napari_visualccc.io import read, write_tiff
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.io import read, write_tiff
 
 RNG = np.random.default_rng(0)
 TRUTH = np.kron(RNG.integers(0, 3, (4, 5)), np.ones((16, 16), int))
@@ -46,7 +47,7 @@ def test_info_for_people(capsys, micrograph):
 
 def test_cluster_writes_labels_and_table(capsys, micrograph, tmp_path):
     answer = run_json(capsys, "cluster", micrograph, "--k", "3", "--output", tmp_path / "out")
-    shares = [(TRUTH == phase).mean() for phase in range(3)]
+    shares = [(phase == TRUTH).mean() for phase in range(3)]
     assert [row["area_fraction"] for row in answer["clusters"]] == pytest.approx(shares, abs=0.01)
     assert [row["label"] for row in answer["clusters"]] == [1, 2, 3]
     assert answer["clusters"][0]["mean_intensity"] == pytest.approx(30, abs=2)
@@ -58,7 +59,7 @@ def test_cluster_writes_labels_and_table(capsys, micrograph, tmp_path):
     assert labels.pixel_size.x == pytest.approx(0.5)
     np.testing.assert_array_equal(np.squeeze(labels.data), TRUTH + 1)
     table = next(path for path in answer["outputs"] if path.endswith(".csv"))
-    assert "area_nm2" in open(table, encoding="utf-8").readline()
+    assert "area_nm2" in Path(table).read_text(encoding="utf-8").splitlines()[0]
 
 
 def test_a_folder_is_clustered_as_one_stack(capsys, tmp_path):
@@ -116,7 +117,10 @@ def test_every_command_has_help_with_an_example(capsys, command):
 
 
 def test_a_bug_is_exit_1_with_a_traceback():
-    code = "import sys, napari_visualccc.io as io; io.read = lambda *_: 1 / 0; from napari_visualccc.cli import main; sys.exit(main(['info', 'x']))"
+    code = (
+        "import sys, napari_visualccc.io as io; io.read = lambda *_: 1 / 0;"
+        "from napari_visualccc.cli import main; sys.exit(main(['info', 'x']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ PLUGINS = {
 }  # fmt: skip
 # Arrays up to this size are loaded at once: plain memory is faster than anything lazy, and errors show at once.
 LOADED_BYTES = 1 << 28
+
+_log = logging.getLogger(__name__)
 
 
 def read_rosetta(path: Path) -> list[ImageSignal]:
@@ -80,7 +83,12 @@ def _read_raw(path: Path, plugin: str) -> list[dict[str, Any]]:
 
 
 def damaged(path: Path, kind: str, error: BaseException) -> FileFormatError:
-    """One clear sentence for whatever a foreign reader stumbled over."""
+    """One clear sentence for whatever a foreign reader stumbled over.
+
+    The frames of the reader are cleared: they may hold the file open.
+    """
+    _log.debug("%s", path, exc_info=error)
+    traceback.clear_frames(error.__traceback__)
     cause = " ".join(str(error).split()) or type(error).__name__
     words = f"{path} cannot be read as a {kind} file: it is damaged, cut short or of another kind"
     return FileFormatError(f"{words} ({cause[:200]})")

@@ -86,7 +86,7 @@ def _signal(path: Path, tiff: Any, number: int, series: Any) -> ImageSignal:
             data, rgb = np.moveaxis(data, place, -1), True
             letters = letters.replace("S", "")
     notes: list[str] = []
-    scales, metadata = _scales(path, tiff, number, series)
+    scales, metadata = _scales(path, tiff, series)
     spatial = data.shape[:-1] if rgb else data.shape
     axes = []
     for letter, size in zip(letters, spatial, strict=True):
@@ -129,13 +129,13 @@ def _lazy_pages(path: Path, number: int, series: Any) -> Any:
 Scales = dict[str, tuple[Any, Any, Any]]
 
 
-def _scales(path: Path, tiff: Any, number: int, series: Any) -> tuple[Scales, dict[str, Any]]:
+def _scales(path: Path, tiff: Any, series: Any) -> tuple[Scales, dict[str, Any]]:
     """Scale, unit and offset by axis letter, and instrument settings."""
     if tiff.is_ome:
-        return _from_ome(tiff.ome_metadata, number), {}
+        return _from_ome(tiff.ome_metadata, tiff.series.index(series)), {}
     if tiff.is_imagej:
         return _from_imagej(tiff, series), {}
-    return _from_rosetta(path, number)
+    return _from_rosetta(path, tiff, series)
 
 
 def _from_ome(xml: str, number: int) -> Scales:
@@ -181,12 +181,15 @@ def _from_imagej(tiff: Any, series: Any) -> Scales:
     return scales
 
 
-def _from_rosetta(path: Path, number: int) -> tuple[Scales, dict[str, Any]]:
-    """Tags of Gatan, FEI, Zeiss, JEOL, Olympus and TVIPS, through RosettaSciIO."""
-    from rsciio import tiff as reader
+def _from_rosetta(path: Path, tiff: Any, series: Any) -> tuple[Scales, dict[str, Any]]:
+    """Tags of Gatan, FEI, Zeiss, JEOL, Olympus and TVIPS, through RosettaSciIO.
 
+    Its public reader would open the file again and leave it open until the garbage collector comes by.
+    """
     try:
-        raw = reader.file_reader(str(path), lazy=True)[number]
+        from rsciio.tiff._api import _read_tiff
+
+        raw = _read_tiff(tiff, series, str(path), lazy=True)
     except Exception:  # noqa: BLE001 - tags that cannot be understood leave the image uncalibrated
         return {}, {}
     scales: Scales = {}

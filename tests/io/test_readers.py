@@ -1,0 +1,282 @@
+import subprocess
+import sys
+import time
+
+import dask.array as da
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+
+from napari_visualccc.core.errors import CalibrationWarning, FileFormatError
+from napari_visualccc.io import EM_PATTERNS, calibration_from_file, napari_get_reader, read, read_folder
+from napari_visualccc.io.mrc import memory_map
+
+IMAGE = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+
+
+def write_mrc(path, data, *, angstrom=(0.0, 0.0, 0.0), order="<"):
+    """A minimal MRC2014 file, written by hand."""
+    data = np.atleast_3d(data) if data.ndim == 3 else data[None]
+    modes = {"i1": 0, "i2": 1, "f4": 2, "c8": 4, "u2": 6}
+    header = np.zeros(256, f"{order}i4")
+    header[:4] = (*data.shape[::-1], modes[data.dtype.str[1:]])
+    header[7:10] = data.shape[::-1]
+    header[10:13].view(f"{order}f4")[:] = np.array(angstrom) * data.shape[::-1]
+    header[16:19] = 1, 2, 3
+    raw = bytearray(header.tobytes())
+    raw[208:212] = b"MAP "
+    raw[212:216] = b"\x44\x44\x00\x00" if order == "<" else b"\x11\x11\x00\x00"
+    path.write_bytes(bytes(raw) + data.astype(data.dtype.newbyteorder(order)).tobytes())
+
+
+@pytest.mark.parametrize("suffix", ["mrc", "mrcs", "rec", "st", "MRC"])
+@pytest.mark.parametrize("order", "<>")
+def test_mrc_by_any_name_and_byte_order(tmp_path, suffix, order):
+    path = tmp_path / f"stack.{suffix}"
+    data = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
+    write_mrc(path, data, angstrom=(2.0, 3.0, 4.0), order=order)
+    (signal,) = read(path)
+    np.testing.assert_array_equal(signal.planes.read(2), data[2])
+    assert (signal.pixel_size.y, signal.pixel_size.x, signal.pixel_size.unit) == (
+        pytest.approx(0.3),
+        pytest.approx(0.2),
+        "nm",
+    )
+
+
+def test_an_mrc_without_a_cell_is_in_pixels(tmp_path):
+    write_mrc(tmp_path / "a.mrc", IMAGE)
+    assert not read(tmp_path / "a.mrc")[0].pixel_size.is_calibrated
+
+
+def test_opening_four_gigabytes_takes_no_time_and_no_memory(tmp_path):
+    path = tmp_path / "huge.mrc"
+    write_mrc(path, np.zeros((1, 8, 8), np.uint16))
+    with path.open("r+b") as file:
+        file.write(np.array([16384, 16384, 8, 6], "<i4").tobytes())
+        file.truncate(1024 + 16384 * 16384 * 8 * 2)
+    code = (
+        "import time, resource, sys; from napari_visualccc.io import read; read.__doc__;"
+        "import rsciio.mrc; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "start = time.perf_counter(); signal = read(sys.argv[1])[0]; seconds = time.perf_counter() - start;"
+        "print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, *signal.data.shape)"
+    )
+    words = subprocess.run(
+        [sys.executable, "-c", code, path], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert float(words[0]) < 1
+    assert float(words[1]) < 100_000  # KiB
+    assert words[2:] == ["8", "16384", "16384"]
+    assert isinstance(memory_map(path), np.memmap)
+
+
+def test_a_header_that_promises_more_than_the_file_holds(tmp_path):
+    path = tmp_path / "lie.mrc"
+    write_mrc(path, IMAGE)
+    with path.open("r+b") as file:
+        file.write(np.array([100_000, 100_000, 10_000, 2], "<i4").tobytes())
+    with pytest.raises(FileFormatError, match=r"lie.mrc is cut short: .* the file has|lie.mrc is cut short: .* it has"):
+        read(path)
+
+
+def test_imagej_tiff_with_different_pixel_sizes_along_y_and_x(tmp_path):
+    path = tmp_path / "imagej.tif"
+    tifffile.imwrite(path, IMAGE, imagej=True, resolution=(1 / 0.5, 1 / 0.25), metadata={"unit": "um"})
+    (signal,) = read(path)
+    assert (signal.pixel_size.y, signal.pixel_size.x) == (pytest.approx(250), pytest.approx(500))
+
+
+def test_zeiss_tiff(tmp_path):
+    path = tmp_path / "zeiss.tif"
+    text = "\r\n".join(["1", "0", "0", "AP_IMAGE_PIXEL_SIZE", "Image Pixel Size = 12.5 nm", ""]).encode()
+    tifffile.imwrite(path, IMAGE, extratags=[(34118, "s", 0, text, False)])
+    (signal,) = read(path)
+    assert signal.planes.shape == (1, 20, 30)
+
+
+def test_fei_tiff(tmp_path):
+    path = tmp_path / "fei.tif"
+    text = "[Beam]\r\nHV=20000\r\n[Scan]\r\nPixelWidth=5e-009\r\nPixelHeight=5e-009\r\n[System]\r\nType=SEM\r\n"
+    tifffile.imwrite(path, IMAGE, extratags=[(34682, "s", 0, text.encode(), False)])
+    (signal,) = read(path)
+    assert signal.pixel_size.x == pytest.approx(5)
+    assert signal.pixel_size.unit == "nm"
+
+
+def test_plain_tiff_is_not_given_the_resolution_of_a_printer(tmp_path):
+    path = tmp_path / "plain.tif"
+    tifffile.imwrite(path, IMAGE, resolution=(300, 300), resolutionunit="INCH")
+    assert not read(path)[0].pixel_size.is_calibrated
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_large_tiffs_stay_on_disk(tmp_path, monkeypatch, compression):
+    monkeypatch.setattr("napari_visualccc.io.tiff.LOADED_BYTES", 1000)
+    path = tmp_path / "large.tif"
+    stack = np.stack([IMAGE + plane for plane in range(4)])
+    tifffile.imwrite(path, stack, compression=compression, photometric="minisblack")
+    (signal,) = read(path)
+    assert isinstance(signal.data, da.Array if compression else np.memmap)
+    np.testing.assert_array_equal(np.asarray(signal.data), stack)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_colour_tiff(tmp_path, planar):
+    colour = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    path = tmp_path / "colour.tif"
+    data = colour if planar == "contig" else np.moveaxis(colour, -1, 0)
+    tifffile.imwrite(path, data, photometric="rgb", planarconfig=planar)
+    (signal,) = read(path)
+    assert signal.rgb
+    np.testing.assert_array_equal(np.asarray(signal.data), colour)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+def test_pictures(tmp_path, suffix):
+    path = tmp_path / f"picture.{suffix}"
+    iio.imwrite(path, np.full((20, 30), 77, np.uint8))
+    (signal,) = read(path)
+    assert signal.planes.shape == (1, 20, 30)
+    assert abs(int(signal.planes.read(0)[3, 3]) - 77) <= 1
+
+
+def test_a_folder_is_one_lazy_stack_in_natural_order(tmp_path):
+    for number in (10, 2, 1):
+        iio.imwrite(tmp_path / f"scan_{number}.png", np.full((8, 9), number, np.uint8))
+    (tmp_path / "notes.txt").write_text("not an image")
+    (signal,) = read(tmp_path)
+    assert isinstance(signal.data, da.Array)
+    assert signal.plane_names == ("scan_1.png", "scan_2.png", "scan_10.png")
+    assert [int(signal.planes.read(i)[0, 0]) for i in range(3)] == [1, 2, 10]
+
+
+def test_images_that_differ_in_shape_make_several_stacks(tmp_path):
+    iio.imwrite(tmp_path / "a.png", np.zeros((8, 9), np.uint8))
+    iio.imwrite(tmp_path / "b.png", np.zeros((5, 5), np.uint8))
+    iio.imwrite(tmp_path / "c.png", np.zeros((8, 9), np.uint8))
+    assert [signal.plane_names for signal in read_folder(tmp_path)] == [("a.png", "c.png"), ("b.png",)]
+
+
+def test_a_broken_file_in_a_folder_is_named_and_left_out(tmp_path):
+    iio.imwrite(tmp_path / "a.png", np.zeros((8, 9), np.uint8))
+    (tmp_path / "broken.dm3").write_bytes(b"nothing")
+    (signal,) = read(tmp_path)
+    assert signal.plane_names == ("a.png",)
+    assert any("broken.dm3" in note for note in signal.notes)
+
+
+def test_missing_and_empty_folders(tmp_path):
+    with pytest.raises(FileFormatError, match="does not exist"):
+        read(tmp_path / "nowhere.dm3")
+    with pytest.raises(FileFormatError, match="no file of a format"):
+        read(tmp_path)
+    (tmp_path / "a.xyz").write_text("x")
+    with pytest.raises(FileFormatError, match="no format that is read here"):
+        read(tmp_path / "a.xyz")
+
+
+def write_hspy(path, data, axes):
+    """A HyperSpy file through RosettaSciIO's own writer."""
+    from rsciio import hspy
+
+    made = [
+        {"name": name, "size": size, "scale": scale, "offset": 0.0, "units": unit, "navigate": navigate,
+         "index_in_array": number, "_type": "UniformDataAxis", "is_binned": False}
+        for number, ((name, scale, unit, navigate), size) in enumerate(zip(axes, data.shape, strict=True))
+    ]  # fmt: skip
+    signal = {"data": data, "axes": made, "metadata": {"General": {"title": "t"}, "Signal": {}},
+              "original_metadata": {}, "learning_results": {}, "attributes": {"_lazy": False},
+              "models": {}, "tmp_parameters": {}, "package_info": {"package": "", "package_version": ""}}  # fmt: skip
+    hspy.file_writer(str(path), signal)
+
+
+def test_complex_images_become_amplitude_and_phase(tmp_path):
+    path = tmp_path / "wave.hspy"
+    write_hspy(path, np.full((6, 7), 3 + 4j), [("y", 0.5, "nm", False), ("x", 0.5, "nm", False)])
+    amplitude, phase = read(path)
+    assert (np.asarray(amplitude.data) == 5).all()
+    np.testing.assert_allclose(np.asarray(phase.data), np.angle(3 + 4j))
+    assert phase.name.endswith("phase")
+
+
+def test_a_spectrum_image_is_shown_as_its_sum(tmp_path):
+    path = tmp_path / "map.hspy"
+    data = np.random.default_rng(0).integers(0, 9, (6, 7, 50))
+    write_hspy(path, data, [("y", 2.0, "nm", True), ("x", 2.0, "nm", True), ("Energy", 1.0, "eV", False)])
+    (signal,) = read(path)
+    np.testing.assert_array_equal(np.asarray(signal.data), data.sum(-1))
+    assert signal.pixel_size.x == 2
+    assert any("sum over 50" in note for note in signal.notes)
+
+
+def test_bool_images(tmp_path):
+    path = tmp_path / "mask.hspy"
+    mask = np.eye(6, dtype=bool)
+    write_hspy(path, mask, [("y", 0.0, "nm", False), ("x", 1.0, "furlong", False)])
+    (signal,) = read(path)
+    np.testing.assert_array_equal(signal.planes.read(0), mask)
+    assert any("not positive" in note for note in signal.notes)
+    assert any("furlong" in note for note in signal.notes)
+
+
+def test_four_dimensions_open_lazily(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.io.rosetta.LOADED_BYTES", 100)
+    path = tmp_path / "scan.hspy"
+    data = np.arange(2 * 3 * 8 * 8).reshape(2, 3, 8, 8)
+    axes = [("y", 1.0, "nm", True), ("x", 1.0, "nm", True), ("ky", 0.1, "1/nm", False), ("kx", 0.1, "1/nm", False)]
+    write_hspy(path, data, axes)
+    (signal,) = read(path)
+    assert isinstance(signal.data, da.Array)
+    assert signal.pixel_size.unit == "1/nm"
+    np.testing.assert_array_equal(signal.planes.read(5), data[1, 2])
+
+
+def test_the_reader_of_napari_claims_em_files_only(tmp_path):
+    write_mrc(tmp_path / "a.mrc", IMAGE, angstrom=(5, 5, 5))
+    reader = napari_get_reader(str(tmp_path / "a.mrc"))
+    ((data, words, kind),) = reader(str(tmp_path / "a.mrc"))
+    assert kind == "image"
+    assert words["units"] == ("nm", "nm")
+    for other in ("a.tif", "a.png", "a.txt"):
+        assert napari_get_reader(other) is None
+    assert not {"*.tif", "*.tiff", "*.png"} & set(EM_PATTERNS)
+
+
+def test_several_files_open_as_a_stack(tmp_path):
+    paths = []
+    for number in range(3):
+        paths.append(str(tmp_path / f"{number}.mrc"))
+        write_mrc(tmp_path / f"{number}.mrc", IMAGE + number, angstrom=(5, 5, 5))
+    ((data, words, _),) = napari_get_reader(paths)(paths)
+    assert data.shape == (3, 20, 30)
+    assert words["metadata"]["visualccc"]["plane_names"] == ["0.mrc", "1.mrc", "2.mrc"]
+
+
+def test_wrong_calibration_becomes_a_warning_in_napari(tmp_path):
+    write_mrc(tmp_path / "a.mrc", IMAGE, angstrom=(-5, -5, -5))
+    path = str(tmp_path / "a.mrc")
+    with pytest.warns(CalibrationWarning, match="not positive"):
+        napari_get_reader(path)(path)
+
+
+def test_tags_calibrate_a_layer_of_the_same_shape(tmp_path):
+    path = tmp_path / "imagej.tif"
+    tifffile.imwrite(path, IMAGE, imagej=True, resolution=(2, 2), metadata={"unit": "nm"})
+    assert calibration_from_file(path, (20, 30)).pixel_size.x == pytest.approx(0.5)
+    assert calibration_from_file(path, (1, 20, 30)) is not None
+    assert calibration_from_file(path, (21, 30)) is None
+
+
+def test_reading_again_and_again_keeps_no_file_open(tmp_path):
+    import psutil
+
+    write_hspy(tmp_path / "a.hspy", IMAGE, [("y", 1.0, "nm", False), ("x", 1.0, "nm", False)])
+    process = psutil.Process()
+    read(tmp_path / "a.hspy")
+    before = len(process.open_files())
+    start = time.perf_counter()
+    for _ in range(5):
+        read(tmp_path / "a.hspy")
+    assert len(process.open_files()) <= before + 1
+    assert time.perf_counter() - start < 5
