@@ -92,6 +92,33 @@ def test_a_series_without_its_emi_is_not_believed(tmp_path):
     assert all(axis.offset == 0 for axis in signal.axes)
 
 
+@pytest.mark.parametrize("folder", ["plain", "scan [1]"])
+@pytest.mark.parametrize("change", [str, str.upper])
+def test_series_and_emi_find_each_other(tmp_path, folder, change):
+    (tmp_path / folder).mkdir()
+    stem = "128x128x5-diffraction_preview"
+    for name in (f"{stem}.emi", f"{stem}_1.ser"):
+        (tmp_path / folder / change(name)).write_bytes((DATA / name).read_bytes())
+    for name in (f"{stem}.emi", f"{stem}_1.ser"):
+        (signal,) = read(tmp_path / folder / change(name))
+        assert signal.pixel_size.unit == "1/nm"
+    assert len(read(tmp_path / folder)) == 1
+    (tmp_path / folder / change(f"{stem}_1.ser")).unlink()
+    with pytest.raises(FileFormatError, match="settings only"):
+        read(tmp_path / folder / change(f"{stem}.emi"))
+
+
+def test_of_several_series_a_broken_one_is_left_out(tmp_path):
+    stem = "16_STOimage"
+    (tmp_path / f"{stem}.emi").write_bytes((DATA / f"{stem}.emi").read_bytes())
+    for number in (1, 11):
+        (tmp_path / f"{stem}_{number}.ser").write_bytes((DATA / f"{stem}_1.ser").read_bytes())
+    (tmp_path / f"{stem}_2.ser").write_bytes(b"broken")
+    signals = read(tmp_path / f"{stem}.emi")
+    assert [signal.name for signal in signals] == [f"{stem}_1", f"{stem}_11"]
+    assert all("_2.ser" in " ".join(signal.notes) for signal in signals)
+
+
 def test_instrument_settings():
     (signal,) = read(DATA / "16_STOimage_1.ser")
     assert signal.metadata["beam_energy_kv"] == 80

@@ -87,12 +87,59 @@ def test_imagej_tiff_with_different_pixel_sizes_along_y_and_x(tmp_path):
     assert (signal.pixel_size.y, signal.pixel_size.x) == (pytest.approx(250), pytest.approx(500))
 
 
-def test_zeiss_tiff(tmp_path):
+@pytest.mark.parametrize("first", ["1", "0"])
+def test_zeiss_tiff(tmp_path, first):
     path = tmp_path / "zeiss.tif"
-    text = "\r\n".join(["1", "0", "0", "AP_IMAGE_PIXEL_SIZE", "Image Pixel Size = 12.5 nm", ""]).encode()
-    tifffile.imwrite(path, IMAGE, extratags=[(34118, "s", 0, text, False)])
+    lines = [first, "0", "0", "0", "0", "AP_IMAGE_PIXEL_SIZE", "Image Pixel Size = 12.5 nm", ""]
+    tifffile.imwrite(path, IMAGE, extratags=[(34118, "s", 0, "\r\n".join(lines).encode(), False)])
     (signal,) = read(path)
-    assert signal.planes.shape == (1, 20, 30)
+    assert (signal.pixel_size.y, signal.pixel_size.x, signal.pixel_size.unit) == (12.5, 12.5, "nm")
+
+
+def test_tescan_tiff(tmp_path):
+    path = tmp_path / "tescan.tif"
+    text = b"\x00\x01[MAIN]\r\nPixelSizeX=2e-009\r\nPixelSizeY=3e-009\r\n"
+    tifffile.imwrite(path, IMAGE, extratags=[(50431, 7, len(text), text, False)])
+    (signal,) = read(path)
+    assert (signal.pixel_size.y, signal.pixel_size.x) == (pytest.approx(3), pytest.approx(2))
+
+
+def test_gatan_tiff(tmp_path):
+    """Tags as DigitalMicrograph's own export writes them: origin, scale and unit of each axis."""
+    path = tmp_path / "gatan.tif"
+    tags = [(65003, "s", "nm"), (65004, "s", "nm"), (65006, "d", 0.0), (65007, "d", 0.0), (65009, "d", 0.25),
+            (65010, "d", 0.5)]  # fmt: skip
+    extra = [(tag, kind, len(v) + 1 if kind == "s" else 1, v, False) for tag, kind, v in tags]
+    tifffile.imwrite(path, IMAGE, extratags=extra, metadata=None)
+    (signal,) = read(path)
+    assert (signal.pixel_size.y, signal.pixel_size.x, signal.pixel_size.unit) == (0.5, 0.25, "nm")
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("nm", 5.0), (None, 5.0), ("pixel", 1.0)])
+def test_ome_tiff_of_other_programs(tmp_path, unit, expected):
+    path = tmp_path / "other.ome.tif"
+    size = 0.005 if unit is None else 5.0
+    about = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size}
+    if unit is not None:
+        about |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+    tifffile.imwrite(path, IMAGE, ome=True, metadata=about)
+    assert read(path)[0].pixel_size.x == pytest.approx(expected)
+
+
+def test_a_tiff_whose_ome_record_is_broken_still_opens(tmp_path):
+    path = tmp_path / "broken.ome.tif"
+    xml = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"></OME>'
+    tifffile.imwrite(path, IMAGE, description=xml, metadata=None)
+    (signal,) = read(path)
+    np.testing.assert_array_equal(np.asarray(signal.data), IMAGE)
+    assert not signal.pixel_size.is_calibrated
+
+
+def test_resolution_tags_finer_than_any_printer_are_a_pixel_size(tmp_path):
+    path = tmp_path / "fine.tif"
+    tifffile.imwrite(path, IMAGE, resolution=(2e6, 1e6), resolutionunit="CENTIMETER")
+    size = read(path)[0].pixel_size
+    assert (size.y, size.x, size.unit) == (pytest.approx(10), pytest.approx(5), "nm")
 
 
 def test_fei_tiff(tmp_path):
@@ -121,6 +168,29 @@ def test_large_tiffs_stay_on_disk(tmp_path, monkeypatch, compression):
     np.testing.assert_array_equal(np.asarray(signal.data), stack)
 
 
+def test_large_tiled_tiffs_are_read_block_by_block(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.io.tiff.LOADED_BYTES", 1000)
+    monkeypatch.setattr("napari_visualccc.io.tiff._BLOCK_EDGE", 64)
+    path = tmp_path / "tiled.tif"
+    data = np.random.default_rng(0).integers(0, 255, (2, 100, 150, 3)).astype(np.uint8)
+    tifffile.imwrite(path, data, tile=(32, 32), compression="zlib", photometric="rgb")
+    (signal,) = read(path)
+    assert signal.rgb
+    assert signal.data.chunks[1] == (64, 36)
+    np.testing.assert_array_equal(np.asarray(signal.data), data)
+
+
+def test_tiffs_that_the_viewer_could_not_show(tmp_path):
+    tifffile.imwrite(tmp_path / "wave.tif", np.full((6, 7), 3 + 4j, np.complex64))
+    assert [signal.name for signal in read(tmp_path / "wave.tif")] == ["wave amplitude", "wave phase"]
+    tifffile.imwrite(tmp_path / "profile.tif", np.arange(5.0))
+    with pytest.raises(FileFormatError, match="no image in it"):
+        read(tmp_path / "profile.tif")
+    with_alpha = np.dstack([IMAGE, IMAGE])
+    tifffile.imwrite(tmp_path / "two.tif", with_alpha, photometric="minisblack", planarconfig="contig")
+    assert read(tmp_path / "two.tif")[0].data.shape == (2, 20, 30)
+
+
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 def test_colour_tiff(tmp_path, planar):
     colour = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
@@ -141,7 +211,36 @@ def test_pictures(tmp_path, suffix):
     assert abs(int(signal.planes.read(0)[3, 3]) - 77) <= 1
 
 
+def test_pictures_of_every_mode_of_pillow(tmp_path):
+    from PIL import Image
+
+    shapes = {"1": (20, 30), "L": (20, 30), "LA": (20, 30), "P": (20, 30, 3), "RGB": (20, 30, 3), "RGBA": (20, 30, 4),
+              "I;16": (20, 30)}  # fmt: skip
+    for mode, shape in shapes.items():
+        path = tmp_path / f"{mode.replace(';', '')}.png"
+        Image.new(mode, (30, 20)).save(path)
+        (signal,) = read(path)
+        assert signal.data.shape == shape, mode
+        assert signal.rgb == (len(shape) == 3), mode
+    Image.new("CMYK", (30, 20), (0, 0, 0, 0)).save(tmp_path / "inks.jpg")
+    white = read(tmp_path / "inks.jpg")[0]
+    assert white.data.shape == (20, 30, 3)
+    assert np.asarray(white.data).min() > 250
+
+
+def test_a_montage_beyond_the_limit_of_pillow_opens(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("napari_visualccc.io.readers.LOADED_BYTES", 1000)
+    Image.new("L", (300, 200), 7).save(tmp_path / "montage.png")
+    (signal,) = read(tmp_path / "montage.png")
+    assert isinstance(signal.data, da.Array)
+    assert (np.asarray(signal.data) == 7).all()
+
+
 def test_a_folder_is_one_lazy_stack_in_natural_order(tmp_path):
+    (tmp_path / "1²2.txt").write_text("a digit that is no decimal")
     for number in (10, 2, 1):
         iio.imwrite(tmp_path / f"scan_{number}.png", np.full((8, 9), number, np.uint8))
     (tmp_path / "notes.txt").write_text("not an image")
@@ -149,6 +248,23 @@ def test_a_folder_is_one_lazy_stack_in_natural_order(tmp_path):
     assert isinstance(signal.data, da.Array)
     assert signal.plane_names == ("scan_1.png", "scan_2.png", "scan_10.png")
     assert [int(signal.planes.read(i)[0, 0]) for i in range(3)] == [1, 2, 10]
+
+
+def test_a_large_folder_is_asked_for_shapes_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.io.folders.READ_WHOLE_BYTES", 0)
+    for number in range(3):
+        iio.imwrite(tmp_path / f"{number}.png", np.full((20, 30), number, np.uint16))
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.full((20, 30), number, np.uint16), compression="zlib")
+        write_mrc(tmp_path / f"{number}.mrc", np.full((20, 30), number, np.uint16))
+    (signal,) = read(tmp_path)
+    assert [int(np.asarray(plane).mean()) for plane in signal.data] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_everything_is_loaded_on_request(tmp_path):
+    for number in range(3):
+        write_mrc(tmp_path / f"{number}.mrc", IMAGE)
+    (signal,) = read(tmp_path, lazy=False)
+    assert type(signal.data) is np.ndarray
 
 
 def test_images_that_differ_in_shape_make_several_stacks(tmp_path):
@@ -174,6 +290,74 @@ def test_missing_and_empty_folders(tmp_path):
     (tmp_path / "a.xyz").write_text("x")
     with pytest.raises(FileFormatError, match="no format that is read here"):
         read(tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file.png", "a" * 5000, "x\0y"])
+def test_paths_that_are_no_folder(tmp_path, name):
+    iio.imwrite(tmp_path / "file.png", IMAGE)
+    with pytest.raises(FileFormatError):
+        read_folder(tmp_path / name)
+    if name != "file.png":
+        with pytest.raises(FileFormatError):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "flags", "low", "high", "dtype"),
+    [(0, 0, 0, 255, "u1"), (0, 0, -100, 100, "i1"), (0, 0, 0, 0, "u1"), (1146047817, 1, 0, 100, "i1"),
+     (1146047817, 0, -1, 100, "u1")],
+)  # fmt: skip
+def test_mrc_bytes_with_and_without_sign(tmp_path, stamp, flags, low, high, dtype):
+    path = tmp_path / "bytes.mrc"
+    write_mrc(path, np.arange(-10, 10, dtype=np.int8).reshape(4, 5))
+    raw = bytearray(path.read_bytes())
+    raw[76:84] = np.array([low, high], "<f4").tobytes()
+    raw[152:160] = np.array([stamp, flags], "<i4").tobytes()
+    path.write_bytes(raw)
+    assert read(path)[0].data.dtype == dtype
+
+
+def test_mrc_agrees_with_the_reference_library(tmp_path):
+    import mrcfile
+
+    data = np.random.default_rng(0).normal(size=(3, 20, 30)).astype(np.float32)
+    with mrcfile.new(tmp_path / "volume.mrc", data=data) as file:
+        file.voxel_size = (2.0, 3.0, 4.0)
+    (signal,) = read(tmp_path / "volume.mrc")
+    np.testing.assert_array_equal(np.asarray(signal.data), data)
+    assert [axis.scale for axis in signal.axes] == pytest.approx([0.4, 0.3, 0.2])
+    assert {axis.unit for axis in signal.axes} == {"nm"}
+
+
+def test_numpy_files(tmp_path):
+    np.save(tmp_path / "stack.npy", np.zeros((3, 1, 20, 30), ">f4"))
+    assert read(tmp_path / "stack.npy")[0].data.shape == (3, 20, 30)
+    np.save(tmp_path / "colour.npy", np.zeros((20, 30, 3), np.uint8))
+    assert read(tmp_path / "colour.npy")[0].rgb
+    np.save(tmp_path / "text.npy", np.zeros((20, 30), "U3"))
+    with pytest.raises(FileFormatError, match="values of type <U3"):
+        read(tmp_path / "text.npy")
+    np.save(tmp_path / "objects.npy", np.array([{}], object))
+    with pytest.raises(FileFormatError, match="objects.npy"):
+        read(tmp_path / "objects.npy")
+
+
+def test_a_header_that_promises_terabytes_is_not_believed(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1111, 30), np.uint8))
+    raw = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(raw.replace(b"(1111, 30), }     ", b"(1111111111, 30), }", 1))
+    with pytest.raises(FileFormatError, match=r"a\.npy"):
+        read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("suffix", ["h5", "hdf5"])
+def test_hdf5_files_of_other_programs(tmp_path, suffix):
+    import h5py
+
+    with h5py.File(tmp_path / f"a.{suffix}", "w") as file:
+        file["values"] = IMAGE
+    with pytest.raises(FileFormatError, match="layout that is not read here"):
+        read(tmp_path / f"a.{suffix}")
 
 
 def write_hspy(path, data, axes):
@@ -208,6 +392,45 @@ def test_a_spectrum_image_is_shown_as_its_sum(tmp_path):
     np.testing.assert_array_equal(np.asarray(signal.data), data.sum(-1))
     assert signal.pixel_size.x == 2
     assert any("sum over 50" in note for note in signal.notes)
+
+
+def test_one_axis_left_over_from_a_scan_is_a_spectrum_whatever_its_unit(tmp_path):
+    path = tmp_path / "decay.hspy"
+    write_hspy(path, np.ones((6, 7, 5)), [("y", 2.0, "nm", True), ("x", 2.0, "nm", True), ("delay", 1.0, "s", False)])
+    (signal,) = read(path)
+    assert signal.data.shape == (6, 7)
+
+
+def test_ncem_emd(tmp_path):
+    from rsciio import emd
+
+    axes = [
+        {"name": name, "size": size, "scale": 0.5, "offset": 0.0, "units": "nm", "navigate": False,
+         "index_in_array": i, "_type": "UniformDataAxis", "is_binned": False}
+        for i, (name, size) in enumerate(zip("yx", IMAGE.shape, strict=True))
+    ]  # fmt: skip
+    signal = {"data": IMAGE, "axes": axes, "metadata": {"General": {"title": "t"}, "Signal": {}},
+              "original_metadata": {}}  # fmt: skip
+    emd.file_writer(str(tmp_path / "a.emd"), signal)
+    (found,) = read(tmp_path / "a.emd")
+    np.testing.assert_array_equal(np.asarray(found.data), IMAGE)
+    assert found.pixel_size.x == 0.5
+
+
+def test_ripple_with_its_raw_file(tmp_path):
+    from rsciio import ripple
+
+    axes = [{"name": n, "size": s, "scale": 0.5, "offset": 0.0, "units": "nm", "navigate": False, "index_in_array": i,
+             "_type": "UniformDataAxis", "is_binned": False}
+            for i, (n, s) in enumerate(zip("yx", IMAGE.shape, strict=True))]  # fmt: skip
+    ripple.file_writer(str(tmp_path / "a.rpl"), {"data": IMAGE, "axes": axes, "metadata": {"Signal": {}, "General": {}},
+                                                 "original_metadata": {}})  # fmt: skip
+    (found,) = read(tmp_path / "a.rpl")
+    np.testing.assert_array_equal(np.asarray(found.data), IMAGE)
+    assert found.pixel_size.x == 0.5
+    (tmp_path / "a.raw").unlink()
+    with pytest.raises(FileFormatError, match="a.rpl"):
+        read(tmp_path / "a.rpl")
 
 
 def test_bool_images(tmp_path):
@@ -251,6 +474,13 @@ def test_several_files_open_as_a_stack(tmp_path):
     ((data, words, _),) = napari_get_reader(paths)(paths)
     assert data.shape == (3, 20, 30)
     assert words["metadata"]["visualccc"]["plane_names"] == ["0.mrc", "1.mrc", "2.mrc"]
+
+
+def test_a_list_of_one_file_is_that_file(tmp_path):
+    write_mrc(tmp_path / "a.mrc", IMAGE, angstrom=(5, 5, 5))
+    ((data, words, _),) = napari_get_reader([str(tmp_path / "a.mrc")])([str(tmp_path / "a.mrc")])
+    assert data.shape == (20, 30)
+    assert words["name"] == "a"
 
 
 def test_wrong_calibration_becomes_a_warning_in_napari(tmp_path):

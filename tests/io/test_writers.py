@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from napari_visualccc.cluster import ClusterOptions, cluster_pixels
-from napari_visualccc.core.errors import OutputError
+from napari_visualccc.core.errors import FileFormatError, OutputError
 from napari_visualccc.core.pixel_size import Axis, PixelSize
 from napari_visualccc.io import (
     read,
@@ -116,6 +116,81 @@ def test_atomic_removes_its_traces_after_a_bug(tmp_path):
     with pytest.raises(ZeroDivisionError):
         fail_halfway()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_cancelled_write_leaves_the_old_file(tmp_path, name):
+    path = WRITERS[name](tmp_path / name, STACK, AXES)
+
+    class Cancelling:
+        shape, dtype, ndim, nbytes = STACK.shape, STACK.dtype, 3, STACK.nbytes
+
+        def __getitem__(self, place):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        WRITERS[name](path, Cancelling(), AXES)
+    np.testing.assert_array_equal(np.asarray(read(path)[0].data), STACK)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_ome_tiff_cannot_hold(tmp_path):
+    half = STACK[0].astype(np.float16)
+    np.testing.assert_array_equal(np.asarray(read(write_tiff(tmp_path / "h.ome.tif", half, PixelSize()))[0].data), half)
+    with pytest.raises(OutputError, match="empty"):
+        write_tiff(tmp_path / "e.ome.tif", np.zeros((0, 5), np.uint8), PixelSize())
+    with pytest.raises(OutputError, match="five axes"):
+        write_tiff(tmp_path / "6.ome.tif", np.zeros((2, 2, 2, 2, 5, 5), np.uint8), PixelSize())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_instrument_settings_come_back(tmp_path, name):
+    instrument = {"beam_energy_kv": 300.0, "detector": "HAADF µ"}
+    (signal,) = read(WRITERS[name](tmp_path / name, STACK, AXES, metadata={"instrument": instrument}))
+    assert signal.metadata == instrument
+
+
+def test_zarr_of_other_programs(tmp_path):
+    import zarr
+
+    zarr.save_array(str(tmp_path / "plain.zarr"), STACK)
+    (signal,) = read(tmp_path / "plain.zarr")
+    np.testing.assert_array_equal(np.asarray(signal.data), STACK)
+    group = zarr.open_group(str(tmp_path / "v4.zarr"), mode="w", zarr_format=2)
+    group.create_array("s0", data=STACK)
+    steps = [{"type": "scale", "scale": [1, 0.5, 0.25]}, {"type": "translation", "translation": [0, 2, 3]}]
+    axes = [{"name": "t", "type": "time"}, *({"name": n, "type": "space", "unit": "micrometer"} for n in "yx")]
+    group.attrs["multiscales"] = [
+        {"version": "0.4", "axes": axes, "datasets": [{"path": "s0", "coordinateTransformations": steps}]}
+    ]
+    (signal,) = read(tmp_path / "v4.zarr")
+    assert [(axis.scale, axis.offset, axis.unit) for axis in signal.axes] == [
+        (1, 0, "px"),
+        (500, 2000, "nm"),
+        (250, 3000, "nm"),
+    ]
+
+
+@pytest.mark.parametrize("damage", ["nothing", "no images", "no axes", "no array"])
+def test_damaged_ome_zarr(tmp_path, damage):
+    path = tmp_path / "a.ome.zarr"
+    if damage == "nothing":
+        path.mkdir()
+    else:
+        import json
+        import shutil
+
+        write_ome_zarr(path, STACK, AXES)
+        record = json.loads((path / "zarr.json").read_text())
+        if damage == "no images":
+            record["attributes"]["ome"].pop("multiscales")
+        if damage == "no axes":
+            record["attributes"]["ome"]["multiscales"][0].pop("axes")
+        if damage == "no array":
+            shutil.rmtree(path / "0")
+        (path / "zarr.json").write_text(json.dumps(record))
+    with pytest.raises(FileFormatError, match="a.ome.zarr cannot be read as OME-Zarr"):
+        read(path)
 
 
 def test_a_folder_that_is_a_file(tmp_path):

@@ -113,6 +113,8 @@ def _snake(word: str) -> str:
 
 def plain(value: Any) -> Any:
     """Value as JSON has it; None for what JSON cannot hold or nobody reads (arrays, bytes)."""
+    if isinstance(value, np.ndarray) and value.size <= 16:
+        value = value.tolist()
     if isinstance(value, float):
         return float(value) if np.isfinite(value) else None
     if isinstance(value, bool | int | str) or value is None:
@@ -123,6 +125,4 @@ def plain(value: Any) -> Any:
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple) and len(value) <= 16:
         return [plain(entry) for entry in value]
-    if isinstance(value, np.ndarray) and value.size <= 16:
-        return plain(value.tolist())
     return None

@@ -11,7 +11,7 @@ from napari_visualccc.core.errors import CalibrationWarning
 from napari_visualccc.core.pixel_size import Axis, read_scale
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io.folders import read_files
-from napari_visualccc.io.readers import read
+from napari_visualccc.io.readers import read, read_file
 from napari_visualccc.io.rosetta import PLUGINS
 from napari_visualccc.layers import METADATA_KEY, LayerData, signal_layer
 
@@ -35,11 +35,11 @@ def napari_get_reader(path: str | Sequence[str]) -> ReadLayers | None:
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Layers of a file, or of several files as one stack; notes on calibration become notifications."""
-    if isinstance(path, str | Path):
-        signals = read(path)
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if len(paths) == 1:
+        signals = read(paths[0])
     else:
-        paths = [Path(one) for one in path]
-        signals = read_files(paths, read, f"{paths[0].stem} … {paths[-1].stem}", paths[0].parent)
+        signals = read_files(paths, read_file, f"{paths[0].stem} … {paths[-1].stem}", paths[0].parent)
     for note in dict.fromkeys(note for signal in signals for note in signal.notes):
         warnings.warn(f"{Path(signals[0].path).name}: {note}", CalibrationWarning, stacklevel=2)
     return [signal_layer(signal) for signal in signals]

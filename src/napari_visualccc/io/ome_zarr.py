@@ -18,6 +18,7 @@ from napari_visualccc.core.errors import FileFormatError
 from napari_visualccc.core.pixel_size import Axis, read_scale
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io.metadata import plain
+from napari_visualccc.io.rosetta import real_parts
 from napari_visualccc.io.writers import Calibration, atomic, axes_for
 
 _VERSION = "0.5"
@@ -100,32 +101,53 @@ def _axis(axis: Axis, axes: tuple[Axis, ...]) -> dict[str, str]:
 
 
 def read_ome_zarr(path: Path) -> list[ImageSignal]:
-    """Read the full-resolution images of an OME-Zarr folder, version 0.4 or 0.5, lazily.
+    """Read the full-resolution images of an OME-Zarr folder, version 0.4 or 0.5, or a plain Zarr array, lazily.
 
     Raises
     ------
     FileFormatError
-        If it is no OME-Zarr.
+        If it is neither.
     """
-    import dask.array as da
     import zarr
 
     try:
-        group = zarr.open_group(str(path), mode="r")
-        attributes = dict(group.attrs)
-        ome = attributes.get("ome", attributes)
-        multiscale = ome["multiscales"][0]
-        dataset = multiscale["datasets"][0]
-        data = da.from_zarr(str(path), component=dataset["path"])
+        node = zarr.open(str(path), mode="r")
+        if isinstance(node, zarr.Array):
+            return _plain_array(path, node)
+        attributes = dict(node.attrs)
+        multiscales = attributes.get("ome", attributes).get("multiscales", ())
+        signals = [_image(path, node, multiscale, attributes.get("visualccc", {})) for multiscale in multiscales]
     except Exception as error:  # noqa: BLE001 - a damaged store may fail anywhere in zarr
-        raise FileFormatError(f"{path} cannot be read as OME-Zarr: {' '.join(str(error).split())[:200]}") from error
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileFormatError(f"{path} cannot be read as OME-Zarr: {cause}") from error
+    if not signals:
+        raise FileFormatError(f"{path} cannot be read as OME-Zarr: its attributes name no multiscale image")
+    return [part for signal in signals for part in real_parts(signal)]
+
+
+def _plain_array(path: Path, array: Any) -> list[ImageSignal]:
+    import dask.array as da
+
+    if array.ndim < 2:
+        raise FileFormatError(f"{path} cannot be shown as an image: its shape is {array.shape}")
+    names = [*(f"axis {i}" for i in range(array.ndim - 3)), "z", "y", "x"][-array.ndim :]
+    signal = ImageSignal(da.from_zarr(array), tuple(map(Axis, names, array.shape)), path.stem, path)
+    return real_parts(signal)
+
+
+def _image(path: Path, group: Any, multiscale: Mapping[str, Any], record: Mapping[str, Any]) -> ImageSignal:
+    import dask.array as da
+
+    dataset = multiscale["datasets"][0]
+    data = da.from_zarr(group[dataset["path"]])
     scale, offset = [1.0] * data.ndim, [0.0] * data.ndim
-    for transformation in (*multiscale.get("coordinateTransformations", ()), *dataset["coordinateTransformations"]):
-        if transformation["type"] == "scale":
-            scale = [a * b for a, b in zip(scale, transformation["scale"], strict=True)]
-        elif transformation["type"] == "translation":
-            offset = [a + b for a, b in zip(offset, transformation["translation"], strict=True)]
-    record = attributes.get("visualccc", {})
+    transformations = (*dataset.get("coordinateTransformations", ()), *multiscale.get("coordinateTransformations", ()))
+    for step in transformations:  # first the level's own, then those of all levels
+        if step["type"] == "scale":
+            scale = [a * b for a, b in zip(scale, step["scale"], strict=True)]
+            offset = [a * b for a, b in zip(offset, step["scale"], strict=True)]
+        elif step["type"] == "translation":
+            offset = [a + b for a, b in zip(offset, step["translation"], strict=True)]
     raw = [dict(axis) if isinstance(axis, Mapping) else {"name": axis} for axis in multiscale["axes"]]
     rgb = bool(record.get("rgb", False))
     if rgb:
@@ -140,4 +162,5 @@ def read_ome_zarr(path: Path) -> list[ImageSignal]:
             notes.append(f"axis {axis['name']}: {note}; shown in pixels")
         axes.append(Axis(str(axis["name"]), int(size), value, shift, unit))
     name = path.name.removesuffix(".zarr").removesuffix(".ome")
-    return [ImageSignal(data, tuple(axes), name, path, rgb=rgb, notes=tuple(notes))]
+    instrument = dict(record.get("instrument") or {})
+    return ImageSignal(data, tuple(axes), name, path, rgb=rgb, metadata=instrument, notes=tuple(notes))

@@ -1,12 +1,7 @@
-"""TIFF with the tags of instruments and programs: OME, ImageJ, Gatan, FEI, Zeiss, JEOL, Olympus, TVIPS.
-
-Pixels come from tifffile, mapped or page by page where they are large; scales from OME-XML, from ImageJ's tags, or
-through RosettaSciIO from the instrument's own tags.
-"""
+"""Pixels of TIFF files through tifffile: mapped or page by page where they are large."""
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,17 +9,27 @@ from typing import Any
 import numpy as np
 
 from napari_visualccc.core.errors import FileFormatError
-from napari_visualccc.core.pixel_size import PIXEL, Axis, read_scale
+from napari_visualccc.core.pixel_size import Axis, read_scale
 from napari_visualccc.core.signals import ImageSignal
-from napari_visualccc.io.metadata import instrument
-from napari_visualccc.io.rosetta import LOADED_BYTES, damaged, quiet
+from napari_visualccc.io.rosetta import LOADED_BYTES, damaged, quiet, real_parts
+from napari_visualccc.io.tiff_tags import read_scales
 
 # How an axis of tifffile is called here.
-_NAMES = {"Y": "y", "X": "x", "Z": "z", "T": "time", "C": "channel", "I": "image", "Q": "plane"}
+_NAMES = {"Y": "y", "X": "x", "Z": "z", "T": "time", "C": "channel", "I": "image", "Q": "plane", "S": "sample"}
+# Edge of the blocks in which tiled images are read, in pixels.
+_BLOCK_EDGE = 2048
 
 
-def read_tiff(path: Path) -> list[ImageSignal]:
+def read_tiff(path: Path, *, load: int | None = None) -> list[ImageSignal]:
     """Read all image series of a TIFF file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    load
+        Images of up to so many bytes are loaded at once, larger ones mapped or read page by page; `LOADED_BYTES`
+        by default.
 
     Raises
     ------
@@ -33,12 +38,15 @@ def read_tiff(path: Path) -> list[ImageSignal]:
     """
     import tifffile
 
+    limit = LOADED_BYTES if load is None else load
     complaints = _Complaints()
+    signals: list[ImageSignal] = []
     with quiet(), complaints:
         try:
             with tifffile.TiffFile(path) as tiff:
-                series = [entry for entry in tiff.series if entry.size]
-                signals = [_signal(path, tiff, number, entry) for number, entry in enumerate(series)]
+                for number, series in enumerate(tiff.series):
+                    if series.size and len(series.shape) > 1:
+                        signals += real_parts(_signal(path, tiff, number, limit))
         except FileFormatError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged file may fail anywhere in a foreign reader
@@ -74,34 +82,37 @@ class _Complaints(logging.Handler):
         log.propagate = self._before
 
 
-def _signal(path: Path, tiff: Any, number: int, series: Any) -> ImageSignal:
-    letters = series.axes
-    data = _pixels(path, tiff, number, series)
-    rgb = letters.endswith("S") and data.shape[-1] in (3, 4)
-    if rgb:
-        letters = letters[:-1]
-    elif "S" in letters:  # planar colours: the sample axis goes last
-        place = letters.index("S")
-        if data.shape[place] in (3, 4):
-            data, rgb = np.moveaxis(data, place, -1), True
-            letters = letters.replace("S", "")
-    notes: list[str] = []
-    scales, metadata = _scales(path, tiff, series)
+def _signal(path: Path, tiff: Any, number: int, limit: int) -> ImageSignal:
+    series = tiff.series[number]
+    data, letters, rgb = _image_last(_pixels(path, tiff, number, series, limit), series.axes)
+    scales, metadata, notes = read_scales(path, tiff, series)
     spatial = data.shape[:-1] if rgb else data.shape
     axes = []
     for letter, size in zip(letters, spatial, strict=True):
         value, shift, unit, note = read_scale(*scales.get(letter, (None, None, 0.0)))
+        name = _NAMES.get(letter, letter.lower())
         if note:
-            notes.append(f"axis {_NAMES.get(letter, letter.lower())}: {note}; shown in pixels")
-        axes.append(Axis(_NAMES.get(letter, letter.lower()), int(size), value, shift, unit))
-    name = path.name.removesuffix(path.suffix).removesuffix(".ome")
+            notes.append(f"axis {name}: {note}; shown in pixels")
+        axes.append(Axis(name, int(size), value, shift, unit))
+    title = path.name.removesuffix(path.suffix).removesuffix(".ome")
     if number:
-        name = f"{name} [{number}]"
-    return ImageSignal(data, tuple(axes), name, path, rgb=rgb, metadata=metadata, notes=tuple(notes))
+        title = f"{title} [{number}]"
+    return ImageSignal(data, tuple(axes), title, path, rgb=rgb, metadata=metadata, notes=tuple(notes))
 
 
-def _pixels(path: Path, tiff: Any, number: int, series: Any) -> Any:
-    if series.nbytes <= LOADED_BYTES:
+def _image_last(data: Any, letters: str) -> tuple[Any, str, bool]:
+    """Array, axis letters and whether it has colours: those go last, samples that are no colours first."""
+    if "S" not in letters:
+        return data, letters, False
+    place = letters.index("S")
+    rest = letters.replace("S", "")
+    if data.shape[place] in (3, 4):
+        return np.moveaxis(data, place, -1), rest, True
+    return np.moveaxis(data, place, 0), f"S{rest}", False
+
+
+def _pixels(path: Path, tiff: Any, number: int, series: Any, limit: int) -> Any:
+    if series.nbytes <= limit:
         return series.asarray()
     if series.dataoffset is not None and series.dtype is not None:
         order = tiff.byteorder
@@ -110,11 +121,13 @@ def _pixels(path: Path, tiff: Any, number: int, series: Any) -> Any:
 
 
 def _lazy_pages(path: Path, number: int, series: Any) -> Any:
-    """Compressed or tiled pages, each read when it is looked at."""
+    """Compressed or tiled pages, each page or tile read when it is looked at."""
     import dask
     import dask.array as da
     import tifffile
 
+    if series.keyframe.is_tiled:
+        return _lazy_tiles(path, number, series)
     page_shape = series.keyframe.shape
     count = max(1, int(np.prod(series.shape, dtype=np.int64) // np.prod(page_shape, dtype=np.int64)))
 
@@ -126,75 +139,22 @@ def _lazy_pages(path: Path, number: int, series: Any) -> Any:
     return da.stack(pages).reshape(series.shape) if count > 1 else pages[0].reshape(series.shape)
 
 
-Scales = dict[str, tuple[Any, Any, Any]]
-
-
-def _scales(path: Path, tiff: Any, series: Any) -> tuple[Scales, dict[str, Any]]:
-    """Scale, unit and offset by axis letter, and instrument settings."""
-    if tiff.is_ome:
-        return _from_ome(tiff.ome_metadata, tiff.series.index(series)), {}
-    if tiff.is_imagej:
-        return _from_imagej(tiff, series), {}
-    return _from_rosetta(path, tiff, series)
-
-
-def _from_ome(xml: str, number: int) -> Scales:
+def _lazy_tiles(path: Path, number: int, series: Any) -> Any:
+    """Blocks of whole tiles; the file is open only while one is read."""
+    import dask.array as da
     import tifffile
+    import zarr
 
-    images = tifffile.xml2dict(xml)["OME"]["Image"]
-    image = (images if isinstance(images, list) else [images])[number]
-    pixels = image["Pixels"]
-    kept = _kept_axes(image)
-    scales: Scales = {
-        letter: (pixels[f"PhysicalSize{letter}"], pixels.get(f"PhysicalSize{letter}Unit", "µm"), 0.0)
-        for letter in "ZYX"
-        if f"PhysicalSize{letter}" in pixels
-    }
-    if "TimeIncrement" in pixels:
-        scales["T"] = (pixels["TimeIncrement"], pixels.get("TimeIncrementUnit", "s"), 0.0)
-    return scales | kept
+    def load(block_info: Any = None) -> Any:
+        place = tuple(slice(start, stop) for start, stop in block_info[None]["array-location"])
+        with tifffile.TiffFile(path) as tiff, tiff.series[number].aszarr(level=0) as store:
+            return np.asarray(zarr.open(store, mode="r")[place])
 
-
-def _kept_axes(image: dict[str, Any]) -> Scales:
-    """Axes that our own writer left in the description, for what OME lengths cannot say."""
-    try:
-        axes = json.loads(image.get("Description", ""))["visualccc"]["axes"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return {axis["letter"]: (axis["scale"], axis["unit"], axis["offset"]) for axis in axes if axis["unit"] != PIXEL}
-
-
-def _from_imagej(tiff: Any, series: Any) -> Scales:
-    tags = series.keyframe.tags
-    about = tiff.imagej_metadata or {}
-    unit = str(about.get("unit", "")).replace("\\\\u00B5", "µ").replace("\\u00B5", "µ")
-    scales: Scales = {}
-    for letter, tag in (("X", "XResolution"), ("Y", "YResolution")):
-        if tag in tags:
-            numerator, denominator = tags[tag].value
-            if numerator and denominator:
-                scales[letter] = (denominator / numerator, unit, 0.0)
-    if "spacing" in about:
-        scales["Z"] = (about["spacing"], about.get("zunit", unit), 0.0)
-    if "finterval" in about:
-        scales["T"] = (about["finterval"], "s", 0.0)
-    return scales
-
-
-def _from_rosetta(path: Path, tiff: Any, series: Any) -> tuple[Scales, dict[str, Any]]:
-    """Tags of Gatan, FEI, Zeiss, JEOL, Olympus and TVIPS, through RosettaSciIO.
-
-    Its public reader would open the file again and leave it open until the garbage collector comes by.
-    """
-    try:
-        from rsciio.tiff._api import _read_tiff
-
-        raw = _read_tiff(tiff, series, str(path), lazy=True)
-    except Exception:  # noqa: BLE001 - tags that cannot be understood leave the image uncalibrated
-        return {}, {}
-    scales: Scales = {}
-    for axis in raw["axes"]:
-        letter = {"height": "Y", "width": "X", "y": "Y", "x": "X"}.get(str(axis.get("name")).lower())
-        if letter and axis.get("units") not in (None, ""):
-            scales[letter] = (axis["scale"], axis["units"], axis.get("offset", 0.0))
-    return scales, instrument(raw)
+    tile = (series.keyframe.tilelength, series.keyframe.tilewidth)
+    sizes = [1] * len(series.shape)
+    for letter, edge in zip("YX", tile, strict=True):
+        sizes[series.axes.index(letter)] = edge * max(1, _BLOCK_EDGE // edge)
+    if "S" in series.axes:
+        sizes[series.axes.index("S")] = series.shape[series.axes.index("S")]
+    chunks = da.core.normalize_chunks(tuple(sizes), series.shape)
+    return da.map_blocks(load, chunks=chunks, dtype=series.dtype, meta=np.empty((0,) * len(sizes), series.dtype))

@@ -96,10 +96,9 @@ def write_tiff(
 
     path = Path(path)
     axes = axes_for(data, calibration, rgb=rgb)
-    if data.dtype.kind == "b":
-        data = data.astype(np.uint8)
-    if np.dtype(data.dtype).itemsize == 8 and data.dtype.kind in "iu":
-        data = _narrowed(data)
+    if 0 in data.shape:
+        raise OutputError(f"{path} could not be written: the image is empty, its shape is {tuple(data.shape)}")
+    data = _as_ome_type(data)
     letters = _letters(axes)
     kept = [
         {"letter": letter, "name": axis.name, "scale": axis.scale, "offset": axis.offset, "unit": axis.unit}
@@ -131,6 +130,17 @@ def _planes(data: Any, rgb: bool) -> Iterator[np.ndarray[Any, Any]]:
     flat = 3 if rgb else 2
     for place in np.ndindex(data.shape[:-flat]):
         yield np.ascontiguousarray(data[place])
+
+
+def _as_ome_type(data: Any) -> Any:
+    """Array of a type that OME-TIFF has and others read."""
+    if data.dtype.kind == "b":
+        return data.astype(np.uint8)
+    if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
+        return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)
+    if data.dtype.kind in "iu" and data.dtype.itemsize == 8:
+        return _narrowed(data)
+    return data
 
 
 def _narrowed(data: Any) -> Any:

@@ -24,6 +24,7 @@ _LARGEST = 2**31 - 1
 # A whole number with at most this many values gets a slider beside its spin box.
 _SLIDER_VALUES = 100
 _CHOICE_COLUMNS = 2
+_SPIN_WIDTH = 84  # three digits between napari's wide − and + buttons
 
 
 class Control(QWidget):
@@ -69,6 +70,8 @@ class NumberControl(Control):
         self.slider = self._slider() if _has_slider(spec) else None
         if self.slider is not None:
             layout.addWidget(self.slider, 1)
+        if self.slider is not None:
+            self.spin.setFixedWidth(_SPIN_WIDTH)
         layout.addWidget(self.spin, 0 if self.slider else 1)
         self.auto = QCheckBox(AUTO) if spec.auto else None
         if self.auto is not None:

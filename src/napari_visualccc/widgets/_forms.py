@@ -14,7 +14,7 @@ from napari_visualccc.widgets._parts import Fold, Problem
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 
-class OptionsForm(QWidget, Generic[O]):  # type: ignore[misc]  # Qt classes are Any to mypy
+class OptionsForm(QWidget, Generic[O]):
     """A control per option, advanced ones folded away.
 
     Parameters

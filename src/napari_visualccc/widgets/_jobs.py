@@ -50,7 +50,9 @@ class Job:
         True if it ended because of `cancel`.
     """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], title: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], title: str
+    ) -> None:
         self.title = title
         self.fraction = 0.0
         self.message = ""
@@ -132,14 +134,20 @@ class _Activity:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._bar: Any = None
+        self._begun = self._closed = False
 
     def update(self) -> None:
         if self._bar is None:
-            if self._job.seconds < _ACTIVITY_AFTER_S:
+            if self._begun or self._job.seconds < _ACTIVITY_AFTER_S:
                 return
+            self._begun = True
             from napari.utils import cancelable_progress
 
+            # napari processes events while it makes the bar: the job may be over when it comes back.
             self._bar = cancelable_progress(total=100, desc=self._job.title, gui=True)
+            if self._closed:
+                self.close()
+                return
         if self._bar.is_canceled:
             self._job.cancel()
         step = round(100 * self._job.fraction) - self._bar.n
@@ -147,6 +155,7 @@ class _Activity:
             self._bar.update(step)
 
     def close(self) -> None:
+        self._closed = True
         if self._bar is not None:
             # The activity dock may be gone already when a viewer closes in the middle of a job.
             with contextlib.suppress(RuntimeError, KeyError):
@@ -197,6 +206,16 @@ class JobRunner(QObject):
     def is_running(self) -> bool:
         """True from `start` until the outcome was delivered."""
         return self._job is not None
+
+    @property
+    def title(self) -> str:
+        """What the running job does; empty if there is none."""
+        return self._job.title if self._job is not None else ""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the running job began."""
+        return self._job.seconds if self._job is not None else 0.0
 
     def start(
         self,
@@ -261,7 +280,8 @@ class JobRunner(QObject):
         if not done:
             if self._activity is not None and not job.is_cancelled:
                 self._activity.update()
-            self.progressed.emit(job.fraction, job.message, job.seconds_left)
+            if self._job is job:
+                self.progressed.emit(job.fraction, job.message, job.seconds_left)
             return
         self._deliver(job)
 
@@ -297,3 +317,12 @@ def show_problem(error: BaseException) -> None:
         show_error(str(error))
     else:
         notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def bound(method: Callable[[Any, Any], None], first: Any) -> Callable[[Any], None]:
+    """Call the method with `first` and what comes."""
+
+    def call(value: Any) -> None:
+        method(first, value)
+
+    return call

@@ -73,6 +73,10 @@ class Fold(QWidget):
         """True if the content is shown."""
         return bool(self._button.isChecked())
 
+    def set_title(self, title: str) -> None:
+        """Change the heading."""
+        self._button.setText(title)
+
     def set_open(self, is_open: bool) -> None:
         """Show or hide the content."""
         self._button.setChecked(is_open)

@@ -27,7 +27,7 @@ class KPlot(QWidget):
         super().__init__()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self.setFixedHeight(210)
+        self.setFixedHeight(230)
         self.setToolTip("Click on a k to take it")
         self._view: Any = None
         self._k: NDArray[Any] = np.empty(0)
@@ -45,12 +45,14 @@ class KPlot(QWidget):
         self._k = np.asarray(curve.k)
         # Fractions of the value for k = 1: grey levels² say nothing to anybody.
         first = curve.inertia[0] if len(curve.inertia) and curve.inertia[0] > 0 else 1.0
-        upper = self._draw(pg, 0, "unexplained, %", 100 * curve.inertia / first, _INERTIA, foreground)
+        upper = self._draw(pg, 0, "inertia %", 100 * curve.inertia / first, _INERTIA, foreground)
         lower = self._draw(pg, 1, "silhouette", curve.silhouette, _SILHOUETTE, foreground)
         lower.setXLink(upper)
         lower.setLabel("bottom", "clusters k", color=foreground)
         for plot in (upper, lower):
-            plot.addItem(pg.InfiniteLine(curve.best, pen=pg.mkPen(_BEST, width=2, style=pg.QtCore.Qt.PenStyle.DashLine)))
+            plot.addItem(
+                pg.InfiniteLine(curve.best, pen=pg.mkPen(_BEST, width=2, style=pg.QtCore.Qt.PenStyle.DashLine))
+            )
 
     def _draw(self, pg: Any, line: int, label: str, values: NDArray[Any], colour: str, foreground: str) -> Any:
         plot = self._view.addPlot(row=line, col=0)
@@ -58,7 +60,8 @@ class KPlot(QWidget):
         plot.plot(self._k[seen], np.asarray(values)[seen], pen=pg.mkPen(colour, width=2), symbol="o", symbolSize=6,
                   symbolBrush=colour, symbolPen=None)  # fmt: skip
         plot.setLabel("left", label, color=foreground)
-        plot.getAxis("left").setWidth(52)
+        plot.getAxis("left").setWidth(48)
+        plot.getAxis("left").enableAutoSIPrefix(False)
         for name in ("left", "bottom"):
             plot.getAxis(name).setPen(foreground)
             plot.getAxis(name).setTextPen(foreground)

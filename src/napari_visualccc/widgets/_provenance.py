@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QFormLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._parts import button
@@ -33,9 +42,15 @@ def describe(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value not in (None, ""):
             rows.append((word, f"{value} s" if key == "seconds" else str(value)))
     for name, value in record.get("parameters", {}).items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if name in _WORDS:
+            continue
+        shown = ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else _plain(value)
         rows.append((name.replace("_", " "), shown))
     return rows
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class ProvenanceDialog(QDialog):

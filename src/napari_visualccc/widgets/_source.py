@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QRadioButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
@@ -15,6 +15,8 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, Placement
 from napari_visualccc.widgets._parts import Hint, Problem, row
 
+# Readable on napari's dark and on its light background; Qt's own link blue is not.
+_LINK = "#4c8fe0"
 _INHERITED = ("plane_names",)
 
 
@@ -117,7 +119,9 @@ class Source:
 
     def fold(self, result: Any) -> Any:
         """Result of the engine with as many axes as the layer has."""
-        return result if self.plane is None else result.reshape((1,) * (len(self.placement.scale) - 2) + result.shape[-2:])
+        return (
+            result if self.plane is None else result.reshape((1,) * (len(self.placement.scale) - 2) + result.shape[-2:])
+        )
 
 
 def make_source(layer: Any, plane: int | None = None) -> Source:
@@ -171,6 +175,7 @@ class SourceChooser(QWidget):
         self.stack_button.toggled.connect(self._emit)
         self._extent = row(self.plane_button, self.stack_button)
         self.calibration = QLabel()
+        self.calibration.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.calibration.setToolTip("Size of a pixel; tables are in this unit. Click the link to set it.")
         self.calibration.linkActivated.connect(self._link)
         self.remark = Hint()
@@ -238,8 +243,8 @@ class SourceChooser(QWidget):
         self.calibration.setVisible(fine)
         if fine:
             size = pixel_size_of(layer)
-            link = '<a href="#">change …</a>' if size.is_calibrated else '<a href="#">set pixel size …</a>'
-            text = f"Pixel size: {size}" if size.is_calibrated else "Pixel size: px (not calibrated)"
+            link = f'<a href="#" style="color: {_LINK}">{"change" if size.is_calibrated else "set pixel size"} …</a>'
+            text = f"Pixel: {size}" if size.is_calibrated else "Pixel: px, not calibrated"
             self.calibration.setText(text + (f" {link}" if self._switchable else ""))
 
     def _list(self, event: object = None) -> None:

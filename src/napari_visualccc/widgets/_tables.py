@@ -112,7 +112,9 @@ class ResultTable(QTableView):
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setMinimumSectionSize(24)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Click a row to pick its label in the image; Ctrl or Shift picks several; click a heading to sort")
+        self.setToolTip(
+            "Click a row to pick its label in the image; Ctrl or Shift picks several; click a heading to sort"
+        )
         self.selectionModel().selectionChanged.connect(self._selection_changed)
 
     def show_table(self, frame: Any, columns: tuple[Column, ...], colours: Mapping[int, Any]) -> None:

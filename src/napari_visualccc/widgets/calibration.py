@@ -1,0 +1,329 @@
+"""The Pixel size widget: from the tags of the file, typed, or measured on the scale bar in the picture."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_visualccc.core.errors import InputError, VisualCCCError
+from napari_visualccc.core.pixel_size import PIXEL, PixelSize
+from napari_visualccc.core.progress import Progress
+from napari_visualccc.layers import SEPARATOR, napari_unit
+from napari_visualccc.widgets._jobs import JobRunner, show_problem
+from napari_visualccc.widgets._parts import Hint, Problem, button, row, scrolled
+from napari_visualccc.widgets._source import SourceChooser, array_of, pixel_size_of
+
+UNITS = ("nm", "µm", "Å", "pm", "mm", "1/nm", "1/Å", "mrad")
+LINE_NAME = "line on the scale bar"
+
+
+def calibrate(viewer: Any, layer: Any, size: PixelSize) -> list[Any]:
+    """Give a layer and all layers made from it a pixel size.
+
+    Layers made from it are those named ``<layer> · …`` whose planes have the same height and width. Stack axes keep
+    their scale, and offsets move along so that layers stay over each other.
+
+    Returns
+    -------
+    list
+        The layers that were changed.
+    """
+    shape = _plane_shape(layer)
+    related = [
+        other
+        for other in viewer.layers
+        if other is layer or (other.name.startswith(layer.name + SEPARATOR) and _plane_shape(other) == shape)
+    ]
+    for other in related:
+        _set_scale(other, size)
+    return related
+
+
+def scale_bar(viewer: Any) -> Any:
+    """The viewer's scale bar, wherever this napari keeps it (napari 0.9 moved it)."""
+    canvas = getattr(viewer, "canvas", None)
+    return viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
+
+
+def _set_scale(layer: Any, size: PixelSize) -> None:
+    before = np.array(layer.scale, float)
+    after = before.copy()
+    after[-2:] = size.y, size.x
+    unit = napari_unit(size.unit)
+    translate = np.array(layer.translate, float)
+    translate[-2:] *= after[-2:] / before[-2:]
+    layer.units = (*(str(u) for u in layer.units[:-2]), unit, unit)
+    layer.scale = after
+    layer.translate = translate
+
+
+def _plane_shape(layer: Any) -> tuple[int, ...] | None:
+    if layer._type_string not in ("image", "labels"):
+        return None
+    shape = array_of(layer).shape
+    return tuple(shape[-3:-1] if getattr(layer, "rgb", False) else shape[-2:])
+
+
+def read_tags(path: str, shape: tuple[int, ...], *, progress: Progress) -> PixelSize:
+    """Pixel size that a file gives for an image of this shape.
+
+    Raises
+    ------
+    InputError
+        If the file gives none.
+    """
+    from napari_visualccc.io import calibration_from_file
+
+    progress(0.1, "reading the file")
+    signal = calibration_from_file(path, shape)
+    if signal is None:
+        raise InputError(f"{path} holds no image of shape {shape}: type the pixel size instead")
+    if not signal.pixel_size.is_calibrated:
+        raise InputError(f"{path} says nothing of the pixel size: type it, or draw a line on the scale bar")
+    return signal.pixel_size
+
+
+class PixelSizeWidget(QWidget):
+    """Set the pixel size of a layer and of everything made from it."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._line_layer: Any = None
+        self.hint = Hint()
+        self.chooser = SourceChooser(napari_viewer, kinds=("image", "labels"), label="Layer", switch=False)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        parts = (self.hint, self.chooser, self._file_box(), self._typing_box(), self._line_box())
+        for part in parts:
+            layout.addWidget(part)
+        layout.addStretch(1)
+        scrolled(content, self)
+        self.runner = JobRunner(self)
+        self.runner.finished.connect(self._refresh)
+        self.chooser.changed.connect(self._refresh)
+        napari_viewer.layers.events.removed.connect(self._layer_removed)
+        self._refresh()
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def _file_box(self) -> QGroupBox:
+        box, layout = _group("1 · From the file")
+        self.tags_button = button("Read file tags", "Look up the pixel size in the file that the layer came from")
+        self.tags_button.clicked.connect(self.read_file)
+        self.file_words = Hint()
+        layout.addWidget(self.tags_button)
+        layout.addWidget(self.file_words)
+        return box
+
+    def _typing_box(self) -> QGroupBox:
+        box, layout = _group("2 · Typed")
+        self.width_field = _number_field("0.0123", "Width of one pixel")
+        self.height_field = _number_field("same", "Height of one pixel, if it is not square")
+        self.unit_box = _unit_box("Unit of the pixel size")
+        self.oblong_box = QCheckBox("Pixels are not square")
+        self.oblong_box.setToolTip("Type height and width separately")
+        self.height_label = QLabel("height")
+        self.height_row = row(self.height_label, self.height_field, stretch=1)
+        self.height_row.hide()
+        self.oblong_box.toggled.connect(self.height_row.setVisible)
+        self.typed_problem = Problem()
+        self.apply_button = button("Set pixel size", "Give the layer and its results this pixel size")
+        self.apply_button.clicked.connect(self.apply_typed)
+        self.reset_button = button("Back to px", "Forget the calibration of the layer and of its results")
+        self.reset_button.clicked.connect(self.reset)
+        self.width_field.returnPressed.connect(self.apply_typed)
+        layout.addWidget(row(self.width_field, self.unit_box, QLabel("per px"), stretch=0))
+        for part in (self.oblong_box, self.height_row, self.typed_problem, row(self.apply_button, self.reset_button)):
+            layout.addWidget(part)
+        return box
+
+    def _line_box(self) -> QGroupBox:
+        box, layout = _group("3 · From the scale bar in the picture")
+        self.line_button = button(
+            "Draw a line on the scale bar", "Then drag from one end of the burnt-in bar to the other"
+        )
+        self.line_button.clicked.connect(self.draw_line)
+        self.line_words = Hint("No line yet.")
+        self.length_field = _number_field("100", "Length that is written at the scale bar")
+        self.length_unit_box = _unit_box("Unit written at the scale bar")
+        self.line_problem = Problem()
+        self.line_apply_button = button("Set from line", "Length divided by the pixels of the line is the pixel size")
+        self.line_apply_button.clicked.connect(self.apply_line)
+        self.length_field.returnPressed.connect(self.apply_line)
+        layout.addWidget(self.line_button)
+        layout.addWidget(self.line_words)
+        layout.addWidget(row(QLabel("is"), self.length_field, self.length_unit_box, stretch=1))
+        layout.addWidget(self.line_problem)
+        layout.addWidget(self.line_apply_button)
+        return box
+
+    # --- doing ----------------------------------------------------------------------------------------------------
+
+    def read_file(self) -> None:
+        """Take the pixel size from the tags of the layer's file."""
+        layer, path = self.chooser.layer, self._path()
+        if layer is None or not path:
+            return
+        shape = tuple(array_of(layer).shape)
+        shape = shape[:-1] if getattr(layer, "rgb", False) else shape
+
+        def done(size: PixelSize) -> None:
+            self._set(layer, size)
+
+        self.runner.start(read_tags, path, shape, title="Read pixel size", then=done)
+        self.file_words.setText("Reading …")
+
+    def apply_typed(self) -> None:
+        """Set what is typed."""
+        oblong = self.oblong_box.isChecked() and self.height_field.text().strip()
+        try:
+            width = _positive(self.width_field.text(), "the width of a pixel")
+            height = _positive(self.height_field.text(), "the height of a pixel") if oblong else width
+            size = _plausible(height, width, self.unit_box.currentText())
+        except VisualCCCError as error:
+            self.typed_problem.say(str(error))
+            return
+        self.typed_problem.say("")
+        self._set(self.chooser.layer, size)
+
+    def apply_line(self) -> None:
+        """Set length divided by pixels of the line."""
+        try:
+            length = _positive(self.length_field.text(), "the length of the scale bar")
+            pixels = self.line_pixels()
+            if not pixels:
+                raise InputError("Draw a line on the scale bar first")
+            size = _plausible(length / pixels, length / pixels, self.length_unit_box.currentText())
+        except VisualCCCError as error:
+            self.line_problem.say(str(error))
+            return
+        self.line_problem.say("")
+        self._set(self.chooser.layer, size)
+        if self._line_layer is not None:
+            self._viewer.layers.remove(self._line_layer)
+
+    def reset(self) -> None:
+        """Make the layer uncalibrated."""
+        self._set(self.chooser.layer, PixelSize())
+
+    def _set(self, layer: Any, size: PixelSize) -> None:
+        if layer is None or layer not in self._viewer.layers:
+            show_problem(InputError("The layer is gone: choose another"))
+            return
+        calibrate(self._viewer, layer, size)
+        if self._line_layer is not None:
+            self._line_layer.scale, self._line_layer.units = layer.scale[-2:], layer.units[-2:]
+        scale_bar(self._viewer).visible = size.unit != PIXEL
+        self._viewer.reset_view()
+        self._refresh()
+
+    # --- the line -------------------------------------------------------------------------------------------------
+
+    def draw_line(self) -> None:
+        """Add a layer in which the next drag draws a line."""
+        layer = self.chooser.layer
+        if layer is None:
+            return
+        if self._line_layer is None:
+            self._line_layer = self._viewer.add_shapes(
+                ndim=2, name=LINE_NAME, scale=layer.scale[-2:], translate=layer.translate[-2:],
+                units=tuple(str(u) for u in layer.units[-2:]), edge_color="#ffcc00",
+                edge_width=max(2, max(_plane_shape(layer) or (0,)) // 250),
+            )  # fmt: skip
+            self._line_layer.events.data.connect(self._line_changed)
+            self._line_layer.events.set_data.connect(self._line_changed)  # while the mouse moves
+        self._viewer.layers.selection.active = self._line_layer
+        self._line_layer.mode = "add_line"
+        self._line_changed()
+
+    def line_pixels(self) -> float:
+        """Length of the last line in pixels; 0 if there is none."""
+        if self._line_layer is None or not len(self._line_layer.data):
+            return 0.0
+        start, stop = np.asarray(self._line_layer.data[-1])[[0, -1]]
+        return float(math.dist(start, stop))
+
+    def _line_changed(self, event: object = None) -> None:
+        pixels = self.line_pixels()
+        self.line_words.setText(
+            f"The line is {pixels:.1f} px long; drawing again replaces it. Now type the length it stands for."
+            if pixels
+            else "Drag from one end of the scale bar to the other."
+        )
+
+    def _layer_removed(self, event: Any) -> None:
+        if event.value is self._line_layer:
+            self._line_layer = None
+            self.line_words.setText("No line yet.")
+
+    # --- words ----------------------------------------------------------------------------------------------------
+
+    def _path(self) -> str:
+        layer = self.chooser.layer
+        path = getattr(layer.source, "path", None) if layer is not None else None
+        return str(path) if path else ""
+
+    def _refresh(self) -> None:
+        layer, path = self.chooser.layer, self._path()
+        for widget in (self.apply_button, self.reset_button, self.line_button, self.line_apply_button):
+            widget.setEnabled(layer is not None)
+        self.tags_button.setEnabled(bool(path))
+        self.file_words.setText(path.rsplit("/", 1)[-1] if path else "The layer does not come from a file.")
+        self.file_words.setToolTip(path)
+        if layer is None:
+            self.hint.setText("Open an image to begin.")
+        elif pixel_size_of(layer).is_calibrated:
+            self.hint.setText("The layer is calibrated. Change it here if that is wrong.")
+        else:
+            self.hint.setText("Not calibrated: tables are in px. Set the pixel size in one of three ways.")
+
+
+def _group(title: str) -> tuple[QGroupBox, QVBoxLayout]:
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(6, 6, 6, 6)
+    layout.setSpacing(4)
+    return box, layout
+
+
+def _number_field(example: str, tooltip: str) -> QLineEdit:
+    field = QLineEdit()
+    field.setPlaceholderText(example)
+    field.setToolTip(tooltip)
+    field.setAccessibleName(tooltip)
+    field.setMinimumWidth(50)
+    return field
+
+
+def _unit_box(tooltip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems(UNITS)
+    box.setToolTip(tooltip)
+    box.setAccessibleName(tooltip)
+    return box
+
+
+def _positive(text: str, what: str) -> float:
+    """Number typed by a person, with a decimal comma or point."""
+    try:
+        value = float(text.strip().replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        raise InputError(
+            f"Type {what} as a number above 0, like 0.25" + (f", not “{text.strip()}”" if text.strip() else "")
+        )
+    return value
+
+
+def _plausible(height: float, width: float, unit: str) -> PixelSize:
+    size = PixelSize.of(height, width, unit=unit)
+    if not size.is_calibrated:
+        raise InputError(f"{width:.3g} {unit} per pixel cannot be true for an electron micrograph")
+    return size

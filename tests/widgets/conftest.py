@@ -1,0 +1,65 @@
+"""A viewer with the widget in it, and simulated micrographs of known phases."""
+
+import numpy as np
+import pytest
+
+from napari_visualccc.widgets._cluster_jobs import prepare_colours
+from napari_visualccc.widgets._session import _sessions
+from napari_visualccc.widgets.calibration import PixelSizeWidget
+from napari_visualccc.widgets.cluster import ClusterWidget
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared():
+    """Compile once what the first labels layer needs."""
+    prepare_colours()
+
+
+@pytest.fixture
+def phases():
+    """Three phases with a little noise, 60 × 80."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((60, 80), np.uint8)
+    truth[:, 30:60] = 1
+    truth[20:, 60:] = 2
+    return (50 + 70 * truth + rng.normal(0, 3, truth.shape)).astype(np.uint8)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    yield make_napari_viewer()
+    _sessions.clear()
+
+
+@pytest.fixture
+def open_widget(viewer):
+    """Put the Cluster widget into the viewer's dock."""
+
+    def build() -> ClusterWidget:
+        widget = ClusterWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Cluster")
+        return widget
+
+    return build
+
+
+@pytest.fixture
+def open_pixel_size(viewer):
+    """Put the Pixel size widget into the viewer's dock."""
+
+    def build() -> PixelSizeWidget:
+        widget = PixelSizeWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Pixel size")
+        return widget
+
+    return build
+
+
+@pytest.fixture
+def finish(qtbot):
+    """Wait until a widget's job is over."""
+
+    def wait(widget, timeout=20_000):
+        qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=timeout)
+
+    return wait
