@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import struct
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ _HDF5 = {"hdf5", "h5"}
 _HDF5_PLUGINS = ("hspy", "emd", "delmic", "arina", "usid")
 # Formats whose pixels lie in the file as they are: an image cannot be larger than its file.
 _UNCOMPRESSED = {"digitalmicrograph", "tia", "blockfile", "semper", "numpy", "quantumdetector"}
+_BLOCKFILE_FRAME_HEADER = 6
 # Arrays up to this size are loaded at once: plain memory is faster than anything lazy, and errors show at once.
 LOADED_BYTES = 1 << 28
 
@@ -114,6 +116,8 @@ def _entries(path: Path, plugin: str) -> tuple[list[dict[str, Any]], list[str]]:
         return read_tia(path)
     if plugin == "mrc":
         return [mrc.read_mrc(path)], []
+    if plugin == "blockfile":
+        _check_blockfile(path)
     read = importlib.import_module(f"rsciio.{plugin}").file_reader
     try:
         return list(read(str(path), lazy=True)), []
@@ -125,6 +129,18 @@ def _entries(path: Path, plugin: str) -> tuple[list[dict[str, Any]], list[str]]:
         # The spectrum stream of Velox needs a package that we do not ask for; the images beside it do not.
         traceback.clear_frames(error.__traceback__)
         return list(read(str(path), lazy=True, select_type="images")), ["a spectrum image"]
+
+
+def _check_blockfile(path: Path) -> None:
+    """RosettaSciIO plans for minutes how to read the frames that a damaged header promises."""
+    with path.open("rb") as file:
+        offset, _, edge, _, nx, ny = struct.unpack("<IIHHHH", file.read(28)[12:])
+    needed = offset + nx * ny * (edge**2 + _BLOCKFILE_FRAME_HEADER)
+    if needed > path.stat().st_size:
+        raise FileFormatError(
+            f"{path} is cut short or damaged: {ny} × {nx} patterns of {edge} × {edge} pixels need {needed} bytes, "
+            f"it has {path.stat().st_size}"
+        )
 
 
 def _check_size(data: Any, path: Path, plugin: str) -> None:
