@@ -80,6 +80,14 @@ def test_options_reach_the_engine(capsys, micrograph, tmp_path):
     assert answer["provenance"]["seed"] == 7
 
 
+def test_one_plane_of_a_stack(capsys, tmp_path):
+    path = write_tiff(tmp_path / "stack.ome.tif", np.stack([IMAGE, 255 - IMAGE]), PixelSize())
+    answer = run_json(capsys, "cluster", path, "--plane", "1", "--k", "3", "--output", tmp_path / "out")
+    assert sum(row["pixels"] for row in answer["clusters"]) == IMAGE.size
+    assert answer["clusters"][0]["mean_intensity"] == pytest.approx(55, abs=2)
+    assert "--plane 1" in answer["provenance"]["command"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -89,6 +97,7 @@ def test_options_reach_the_engine(capsys, micrograph, tmp_path):
         (["cluster", "{image}", "--output", "out", "--k", "some"], "whole number or 'auto'"),
         (["cluster", "{image}", "--output", "out", "--features", "smell"], "intensity, gaussian"),
         (["cluster", "{image}", "--output", "out", "--signal", "4"], "there is no 4"),
+        (["cluster", "{image}", "--output", "out", "--plane", "1"], "there is no 1"),
         (["cluster", "{image}", "--output", "{image}"], "scan.ome.tif"),
     ],
 )

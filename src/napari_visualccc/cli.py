@@ -16,12 +16,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_visualccc._version import __version__
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_visualccc.core.pixel_size import Axis
+    from napari_visualccc.core.planes import Planes
+    from napari_visualccc.core.signals import ImageSignal
 
 Answer = dict[str, Any]
 
@@ -134,6 +139,7 @@ def _declare_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="Image file, or folder of images that are clustered alike.")
     parser.add_argument("--output", metavar="DIR", required=True, help="Folder for labels and tables.")
     parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
+    parser.add_argument("--plane", type=int, metavar="N", help="Only this plane of a stack, counted from 0.")
     add_arguments(parser, ClusterOptions)
     _declare_device(parser)
 
@@ -155,14 +161,20 @@ def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:
     options = from_arguments(ClusterOptions, arguments)
     choose_device(arguments.device)
     signals = _chosen(read(arguments.path), arguments)
-    found = []
+    found: list[Answer] = []
     for number, signal in enumerate(signals):
         part = progress.part(number / len(signals), (number + 1) / len(signals))
+        planes, axes = _chosen_plane(signal, arguments.plane)
+        path = str(arguments.path)
+        flags: list[str] = []
+        for flag in ("signal", "plane"):
+            number_wanted = getattr(arguments, flag)
+            flags += [] if number_wanted is None else [f"--{flag}", str(number_wanted)]
         result = cluster_pixels(
-            signal.planes, options, pixel_size=signal.pixel_size, name=str(arguments.path), progress=part
+            planes, options, pixel_size=signal.pixel_size, name=path, arguments=[path, *flags], progress=part
         )
         stem = Path(arguments.path).stem + (f"_{number}" if len(signals) > 1 else "")
-        written = write_result(result, arguments.output, stem, signal.axes)
+        written = write_result(result, arguments.output, stem, axes)
         found.append(
             {
                 "name": signal.name,
@@ -182,7 +194,7 @@ def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:
     return answer if len(found) == 1 else {**answer, "signals": found}
 
 
-def _chosen(signals: list[Any], arguments: argparse.Namespace) -> list[Any]:
+def _chosen(signals: list[ImageSignal], arguments: argparse.Namespace) -> list[ImageSignal]:
     from napari_visualccc.core.errors import OptionError
 
     if arguments.signal is None:
@@ -190,6 +202,18 @@ def _chosen(signals: list[Any], arguments: argparse.Namespace) -> list[Any]:
     if not 0 <= arguments.signal < len(signals):
         raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
     return [signals[arguments.signal]]
+
+
+def _chosen_plane(signal: ImageSignal, plane: int | None) -> tuple[Planes, tuple[Axis, ...]]:
+    """Planes and axes of a signal, or of one plane of it."""
+    from napari_visualccc.core.errors import OptionError
+
+    planes = signal.planes
+    if plane is None:
+        return planes, signal.axes
+    if not 0 <= plane < len(planes):
+        raise OptionError(f"{signal.name} holds the planes 0 … {len(planes) - 1}; there is no {plane}")
+    return planes.only(plane), signal.axes[-2:]
 
 
 def _show_cluster(answer: Answer) -> list[str]:

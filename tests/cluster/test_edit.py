@@ -8,6 +8,7 @@ from napari_visualccc.cluster import (
     cluster_pixels,
     measure_clusters,
     merge,
+    remeasure,
     remove_specks,
     to_mask,
 )
@@ -94,3 +95,13 @@ def test_specks_are_the_same_tile_by_tile(monkeypatch, min_size):
     whole = remove_specks(labels, min_size)
     monkeypatch.setattr("napari_visualccc.cluster.edit._SPECK_TILE", 16)
     np.testing.assert_array_equal(remove_specks(labels, min_size), whole)
+
+
+def test_painted_labels_are_measured_again():
+    result = cluster_pixels(IMAGE, ClusterOptions(k=4), pixel_size=NM)
+    painted = result.labels.copy()
+    painted[painted == 4] = 1
+    again = remeasure(result, painted, IMAGE)
+    assert again.table.area_nm2.tolist() == [200, 100, 100, 0]
+    assert again.table.mean_intensity[0] == pytest.approx((10 + 200) / 2)
+    assert again.provenance.parameters["edited"] == "by hand"

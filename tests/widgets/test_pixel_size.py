@@ -3,8 +3,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.widgets._calibrate import calibrate, scale_bar
 from napari_visualccc.widgets._source import pixel_size_of
-from napari_visualccc.widgets.calibration import calibrate, scale_bar
 
 
 def units(layer):

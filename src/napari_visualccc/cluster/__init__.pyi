@@ -3,6 +3,7 @@ from .choose_k import choose_k as choose_k
 from .edit import clean as clean
 from .edit import measure_clusters as measure_clusters
 from .edit import merge as merge
+from .edit import remeasure as remeasure
 from .edit import remove_specks as remove_specks
 from .edit import to_mask as to_mask
 from .fitting import fit_clusters as fit_clusters

@@ -117,6 +117,19 @@ def clean(result: ClusterResult, images: Any, min_size: int, *, rgb: bool | None
     return replace(result, provenance=record, labels=labels, moments=moments)
 
 
+def remeasure(
+    result: ClusterResult, labels: NDArray[Any], images: Any, *, progress: Progress | None = None
+) -> ClusterResult:
+    """Result with labels that were painted or undone by hand, measured again.
+
+    Labels of the model stay in the table even if the last pixel of one was painted over.
+    """
+    k = max(int(labels.max(initial=0)), int(result.model.map.max()))
+    moments = _moments(labels, images, k, result.moments.level, None, silent(progress))
+    record = replace(result.provenance, parameters={**result.provenance.parameters, "edited": "by hand"})
+    return replace(result, provenance=record, labels=labels.reshape(result.labels.shape), moments=moments)
+
+
 def to_mask(labels: NDArray[Any] | ClusterResult, chosen: Iterable[int]) -> NDArray[np.uint8]:
     """Mask of the pixels that carry one of the chosen labels: 1 there, 0 elsewhere."""
     array = labels.labels if isinstance(labels, ClusterResult) else np.asarray(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def apply_clusters(
 ) -> ClusterResult:
     """Label an image or stack with clusters that were fitted before; see `cluster_pixels`."""
     planes = as_planes(images, rgb=rgb, name=name)
-    return label_planes(model, planes, pixel_size, name, Stopwatch(), store or FeatureStore(), silent(progress))
+    return label_planes(model, planes, pixel_size, name, None, Stopwatch(), store or FeatureStore(), silent(progress))
 
 
 def label_planes(
@@ -46,6 +47,7 @@ def label_planes(
     planes: Planes,
     pixel_size: PixelSize | None,
     name: str,
+    arguments: Sequence[str] | None,
     watch: Stopwatch,
     store: FeatureStore,
     progress: Progress,
@@ -61,12 +63,13 @@ def label_planes(
     if not moments.counts[1:].any():
         raise InputError(f"{planes.name} has no finite pixel: there is nothing to cluster")
     options = model.options
+    words = ["visualccc", "cluster", *(arguments or [name]), *to_arguments(options), "--output", "clusters"]
     provenance = Provenance(
         operation="cluster",
         parameters=options.as_dict(),
         input_name=name,
         input_hash=fingerprint(planes),
-        command=shlex.join(["visualccc", "cluster", name, *to_arguments(options), "--output", "clusters"]),
+        command=shlex.join(words),
         seed=options.seed,
         seconds=round(watch.seconds, 4),
     )

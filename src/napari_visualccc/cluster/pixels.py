@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ def cluster_pixels(
     *,
     pixel_size: PixelSize | None = None,
     name: str = "image",
+    arguments: Sequence[str] | None = None,
     rgb: bool | None = None,
     store: FeatureStore | None = None,
     progress: Progress | None = None,
@@ -41,6 +43,8 @@ def cluster_pixels(
         Size of a pixel, for the areas of the table.
     name
         Name of the source, for the record.
+    arguments
+        How the command line is told of this image, for the record: its path and, say, ``--plane 3``. Default: name.
     rgb
         Whether the last axis holds colours; None guesses.
     store
@@ -79,7 +83,7 @@ def cluster_pixels(
     options = with_known_k(planes, options, store, progress.part(0, 0.2))
     counted = intensity_histogram(planes, options, progress.part(0.2, 0.5))
     model = fit_planes(planes, options, store, progress.part(0.2, 0.5), counted)
-    result = label_planes(model, planes, pixel_size, name, watch, store, progress.part(0.5, 0.9), counted)
+    result = label_planes(model, planes, pixel_size, name, arguments, watch, store, progress.part(0.5, 0.9), counted)
     if model.thresholds is None:
         result = _sorted_by_brightness(result)
     if options.min_size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ def run_cluster(
         options,
         pixel_size=source.pixel_size,
         name=source.name,
+        arguments=source.arguments,
         store=kept.store_of(planes),
         progress=progress,
     )
@@ -141,18 +142,10 @@ def run_measure(
     result: ClusterResult, labels: NDArray[Any], planes: Planes, *, progress: Progress
 ) -> ClusterResult | None:
     """Measure labels that were painted or undone by hand; None if they are those of the result."""
-    from napari_visualccc.cluster.tables import Moments
+    from napari_visualccc.cluster import remeasure
 
-    # Labels of the model stay valid even if the last pixel of one was painted over.
-    k = max(int(labels.max(initial=0)), int(result.model.map.max()))
-    moments = Moments.none(k, result.moments.level)
-    folded = labels.reshape(planes.shape)
-    for index in progress.steps(range(len(planes)), message="measuring"):
-        moments.add(Moments.of(folded[index], planes.read(index), k, result.moments.level))
-    if np.array_equal(moments.counts, result.moments.counts):
-        return None
-    record = replace(result.provenance, parameters={**result.provenance.parameters, "edited": "by hand"})
-    return replace(result, provenance=record, labels=labels.reshape(result.labels.shape), moments=moments)
+    measured = remeasure(result, labels, planes, progress=progress)
+    return None if np.array_equal(measured.moments.counts, result.moments.counts) else measured
 
 
 def run_export_table(result: ClusterResult, path: str, *, progress: Progress) -> str:

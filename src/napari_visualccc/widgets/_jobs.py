@@ -19,11 +19,10 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.widgets._activity import Activity
 
 # 20 looks per second: smooth for the eye, and cheap.
 _LOOK_MS = 50
-# Shorter jobs (previews) never reach napari's activity dock, where they would only flicker.
-_ACTIVITY_AFTER_S = 0.4
 # At the end of the interpreter running jobs get this long to notice that they were cancelled.
 _EXIT_PATIENCE_S = 2.0
 
@@ -128,41 +127,6 @@ def _cancel_all() -> None:
 atexit.register(_cancel_all)
 
 
-class _Activity:
-    """The job's line in napari's activity dock; lives on the GUI thread."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._bar: Any = None
-        self._begun = self._closed = False
-
-    def update(self) -> None:
-        if self._bar is None:
-            if self._begun or self._job.seconds < _ACTIVITY_AFTER_S:
-                return
-            self._begun = True
-            from napari.utils import cancelable_progress
-
-            # napari processes events while it makes the bar: the job may be over when it comes back.
-            self._bar = cancelable_progress(total=100, desc=self._job.title, gui=True)
-            if self._closed:
-                self.close()
-                return
-        if self._bar.is_canceled:
-            self._job.cancel()
-        step = round(100 * self._job.fraction) - self._bar.n
-        if step > 0:
-            self._bar.update(step)
-
-    def close(self) -> None:
-        self._closed = True
-        if self._bar is not None:
-            # The activity dock may be gone already when a viewer closes in the middle of a job.
-            with contextlib.suppress(RuntimeError, KeyError):
-                self._bar.close()
-            self._bar = None
-
-
 class JobRunner(QObject):
     """Runs one job at a time for a widget and tells of it by signals, all on the GUI thread.
 
@@ -190,7 +154,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._quiet = quiet
         self._job: Job | None = None
-        self._activity: _Activity | None = None
+        self._activity: Activity | None = None
         self._then: Callable[[Any], None] | None = None
         self._next: tuple[Job, Callable[[Any], None] | None] | None = None
         self._clock = QTimer(self)
@@ -264,7 +228,7 @@ class JobRunner(QObject):
 
     def _begin(self, job: Job, then: Callable[[Any], None] | None) -> None:
         self._job, self._then = job, then
-        self._activity = None if self._quiet else _Activity(job)
+        self._activity = None if self._quiet else Activity(job)
         # The destroyed signal reaches plain functions and objects only; our own methods are disconnected by then.
         self.destroyed.connect(job.cancel)
         job.start()

@@ -72,7 +72,7 @@ class ProvenanceDialog(QDialog):
         self.command.setReadOnly(True)
         self.command.setMaximumHeight(80)
         self.command.setToolTip("Command that repeats this in a terminal")
-        layout.addWidget(QLabel("The same in a terminal (put the file's path in place of the name):"))
+        layout.addWidget(QLabel("The same in a terminal (an image without a file has its name there):"))
         layout.addWidget(self.command)
         self.copy_button = button("Copy command", "Copy the command to the clipboard")
         self.copy_button.clicked.connect(self._copy)

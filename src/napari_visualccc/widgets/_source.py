@@ -117,6 +117,12 @@ class Source:
         """Name of the layer when the job began."""
         return self.placement.name
 
+    @property
+    def arguments(self) -> list[str]:
+        """How the command line is told of this image: the layer's file, if it came from one, and the plane."""
+        named = str(self.layer.source.path or self.name)
+        return [named] if self.plane is None else [named, "--plane", str(self.plane)]
+
     def fold(self, result: Any) -> Any:
         """Result of the engine with as many axes as the layer has."""
         return (

@@ -10,80 +10,13 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QLineEdit, Q
 
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.core.pixel_size import PIXEL, PixelSize
-from napari_visualccc.core.progress import Progress
-from napari_visualccc.layers import SEPARATOR, napari_unit
+from napari_visualccc.widgets._calibrate import calibrate, plane_shape, read_tags, scale_bar
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._parts import Hint, Problem, button, row, scrolled
 from napari_visualccc.widgets._source import SourceChooser, array_of, pixel_size_of
 
 UNITS = ("nm", "µm", "Å", "pm", "mm", "1/nm", "1/Å", "mrad")
 LINE_NAME = "line on the scale bar"
-
-
-def calibrate(viewer: Any, layer: Any, size: PixelSize) -> list[Any]:
-    """Give a layer and all layers made from it a pixel size.
-
-    Layers made from it are those named ``<layer> · …`` whose planes have the same height and width. Stack axes keep
-    their scale, and offsets move along so that layers stay over each other.
-
-    Returns
-    -------
-    list
-        The layers that were changed.
-    """
-    shape = _plane_shape(layer)
-    related = [
-        other
-        for other in viewer.layers
-        if other is layer or (other.name.startswith(layer.name + SEPARATOR) and _plane_shape(other) == shape)
-    ]
-    for other in related:
-        _set_scale(other, size)
-    return related
-
-
-def scale_bar(viewer: Any) -> Any:
-    """The viewer's scale bar, wherever this napari keeps it (napari 0.9 moved it)."""
-    canvas = getattr(viewer, "canvas", None)
-    return viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
-
-
-def _set_scale(layer: Any, size: PixelSize) -> None:
-    before = np.array(layer.scale, float)
-    after = before.copy()
-    after[-2:] = size.y, size.x
-    unit = napari_unit(size.unit)
-    translate = np.array(layer.translate, float)
-    translate[-2:] *= after[-2:] / before[-2:]
-    layer.units = (*(str(u) for u in layer.units[:-2]), unit, unit)
-    layer.scale = after
-    layer.translate = translate
-
-
-def _plane_shape(layer: Any) -> tuple[int, ...] | None:
-    if layer._type_string not in ("image", "labels"):
-        return None
-    shape = array_of(layer).shape
-    return tuple(shape[-3:-1] if getattr(layer, "rgb", False) else shape[-2:])
-
-
-def read_tags(path: str, shape: tuple[int, ...], *, progress: Progress) -> PixelSize:
-    """Pixel size that a file gives for an image of this shape.
-
-    Raises
-    ------
-    InputError
-        If the file gives none.
-    """
-    from napari_visualccc.io import calibration_from_file
-
-    progress(0.1, "reading the file")
-    signal = calibration_from_file(path, shape)
-    if signal is None:
-        raise InputError(f"{path} holds no image of shape {shape}: type the pixel size instead")
-    if not signal.pixel_size.is_calibrated:
-        raise InputError(f"{path} says nothing of the pixel size: type it, or draw a line on the scale bar")
-    return signal.pixel_size
 
 
 class PixelSizeWidget(QWidget):
@@ -114,7 +47,9 @@ class PixelSizeWidget(QWidget):
 
     def _file_box(self) -> QGroupBox:
         box, layout = _group("1 · From the file")
-        self.tags_button = button("Read file tags", "Look up the pixel size in the file that the layer came from")
+        self.tags_button = button(
+            "Calibrate layer from file tags", "Look up the pixel size in the file that the layer came from"
+        )
         self.tags_button.clicked.connect(self.read_file)
         self.file_words = Hint()
         layout.addWidget(self.tags_button)
@@ -234,7 +169,7 @@ class PixelSizeWidget(QWidget):
             self._line_layer = self._viewer.add_shapes(
                 ndim=2, name=LINE_NAME, scale=layer.scale[-2:], translate=layer.translate[-2:],
                 units=tuple(str(u) for u in layer.units[-2:]), edge_color="#ffcc00",
-                edge_width=max(2, max(_plane_shape(layer) or (0,)) // 250),
+                edge_width=max(2, max(plane_shape(layer) or (0,)) // 250),
             )  # fmt: skip
             self._line_layer.events.data.connect(self._line_changed)
             self._line_layer.events.set_data.connect(self._line_changed)  # while the mouse moves

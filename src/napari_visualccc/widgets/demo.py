@@ -7,9 +7,11 @@ def main() -> None:
     """Open napari and wait until it is closed."""
     import napari
 
+    from napari_visualccc.widgets._calibrate import scale_bar
+
     viewer = napari.Viewer(title="Visual-CCC demo")
     viewer.open_sample("napari-visualccc", "porous")
-    viewer.scale_bar.visible = True
+    scale_bar(viewer).visible = True
     viewer.window.add_plugin_dock_widget("napari-visualccc", "Cluster")
     napari.run()
 
