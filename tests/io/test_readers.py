@@ -510,3 +510,26 @@ def test_reading_again_and_again_keeps_no_file_open(tmp_path):
         read(tmp_path / "a.hspy")
     assert len(process.open_files()) <= before + 1
     assert time.perf_counter() - start < 5
+
+
+def test_hyperspy_zarr_folders(tmp_path):
+    import h5py
+    import zarr
+
+    def copy(source, target):
+        for key, value in source.attrs.items():
+            target.attrs[key] = value.tolist() if hasattr(value, "tolist") else value
+        for key, entry in source.items():
+            if isinstance(entry, h5py.Group):
+                copy(entry, target.create_group(key))
+            else:
+                target.create_array(key, data=entry[()])
+
+    data = np.arange(2 * 6 * 7, dtype=np.uint16).reshape(2, 6, 7)
+    axes = [("z", 1.0, "", True), ("y", 0.5, "nm", False), ("x", 0.5, "nm", False)]
+    write_hspy(tmp_path / "a.hspy", data, axes)
+    with h5py.File(tmp_path / "a.hspy") as file:
+        copy(file, zarr.open_group(tmp_path / "a.zspy", mode="w", zarr_format=2))
+    (signal,) = read(tmp_path / "a.zspy")
+    np.testing.assert_array_equal(np.asarray(signal.data), data)
+    assert signal.pixel_size.x == 0.5

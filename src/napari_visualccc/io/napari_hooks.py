@@ -11,7 +11,7 @@ from napari_visualccc.core.errors import CalibrationWarning
 from napari_visualccc.core.pixel_size import Axis, read_scale
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io.folders import read_files
-from napari_visualccc.io.readers import read, read_file
+from napari_visualccc.io.readers import is_readable_folder, read, read_file
 from napari_visualccc.io.rosetta import PLUGINS
 from napari_visualccc.layers import METADATA_KEY, LayerData, signal_layer
 
@@ -25,10 +25,12 @@ ReadLayers = Callable[[str | Sequence[str]], list[LayerData]]
 
 
 def napari_get_reader(path: str | Sequence[str]) -> ReadLayers | None:
-    """Reader for a path or several (opened as a stack), None if it is not ours to read."""
-    paths = [path] if isinstance(path, str | Path) else list(path)
+    """Reader for a file, a folder of images or several files (opened as a stack); None if it is not ours to read."""
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if len(paths) == 1 and paths[0].is_dir():
+        return read_layers if is_readable_folder(paths[0]) else None
     wanted = {pattern.removeprefix("*") for pattern in EM_PATTERNS}
-    if paths and all(Path(one).suffix in wanted for one in paths):
+    if paths and all(one.suffix in wanted for one in paths):
         return read_layers
     return None
 

@@ -98,6 +98,16 @@ def _is_zarr(path: Path) -> bool:
     return _extension(path) in ("zarr", "zspy") or any((path / name).exists() for name in names)
 
 
+def is_readable_folder(path: Path) -> bool:
+    """Tell whether a folder is a Zarr store or holds a file of a format that is read here; nothing is opened."""
+    if _is_zarr(path):
+        return True
+    try:
+        return any(_extension(entry) in EXTENSIONS for entry in path.iterdir())
+    except OSError:
+        return False
+
+
 def _read_zarr(path: Path) -> list[ImageSignal]:
     if _extension(path) == "zspy":
         return read_rosetta(path)
