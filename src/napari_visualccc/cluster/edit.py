@@ -59,6 +59,17 @@ def merge(result: ClusterResult, labels: Iterable[int]) -> ClusterResult:
     )
 
 
+def relabel(labels: NDArray[np.uint8], lookup: NDArray[np.uint8], progress: Progress) -> None:
+    """Replace each label by its entry in the look-up table, in place and on all cores."""
+    planes = labels.reshape(-1, *labels.shape[-2:])
+
+    def replace_tile(values: NDArray[np.uint8], index: int, tile: Tile) -> None:
+        planes[index][tile.core] = lookup[values]
+
+    for _ in scan(Planes(planes), replace_tile, native=True, progress=progress, message="numbering clusters"):
+        pass
+
+
 def remove_specks(labels: NDArray[np.uint8], min_size: int, *, progress: Progress | None = None) -> NDArray[np.uint8]:
     """Give patches smaller than `min_size` pixels to what surrounds them, plane by plane.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_visualccc.cluster.edit import clean
+from napari_visualccc.cluster.edit import clean, relabel
 from napari_visualccc.cluster.fitting import fit_planes, intensity_histogram, with_known_k
 from napari_visualccc.cluster.labelling import label_planes
 from napari_visualccc.cluster.options import ClusterOptions
@@ -83,16 +83,16 @@ def cluster_pixels(
     options = with_known_k(planes, options, store, progress.part(0, 0.2))
     counted = intensity_histogram(planes, options, progress.part(0.2, 0.5))
     model = fit_planes(planes, options, store, progress.part(0.2, 0.5), counted)
-    result = label_planes(model, planes, pixel_size, name, arguments, watch, store, progress.part(0.5, 0.9), counted)
+    result = label_planes(model, planes, pixel_size, name, arguments, watch, store, progress.part(0.5, 0.88), counted)
     if model.thresholds is None:
-        result = _sorted_by_brightness(result)
+        result = _sorted_by_brightness(result, progress.part(0.88, 0.9))
     if options.min_size:
         result = clean(result, planes, options.min_size, progress=progress.part(0.9, 1))
     progress(1.0)
     return result
 
 
-def _sorted_by_brightness(result: ClusterResult) -> ClusterResult:
+def _sorted_by_brightness(result: ClusterResult, progress: Progress) -> ClusterResult:
     """Number the labels by their mean intensity over all pixels, where the fitted sample had another order."""
     means = result.moments.means[1:]
     order = np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable")
@@ -102,7 +102,5 @@ def _sorted_by_brightness(result: ClusterResult) -> ClusterResult:
     label_map[order + 1] = np.arange(1, len(order) + 1)
     lookup = label_map.astype(np.uint8)
     model = replace(result.model, label_map=tuple(int(label) for label in lookup[result.model.map]))
-    labels = result.labels
-    for plane in labels.reshape(-1, *labels.shape[-2:]):
-        plane[:] = lookup[plane]
-    return replace(result, labels=labels, model=model, moments=result.moments.mapped(label_map))
+    relabel(result.labels, lookup, progress)
+    return replace(result, model=model, moments=result.moments.mapped(label_map))
