@@ -21,7 +21,8 @@ from napari_visualccc.core.tiles import Tile
 if TYPE_CHECKING:
     import pandas as pd
 
-_SPECK_TILE = 1024
+# Patches and distances are found with the interpreter locked: small tiles keep the viewer alive meanwhile.
+_SPECK_TILE = 384
 
 
 def merge(result: ClusterResult, labels: Iterable[int]) -> ClusterResult:
