@@ -517,9 +517,10 @@ def test_hyperspy_zarr_folders(tmp_path):
     import zarr
 
     def copy(source, target):
-        for key, value in source.attrs.items():
+        # Lists: h5py keeps its lock while it iterates, and zarr's thread may need it to free an old HDF5 object.
+        for key, value in list(source.attrs.items()):
             target.attrs[key] = value.tolist() if hasattr(value, "tolist") else value
-        for key, entry in source.items():
+        for key, entry in list(source.items()):
             if isinstance(entry, h5py.Group):
                 copy(entry, target.create_group(key))
             else:
