@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+import warnings
 
 import dask.array as da
 import imageio.v3 as iio
@@ -360,19 +361,27 @@ def test_hdf5_files_of_other_programs(tmp_path, suffix):
         read(tmp_path / f"a.{suffix}")
 
 
-def write_hspy(path, data, axes):
-    """A HyperSpy file through RosettaSciIO's own writer."""
-    from rsciio import hspy
+def write_with(plugin, path, data, axes):
+    """A file through a writer of RosettaSciIO."""
+    import importlib
 
     made = [
         {"name": name, "size": size, "scale": scale, "offset": 0.0, "units": unit, "navigate": navigate,
          "index_in_array": number, "_type": "UniformDataAxis", "is_binned": False}
         for number, ((name, scale, unit, navigate), size) in enumerate(zip(axes, data.shape, strict=True))
     ]  # fmt: skip
-    signal = {"data": data, "axes": made, "metadata": {"General": {"title": "t"}, "Signal": {}},
+    signal = {"data": data, "axes": made, "metadata": {"General": {"title": "t"}, "Signal": {"signal_type": ""}},
               "original_metadata": {}, "learning_results": {}, "attributes": {"_lazy": False},
-              "models": {}, "tmp_parameters": {}, "package_info": {"package": "", "package_version": ""}}  # fmt: skip
-    hspy.file_writer(str(path), signal)
+              "models": {}, "tmp_parameters": {"filename": "a", "folder": "", "extension": ""},
+              "package_info": {"package": "", "package_version": ""}}  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module(f"rsciio.{plugin}").file_writer(str(path), signal)
+
+
+def write_hspy(path, data, axes):
+    """A HyperSpy file."""
+    write_with("hspy", path, data, axes)
 
 
 def test_complex_images_become_amplitude_and_phase(tmp_path):
@@ -534,3 +543,43 @@ def test_hyperspy_zarr_folders(tmp_path):
     (signal,) = read(tmp_path / "a.zspy")
     np.testing.assert_array_equal(np.asarray(signal.data), data)
     assert signal.pixel_size.x == 0.5
+
+
+PLANE = [("y", 0.5, "nm", False), ("x", 0.25, "nm", False)]
+STACK = [("z", 1.0, "", True), *PLANE]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "suffix", "axes", "calibrated"),
+    [
+        ("semper", "unf", PLANE, True),
+        ("ripple", "rpl", PLANE, True),
+        ("ripple", "rpl", STACK, True),
+        ("emd", "emd", PLANE, True),
+        ("emd", "emd", STACK, True),
+        ("hspy", "hspy", STACK, True),
+        ("tiff", "tif", PLANE, True),
+        ("pantarhei", "prz", PLANE, False),  # the writer pickles the pixel size
+        ("pantarhei", "prz", STACK, False),
+    ],
+)
+def test_what_other_programs_write(tmp_path, plugin, suffix, axes, calibrated):
+    data = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    data = data if len(axes) == 3 else data[1]
+    data = data.astype(np.float32) if plugin == "semper" else data
+    path = tmp_path / f"a.{suffix}"
+    write_with(plugin, path, data, axes)
+    (signal,) = read(path)
+    np.testing.assert_array_equal(np.asarray(signal.data), data)
+    assert [axis.name.lower() for axis in signal.axes[-2:]] == ["y", "x"]
+    if calibrated:
+        assert (signal.pixel_size.y, signal.pixel_size.x) == (pytest.approx(0.5), pytest.approx(0.25))
+    else:
+        assert any("pickle" in note for note in signal.notes)
+
+
+def test_tvips_streams(tmp_path):
+    data = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    write_with("tvips", tmp_path / "a_000.tvips", data, STACK)
+    (signal,) = read(next(tmp_path.glob("*.tvips")))
+    np.testing.assert_array_equal(np.asarray(signal.data), data)

@@ -12,6 +12,7 @@ import logging
 import struct
 import traceback
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -116,6 +117,8 @@ def _entries(path: Path, plugin: str) -> tuple[list[dict[str, Any]], list[str]]:
         return read_tia(path)
     if plugin == "mrc":
         return [mrc.read_mrc(path)], []
+    if plugin == "pantarhei":
+        return _read_panta_rhei(path)
     if plugin == "blockfile":
         _check_blockfile(path)
     read = importlib.import_module(f"rsciio.{plugin}").file_reader
@@ -129,6 +132,17 @@ def _entries(path: Path, plugin: str) -> tuple[list[dict[str, Any]], list[str]]:
         # The spectrum stream of Velox needs a package that we do not ask for; the images beside it do not.
         traceback.clear_frames(error.__traceback__)
         return list(read(str(path), lazy=True, select_type="images")), ["a spectrum image"]
+
+
+def _read_panta_rhei(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Panta Rhei's archive; RosettaSciIO maps its pixels as if they were never compressed, which gives noise."""
+    from rsciio.pantarhei import file_reader
+
+    with zipfile.ZipFile(path) as archive:
+        stored = archive.getinfo("data.npy").compress_type == zipfile.ZIP_STORED
+        readable = "meta_data_json.npy" in archive.namelist()
+    left_out = [] if readable else ["its pixel size and settings, kept as a pickle, which could run foreign code"]
+    return list(file_reader(str(path), lazy=stored)), left_out
 
 
 def _check_blockfile(path: Path) -> None:
@@ -252,6 +266,8 @@ _USUAL_NAMES = {"height": "y", "width": "x", "<undefined>": "", "none": ""}
 def _named(axes: list[Axis]) -> list[Axis]:
     """Axes with the names that are missing: y and x at the end, z or numbers before."""
     names = [_USUAL_NAMES.get(axis.name.lower(), axis.name) for axis in axes]
+    if [name.lower() for name in names[-2:]] in (["x", "y"], ["y", "x"]):  # Semper's come the other way round
+        names[-2:] = "y", "x"
     usual = [*(f"axis {i}" for i in range(len(axes) - 3)), "z", "y", "x"][-len(axes) :]
     return [replace(axis, name=name or fallback) for axis, name, fallback in zip(axes, names, usual, strict=True)]
 
