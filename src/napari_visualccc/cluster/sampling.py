@@ -40,19 +40,21 @@ class FeatureStore:
 
     def __init__(self, max_bytes: int = 1 << 29) -> None:
         self.max_bytes = max_bytes
+        self._source: Any = None
         self._key: object = None
         self._tiles: dict[tuple[int, int, int], NDArray[np.float32]] = {}
 
     def clear(self) -> None:
         """Forget everything."""
-        self._key = None
+        self._source = self._key = None
         self._tiles = {}
 
     def bind(self, planes: Planes, features: FeatureSet, fill: float) -> None:
         """Keep what is there if it belongs to these planes and features, else forget it."""
-        key = (planes.source_id, features, fill)
-        if key != self._key:
-            self._key, self._tiles = key, {}
+        key = (features, fill)
+        # The array is held, not its number: another array may get the number of one that is gone.
+        if planes.source is not self._source or key != self._key:
+            self._source, self._key, self._tiles = planes.source, key, {}
 
     def fits(self, planes: Planes, features: FeatureSet) -> bool:
         """Tell whether all features of all planes may be kept."""

@@ -76,9 +76,9 @@ class Planes:
         return self.shape[1] * self.shape[2]
 
     @property
-    def source_id(self) -> int:
-        """Identity of the array behind the planes, to recognise it while it lives."""
-        return id(self._data)
+    def source(self) -> Any:
+        """The array behind the planes."""
+        return self._data
 
     @property
     def in_memory(self) -> bool:
