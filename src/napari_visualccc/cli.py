@@ -244,6 +244,7 @@ def _demo(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
     answer = run_demo(Path(arguments.output), seed=arguments.seed, progress=progress)
     if arguments.viewer == "auto" and not arguments.json and has_display():
+        sys.stderr.write(f"report: {answer['report']}\nopening napari; close its window to end the demo\n")
         open_viewer()
     return answer
 
