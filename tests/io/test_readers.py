@@ -152,6 +152,21 @@ def test_fei_tiff(tmp_path):
     assert signal.pixel_size.unit == "nm"
 
 
+def test_oblong_pixels_of_fei_and_gatan_tiffs(tmp_path):
+    text = "[Beam]\r\nHV=20000\r\n[Scan]\r\nPixelWidth=5e-009\r\nPixelHeight=1e-008\r\n[System]\r\nType=SEM\r\n"
+    tifffile.imwrite(tmp_path / "fei.tif", IMAGE, extratags=[(34682, "s", 0, text.encode(), False)])
+    tags = [
+        (65003, "s", 0, "nm", False),
+        (65004, "s", 0, "nm", False),
+        (65009, "d", 1, 5.0, False),
+        (65010, "d", 1, 10.0, False),
+    ]
+    tifffile.imwrite(tmp_path / "gatan.tif", IMAGE, extratags=tags)
+    for name in ("fei.tif", "gatan.tif"):
+        (signal,) = read(tmp_path / name)
+        assert (signal.pixel_size.y, signal.pixel_size.x) == (pytest.approx(10), pytest.approx(5)), name
+
+
 def test_plain_tiff_is_not_given_the_resolution_of_a_printer(tmp_path):
     path = tmp_path / "plain.tif"
     tifffile.imwrite(path, IMAGE, resolution=(300, 300), resolutionunit="INCH")

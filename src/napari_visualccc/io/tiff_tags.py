@@ -17,6 +17,7 @@ from napari_visualccc.io.metadata import instrument
 # Letter of an axis -> scale, unit and offset, as `read_scale` takes them.
 Scales = dict[str, tuple[Any, Any, Any]]
 
+_GATAN_SCALE_TAG = 65009
 _TESCAN_TAG = 50431
 # The resolution tags serve printers, too. No printer or scanner resolves 12 700 dots per inch: finer pixels than
 # 2 µm are a microscope's.
@@ -113,7 +114,18 @@ def _from_rosetta(path: Path, tiff: Any, series: Any, notes: list[str]) -> tuple
         letter = {"height": "Y", "width": "X", "y": "Y", "x": "X", "depth": "Z"}.get(str(axis.get("name")).lower())
         if letter and axis.get("units") not in (None, ""):
             scales[letter] = (axis["scale"], axis["units"], axis.get("offset", 0.0))
+    if _height_and_width_are_swapped(series):
+        scales = {{"Y": "X", "X": "Y"}.get(letter, letter): scale for letter, scale in scales.items()}
     return scales, metadata
+
+
+def _height_and_width_are_swapped(series: Any) -> bool:
+    """RosettaSciIO 0.15 gives the height of a pixel to its width, except for Gatan's tags, where it errs twice."""
+    from rsciio.tiff._api import _order_axes_by_name
+
+    probe = {"x": 1.0, "y": 2.0, "z": 3.0}
+    height = _order_axes_by_name(["height"], probe, probe, probe)[0][0]
+    return bool(height == probe["x"]) and _GATAN_SCALE_TAG not in series.keyframe.tags
 
 
 def _from_zeiss(tiff: Any) -> Scales:
