@@ -66,6 +66,9 @@ def prepare_colours() -> None:
 
 def run_preparation(*, progress: Progress) -> None:
     """Do in the background, while the user looks at the widget, what the first run would have to wait for."""
+    import scipy.ndimage  # noqa: F401
+    import skimage.measure  # noqa: F401
+
     progress(0.0)
     prepare_colours()
 
