@@ -13,12 +13,13 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_visualccc._version import __version__
+from napari_visualccc.commands import models, segment
+from napari_visualccc.commands.base import Answer, Command, declare_device
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -27,23 +28,6 @@ if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import Axis
     from napari_visualccc.core.planes import Planes
     from napari_visualccc.core.signals import ImageSignal
-
-Answer = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Command:
-    """A subcommand: its words, how its flags are declared, and what it does.
-
-    `run` returns the object that ``--json`` prints; `show` turns it into lines for people.
-    """
-
-    name: str
-    help: str
-    example: str
-    declare: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Progress], Answer]
-    show: Callable[[Answer], list[str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,9 +65,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"visualccc {__version__}")
     parts = parser.add_subparsers(required=True, metavar="COMMAND")
+    groups: dict[str, Any] = {}
     for command in _commands():
-        part = parts.add_parser(
-            command.name,
+        group, _, name = command.name.rpartition(" ")
+        if group and group not in groups:
+            about = f"{group.capitalize()}: {', '.join(c.name for c in _commands() if c.name.startswith(group + ' '))}."
+            groups[group] = parts.add_parser(group, help=about, description=about).add_subparsers(
+                required=True, metavar="VERB"
+            )
+        part = groups.get(group, parts).add_parser(
+            name,
             help=command.help,
             description=command.help,
             epilog=f"example:\n  {command.example}",
@@ -102,6 +93,8 @@ def _commands() -> tuple[Command, ...]:
         Command("cluster", "Group pixels by likeness; labels dark to bright, and a table of areas.",
                 "visualccc cluster scan.dm4 --k 3 --features intensity,local --output clusters",
                 _declare_cluster, _cluster, _show_cluster),
+        *segment.COMMANDS,
+        *models.COMMANDS,
         Command("demo", "The whole workflow on the built-in sample micrographs.", "visualccc demo --output demo-output",
                 _declare_demo, _demo, _show_demo),
     )  # fmt: skip
@@ -141,15 +134,7 @@ def _declare_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
     parser.add_argument("--plane", type=int, metavar="N", help="Only this plane of a stack, counted from 0.")
     add_arguments(parser, ClusterOptions)
-    _declare_device(parser)
-
-
-def _declare_device(parser: argparse.ArgumentParser) -> None:
-    from napari_visualccc.core.runtime import Device
-
-    parser.add_argument(
-        "--device", default="auto", choices=[str(device) for device in Device], help="Where to compute (k-means: CPU)."
-    )
+    declare_device(parser, " (k-means: CPU)")
 
 
 def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:

@@ -9,32 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.results import Colour
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Tol's "bright" and "muted" schemes: told apart also by the colour-blind, on grey. https://personal.sron.nl/~pault/
-_PALETTE = (
-    "4477AA", "EE6677", "228833", "CCBB44", "66CCEE", "AA3377", "EE7733", "332288", "44AA99", "882255",
-    "999933", "CC6677",
-)  # fmt: skip
-
-
-def label_colours(count: int) -> dict[int, Colour]:
-    """Colour of labels 1 … count; a label keeps its colour whatever the count."""
-    return {label: _colour(label) for label in range(1, count + 1)}
-
-
-def _colour(label: int) -> Colour:
-    if label <= len(_PALETTE):
-        text = _PALETTE[label - 1]
-        red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (0, 2, 4))
-        return red, green, blue, 1.0
-    import colorsys
-
-    hue = (label * 0.618034) % 1  # golden-ratio steps: neighbours never look alike
-    return *colorsys.hsv_to_rgb(hue, 0.55, 0.85), 1.0
 
 
 @dataclass

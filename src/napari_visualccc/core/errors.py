@@ -27,3 +27,7 @@ class OutputError(VisualCCCError):
 
 class CalibrationWarning(UserWarning):
     """A pixel size in a file is missing or impossible and was replaced by plain pixels."""
+
+
+class ModelError(VisualCCCError):
+    """A model file is not one of ours, is damaged, or does not do what it is asked for."""

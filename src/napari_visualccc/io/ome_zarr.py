@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from napari_visualccc.core.errors import FileFormatError
+from napari_visualccc.core.files import atomic
 from napari_visualccc.core.pixel_size import Axis, read_scale
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io.metadata import plain
 from napari_visualccc.io.rosetta import real_parts
-from napari_visualccc.io.writers import Calibration, atomic, axes_for
+from napari_visualccc.io.writers import Calibration, axes_for
 
 _VERSION = "0.5"
 _CHUNK = 1024

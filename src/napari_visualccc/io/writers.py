@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_visualccc.core.errors import OutputError
+from napari_visualccc.core.files import atomic
 from napari_visualccc.core.pixel_size import NANOMETRE, Axis, PixelSize
 from napari_visualccc.core.results import Result
 
@@ -23,31 +20,6 @@ if TYPE_CHECKING:
 Calibration = tuple[Axis, ...] | PixelSize
 # OME-TIFF knows these axes; whatever stands before y and x is called plane (Q) if it is none of them.
 _LETTERS = {"y": "Y", "x": "X", "z": "Z", "time": "T", "t": "T", "channel": "C"}
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Path to write to, moved to `path` when all is well; otherwise the old file stays as it was.
-
-    Raises
-    ------
-    OutputError
-        If the disk is full, the folder is missing or writing is not allowed.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".visualccc-", dir=path.parent))
-        temporary = folder / path.name
-        yield temporary
-        if path.is_dir() and temporary.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary.parent, ignore_errors=True)
 
 
 def axes_for(data: Any, calibration: Calibration, *, rgb: bool = False) -> tuple[Axis, ...]:
@@ -179,8 +151,10 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def write_result(result: Result, folder: str | Path, stem: str, calibration: Calibration) -> list[Path]:
-    """Write the layers (OME-TIFF), tables (CSV) and provenance (JSON) of a result.
+def write_result(
+    result: Result, folder: str | Path, stem: str, calibration: Calibration, *, zarr: bool = False
+) -> list[Path]:
+    """Write the layers (OME-TIFF, or OME-Zarr), tables (CSV) and provenance (JSON) of a result.
 
     Returns
     -------
@@ -189,9 +163,14 @@ def write_result(result: Result, folder: str | Path, stem: str, calibration: Cal
     """
     folder = Path(folder)
     record = {"provenance": result.provenance.as_dict()}
+    if zarr:
+        from napari_visualccc.io.ome_zarr import write_ome_zarr as write
+    else:
+        write = write_tiff
+    extension = ".ome.zarr" if zarr else ".ome.tif"
     written = [
-        write_tiff(
-            folder / f"{stem}_{layer.title}.ome.tif",
+        write(
+            folder / f"{stem}_{layer.title}{extension}",
             layer.data,
             calibration,
             labels=layer.kind == "labels",

@@ -1,0 +1,1 @@
+"""Subcommands of `visualccc`, one module per room; `cli` puts them together."""

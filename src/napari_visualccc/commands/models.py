@@ -1,0 +1,64 @@
+"""`visualccc models list|show`."""
+
+from __future__ import annotations
+
+import argparse
+
+from napari_visualccc.commands.base import Answer, Command
+from napari_visualccc.core.progress import Progress
+
+
+def _declare_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="Model file.")
+
+
+def _show_model(arguments: argparse.Namespace, _: Progress) -> Answer:
+    from napari_visualccc.models.files import read_card
+
+    return read_card(arguments.model).as_dict()
+
+
+def _lines_of_card(card: Answer) -> list[str]:
+    size = card["pixel_size"]
+    lines = [
+        f"task: {card['task']}",
+        "architecture: " + ", ".join(f"{key} {value}" for key, value in card["architecture"].items()),
+        "classes: " + ", ".join(f"{one['value']} {one['name']}" for one in card["classes"]),
+        f"pixel size: {size['x']:.4g} {size['unit']}" if size["unit"] != "px" else "pixel size: not calibrated (px)",
+        f"normalisation: {card['normalisation']}",
+        f"licence: {card['licence']}",
+        f"made: {card['created']} by napari-visualccc {card['version']}",
+    ]
+    training, metrics = card["training"], card["metrics"]
+    if training:
+        names = [one["name"] for one in training.get("data", ())]
+        lines.append(
+            f"training: {training.get('steps')} steps in {training.get('seconds')} s on {training.get('device')}, "
+            f"{len(names)} images ({', '.join(names[:4])}{' …' if len(names) > 4 else ''})"
+        )
+        lines.append(f"command: {training.get('command')}")
+    lines += [f"{key}: {value}" for key, value in metrics.items() if isinstance(value, float | int | str)]
+    lines += [f"IoU {name}: {value}" for name, value in metrics.get("iou", {}).items()]
+    return lines
+
+
+def _declare_list(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _list(_: argparse.Namespace, __: Progress) -> Answer:
+    from napari_visualccc.models.nn.encoders import encoders_at_hand
+
+    return {"encoders": encoders_at_hand()}
+
+
+def _lines_of_list(answer: Answer) -> list[str]:
+    return [f"{one['name']}: {one['weights']}, {one['licence']}" for one in answer["encoders"]]
+
+
+COMMANDS = (
+    Command("models list", "Encoders that networks can be built on, and the weights at hand for them.",
+            "visualccc models list", _declare_list, _list, _lines_of_list),
+    Command("models show", "What a model says of itself: classes, pixel size, training, quality.",
+            "visualccc models show phases.safetensors", _declare_show, _show_model, _lines_of_card),
+)  # fmt: skip

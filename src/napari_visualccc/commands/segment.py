@@ -1,0 +1,215 @@
+"""`visualccc segment train|predict|evaluate|measure`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_visualccc.commands.base import Answer, Command, declare_device
+from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_visualccc.segment.annotations import Annotated, Dataset
+
+
+def _declare_train(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.segment.options import TrainOptions
+
+    parser.add_argument("--images", metavar="DIR", required=True, help="Folder of micrographs, or one file.")
+    _declare_masks(parser)
+    parser.add_argument("--val-images", metavar="DIR", help="Images to measure on; without, some are held out.")
+    parser.add_argument("--val-masks", metavar="DIR", help="Masks of these.")
+    parser.add_argument("--classes", metavar="A,B,…", help="Names of the phases in the order of their values.")
+    parser.add_argument(
+        "--strokes", action="store_true", help="Masks are sparse strokes: 0 is not painted, 1, 2, … are phases."
+    )
+    parser.add_argument("--output", metavar="MODEL", required=True, help="File to write: MODEL.safetensors.")
+    parser.add_argument("--resume", action="store_true", help="Go on with a training of this output that was cut off.")
+    add_arguments(parser, TrainOptions)
+    declare_device(parser)
+
+
+def _declare_masks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--masks", metavar="DIR", required=True, help="Integer images with the same names; the value is the class."
+    )
+    parser.add_argument("--ignore-label", type=int, metavar="V", help="Value of pixels that have no label.")
+    parser.add_argument("--binary", action="store_true", help="Every value above 0 is one class (numbered particles).")
+
+
+def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.core.errors import OptionError
+    from napari_visualccc.segment import TrainOptions, pair_files, train
+
+    if (arguments.val_images is None) != (arguments.val_masks is None):
+        raise OptionError("--val-images and --val-masks belong together: give both or neither")
+    options = from_arguments(TrainOptions, arguments)
+    output = Path(arguments.output)
+    output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
+    names = [name.strip() for name in (arguments.classes or "").split(",") if name.strip()]
+    items = pair_files(arguments.images, arguments.masks)
+    dataset = _dataset(items, arguments, names)
+    validation = None
+    if arguments.val_images:
+        validation = dataset.with_items(pair_files(arguments.val_images, arguments.val_masks))
+    checkpoint = output.with_suffix(".training")
+    if not arguments.resume:
+        checkpoint.unlink(missing_ok=True)
+    result = train(
+        dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
+        arguments=_data_flags(arguments), progress=progress,
+    )  # fmt: skip
+    written = result.model.save(output)
+    return {
+        "model": str(written),
+        "classes": [one.name for one in dataset.classes],
+        "metrics": result.metrics,
+        "history": result.history.to_dict("records"),
+        "steps": result.steps,
+        "seconds": result.provenance.seconds,
+        "provenance": result.provenance.as_dict(),
+    }
+
+
+def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: list[str]) -> Dataset:
+    from napari_visualccc.segment import dataset_of_masks, dataset_of_strokes
+
+    if getattr(arguments, "strokes", False):
+        return dataset_of_strokes(items, names=dict(enumerate(names, start=1)))
+    return dataset_of_masks(items, names=names, ignore=arguments.ignore_label, binary=arguments.binary)
+
+
+def _data_flags(arguments: argparse.Namespace) -> list[str]:
+    flags: list[str] = []
+    for name in ("images", "masks", "val_images", "val_masks", "classes", "ignore_label", "output"):
+        value = getattr(arguments, name)
+        flags += [] if value is None else ["--" + name.replace("_", "-"), str(value)]
+    return flags + [f"--{name}" for name in ("binary", "strokes") if getattr(arguments, name)]
+
+
+def _show_train(answer: Answer) -> list[str]:
+    lines = [f"trained for {answer['steps']} steps in {answer['seconds']:.0f} s"]
+    if answer["metrics"]:
+        lines += [f"measured on {answer['metrics']['held_out']}:", *_show_metrics(answer["metrics"])]
+    return [*lines, f"wrote {answer['model']}"]
+
+
+def _show_metrics(metrics: Answer) -> list[str]:
+    lines = [f"  IoU {name}: {_number(value)}" for name, value in metrics["iou"].items()]
+    lines.append(f"  mean IoU {_number(metrics['mean_iou'])} (over classes), pooled {_number(metrics['pooled_iou'])}")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none there" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def _declare_predict(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.segment.options import PredictOptions
+
+    parser.add_argument("model", metavar="MODEL", help="Model file.")
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="Image files or folders.")
+    parser.add_argument("--output", metavar="DIR", required=True, help="Folder for the label images.")
+    parser.add_argument("--format", choices=["tiff", "zarr"], default="tiff", help="OME-TIFF or OME-Zarr.")
+    add_arguments(parser, PredictOptions)
+    declare_device(parser)
+
+
+def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.core.runtime import choose_device
+    from napari_visualccc.io import read
+    from napari_visualccc.io.writers import write_result
+    from napari_visualccc.models.nn.segmenter import Segmenter
+    from napari_visualccc.segment import PredictOptions, SegmentationModel, predict
+    from napari_visualccc.segment.folders import image_files, stem
+
+    options = from_arguments(PredictOptions, arguments)
+    model = SegmentationModel.load(arguments.model)
+    segmenter = Segmenter(model.network, choose_device(arguments.device))
+    paths = [file for path in arguments.paths for file in image_files(path)]
+    outputs: list[str] = []
+    images: list[Answer] = []
+    pixels, seconds = 0, 0.0
+    for number, path in enumerate(paths):
+        part = progress.part(number / len(paths), (number + 1) / len(paths))
+        signals = read(path)
+        for place, signal in enumerate(signals):
+            result = predict(
+                model, signal.planes, options, pixel_size=signal.pixel_size, name=str(path),
+                arguments=[arguments.model, str(path), "--output", arguments.output], segmenter=segmenter,
+                progress=part.part(place / len(signals), (place + 1) / len(signals)),
+            )  # fmt: skip
+            name = stem(path) + (f"_{place}" if len(signals) > 1 else "")
+            written = write_result(result, arguments.output, name, signal.axes, zarr=arguments.format == "zarr")
+            outputs += [str(one) for one in written]
+            pixels += result.labels.size
+            seconds += result.provenance.seconds
+            images.append({"path": str(path), "phases": result.table.to_dict("records")})
+    return {
+        "outputs": outputs,
+        "images": images,
+        "megapixels_per_second": pixels / 1e6 / max(seconds, 1e-9),
+        "seconds": seconds,
+    }
+
+
+def _show_predict(answer: Answer) -> list[str]:
+    lines = []
+    for image in answer["images"]:
+        shares = ", ".join(f"{row['class']} {row['area_fraction']:.2%}" for row in image["phases"])
+        lines.append(f"{image['path']}: {shares}")
+    lines.append(f"{answer['megapixels_per_second']:.2f} megapixels/s")
+    return lines + [f"wrote {path}" for path in answer["outputs"]]
+
+
+def _declare_evaluate(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.segment.options import PredictOptions
+
+    parser.add_argument("model", metavar="MODEL", help="Model file.")
+    parser.add_argument("--images", metavar="DIR", required=True, help="Folder of micrographs, or one file.")
+    _declare_masks(parser)
+    parser.add_argument(
+        "--tolerance", type=float, metavar="D", help="Of outlines, in the unit of the images; default two pixels."
+    )
+    add_arguments(parser, PredictOptions)
+    declare_device(parser)
+
+
+def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.segment import PredictOptions, SegmentationModel, evaluate, pair_files
+    from napari_visualccc.segment.annotations import Dataset
+
+    options = from_arguments(PredictOptions, arguments)
+    model = SegmentationModel.load(arguments.model)
+    ignore = () if arguments.ignore_label is None else (arguments.ignore_label,)
+    items = tuple(pair_files(arguments.images, arguments.masks))
+    dataset = Dataset(items, model.card.classes, ignore, arguments.binary)
+    return evaluate(
+        model, dataset, options, tolerance=arguments.tolerance, device=arguments.device, progress=progress
+    ).metrics
+
+
+def _show_evaluate(answer: Answer) -> list[str]:
+    lines = _show_metrics(answer)
+    lines.append(f"  pixel accuracy {_number(answer['pixel_accuracy'])}, {answer['n']} planes")
+    lines += [
+        f"  boundary F1 {name}: {_number(value)} (within {answer['boundary_tolerance']:.3g} {answer['boundary_unit']})"
+        for name, value in answer["boundary_f1"].items()
+    ]
+    return lines
+
+
+COMMANDS = (
+    Command("segment train", "Train a U-Net on images and masks.",
+            "visualccc segment train --images raw --masks painted --classes matrix,phase --output phases.safetensors",
+            _declare_train, _train, _show_train),
+    Command("segment predict", "Segment images with a trained model.",
+            "visualccc segment predict phases.safetensors scan.dm4 --output segmented --uncertainty",
+            _declare_predict, _predict, _show_predict),
+    Command("segment evaluate", "Compare a model with masks: IoU, Dice, boundary F1, confusion.",
+            "visualccc segment evaluate phases.safetensors --images raw --masks painted --tta --json",
+            _declare_evaluate, _evaluate, _show_evaluate),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Networks: the only room where PyTorch is imported at the top of a file."""

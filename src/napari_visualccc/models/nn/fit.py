@@ -1,0 +1,311 @@
+"""The one training loop: warm-up and cosine against a time budget, averaged weights, the best model kept, resumable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.precision import Precision
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Task(Protocol):
+    """What is learnt: batches, a loss, and how good a network is."""
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a step; the same step gives the same batch."""
+        ...
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """A number to make small."""
+        ...
+
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Scores on data held out; ``"score"`` decides which model is kept (higher is better)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn.
+
+    Attributes
+    ----------
+    seconds
+        Time budget, validation included; infinite if only steps count.
+    steps
+        Number of steps; 0 for as many as fit into the time. Only a number of steps is repeatable to the last bit.
+    learning_rate, weight_decay
+        Of AdamW, at the top of the schedule.
+    warm_up
+        Share of the schedule with rising learning rate.
+    average
+        Decay of the moving average of the weights, per step; the average is what is validated and kept.
+    checks
+        Number of validations, spread evenly.
+    """
+
+    seconds: float = math.inf
+    steps: int = 0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warm_up: float = 0.05
+    average: float = 0.99
+    checks: int = 20
+
+    def rate(self, done: float) -> float:
+        """Learning rate when the share `done` of the schedule is over (linear rise, then half a cosine)."""
+        if done < self.warm_up:
+            return self.learning_rate * max(done / self.warm_up, 0.02)
+        fall = (done - self.warm_up) / (1 - self.warm_up)
+        return self.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known at a step: loss always, scores after a validation."""
+
+    step: int
+    seconds: float
+    done: float
+    loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingState:
+    """All that training needs to go on: plain tensors and numbers, no code.
+
+    Attributes
+    ----------
+    tensors
+        ``network.*``, ``average.*``, ``best.*`` and AdamW's ``moment1.*``, ``moment2.*``.
+    step, seconds
+        How far it has come.
+    best_step, scores
+        When the best model was seen, and its scores.
+    history
+        Step, seconds, loss and scores of each validation.
+    """
+
+    tensors: Tensors = field(default_factory=dict)
+    step: int = 0
+    seconds: float = 0.0
+    best_step: int = -1
+    scores: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Diverged(RuntimeError):  # noqa: N818
+    """The loss is not a number any more."""
+
+
+def fit(
+    network: nn.Module,
+    task: Task,
+    schedule: Schedule,
+    precision: Precision,
+    *,
+    device: str = "cpu",
+    state: TrainingState | None = None,
+    keep: Callable[[TrainingState], None] | None = None,
+    watch: Callable[[Moment], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> TrainingState:
+    """Train `network`; on return it holds the best averaged weights seen.
+
+    Parameters
+    ----------
+    network
+        Trained in place.
+    task
+        What to learn.
+    schedule
+        How long.
+    precision
+        Number format of the forward and backward pass (weights and sums stay float32).
+    state
+        Of an earlier training, to go on from.
+    keep
+        Given the state after each validation, to write it to a file.
+    watch
+        Given the loss after every step and the scores after each validation.
+    should_stop
+        Asked after every step; True ends training early with what is best so far.
+    progress
+        Reports; cancelling raises `Cancelled` (what `keep` was given stays good).
+
+    Raises
+    ------
+    Cancelled
+        From `progress`.
+    Diverged
+        If the loss becomes NaN or infinite.
+    """
+    progress = silent(progress)
+    trainer = _Trainer(network, task, schedule, precision, device, state)
+    try:
+        _run(trainer, schedule, progress, keep, watch, should_stop or (lambda: False))
+    finally:
+        trainer.restore_best()
+    return trainer.state
+
+
+def _run(
+    trainer: _Trainer,
+    schedule: Schedule,
+    progress: Progress,
+    keep: Callable[[TrainingState], None] | None,
+    watch: Callable[[Moment], None] | None,
+    should_stop: Callable[[], bool],
+) -> None:
+    state = trainer.state
+    start = time.perf_counter() - state.seconds
+    checked = trainer.done()
+    while (done := trainer.done()) < 1:
+        loss = trainer.step(schedule.rate(done))
+        state.seconds = time.perf_counter() - start
+        done = trainer.done()
+        stop = should_stop()
+        scores: Mapping[str, float] = {}
+        # The first look comes early, so that there is a model to keep and a picture to show.
+        if stop or done >= 1 or done - checked >= 1 / schedule.checks or (state.best_step < 0 and done >= 0.02):
+            checked = done
+            scores = trainer.check(loss)
+            state.seconds = time.perf_counter() - start
+            if keep is not None:
+                keep(trainer.snapshot())
+        if watch is not None:
+            watch(Moment(state.step, state.seconds, done, loss, scores))
+        words = f"step {state.step}, loss {loss:.3f}" + (f", score {state.scores['score']:.3f}" if state.scores else "")
+        progress(min(done, 1.0), words)
+        if stop:
+            break
+
+
+class _Trainer:
+    """Weights, their average, the optimiser and the best so far."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        schedule: Schedule,
+        precision: Precision,
+        device: str,
+        state: TrainingState | None,
+    ) -> None:
+        self._network = network.to(device).to(memory_format=precision.layout)
+        self._task, self._schedule, self._precision, self._device = task, schedule, precision, device
+        self.state = state or TrainingState()
+        self._optimiser = torch.optim.AdamW(_groups(network, schedule.weight_decay), lr=0.0, fused=device != "mps")
+        self._average: Tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        self._best: Tensors = {}
+        if self.state.tensors:
+            self._load(self.state.tensors)
+
+    def done(self) -> float:
+        """Share of the schedule that is over."""
+        by_time = self.state.seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
+        by_step = self.state.step / self._schedule.steps if self._schedule.steps else 0.0
+        return max(by_time, by_step)
+
+    def step(self, rate: float) -> float:
+        images, targets = self._task.batch(self.state.step)
+        self._network.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        half = self._precision.dtype != torch.float32
+        with torch.autocast(self._device, self._precision.dtype, enabled=half):
+            outputs = self._network(images.contiguous(memory_format=self._precision.layout))
+        loss = self._task.loss(outputs, targets)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(f"the loss became {value} at step {self.state.step}")
+        self._optimiser.step()
+        self.state.step += 1
+        self._update_average()
+        return value
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A young average forgets faster, so that random beginnings do not linger.
+        decay = min(self._schedule.average, (1 + self.state.step) / (10 + self.state.step))
+        theirs = self._network.state_dict()
+        floating = [name for name, value in theirs.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self._average[n] for n in floating], [theirs[n] for n in floating], 1 - decay)
+        for name in theirs.keys() - set(floating):
+            self._average[name].copy_(theirs[name])
+
+    def check(self, loss: float) -> dict[str, float]:
+        """Validate the averaged weights; remember them if they are the best."""
+        own = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
+        self._network.load_state_dict(self._average)
+        self._network.eval()
+        try:
+            scores = dict(self._task.validate(self._network))
+        finally:
+            self._network.load_state_dict(own)
+        state = self.state
+        if state.best_step < 0 or not scores["score"] < state.scores["score"]:
+            self._best = {name: value.clone() for name, value in self._average.items()}
+            state.best_step, state.scores = state.step, scores
+        state.history.append({"step": state.step, "seconds": state.seconds, "loss": loss, **scores})
+        return scores
+
+    def restore_best(self) -> None:
+        if self._best:
+            self._network.load_state_dict(self._best)
+        self._network.eval()
+
+    def snapshot(self) -> TrainingState:
+        """State with copies of all tensors, on the CPU."""
+        tensors: Tensors = {}
+        sources = {"network": self._network.state_dict(), "average": self._average, "best": self._best}
+        for prefix, source in sources.items():
+            tensors |= {f"{prefix}.{name}": value for name, value in source.items()}
+        for name, parameter in self._network.named_parameters():
+            moments: Mapping[str, Any] = self._optimiser.state.get(parameter, {})
+            if moments:
+                tensors[f"moment1.{name}"] = moments["exp_avg"]
+                tensors[f"moment2.{name}"] = moments["exp_avg_sq"]
+        copies = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+        self.state.tensors = copies
+        return self.state
+
+    def _load(self, tensors: Tensors) -> None:
+        def part(prefix: str) -> Tensors:
+            start = prefix + "."
+            return {n.removeprefix(start): v.to(self._device) for n, v in tensors.items() if n.startswith(start)}
+
+        self._network.load_state_dict(part("network"))
+        self._average, self._best = part("average"), part("best")
+        first, second = part("moment1"), part("moment2")
+        for name, parameter in self._network.named_parameters():
+            if name in first:
+                self._optimiser.state[parameter] = {
+                    "step": torch.tensor(float(self.state.step), device=self._device),
+                    "exp_avg": first[name].clone(memory_format=torch.preserve_format),
+                    "exp_avg_sq": second[name].clone(memory_format=torch.preserve_format),
+                }
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices only: biases and normalisation are left free."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]

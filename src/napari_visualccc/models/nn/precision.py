@@ -1,0 +1,76 @@
+"""Which number format and memory layout this machine computes convolutions fastest in: measured once, not assumed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from napari_visualccc.core.runtime import Device
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Number format and layout to compute in.
+
+    Attributes
+    ----------
+    dtype
+        ``torch.float32``, ``torch.bfloat16`` or ``torch.float16``.
+    channels_last
+        Whether images lie in memory pixel by pixel.
+    """
+
+    dtype: torch.dtype
+    channels_last: bool
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """Memory format for tensors of four axes."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @property
+    def name(self) -> str:
+        """Name for records."""
+        return str(self.dtype).removeprefix("torch.") + (", channels last" if self.channels_last else "")
+
+
+PLAIN = Precision(torch.float32, False)
+
+
+@lru_cache(maxsize=4)
+def fastest_precision(device: Device | str) -> Precision:
+    """Try a small convolution block in each format; half-precision must win by a tenth to be taken.
+
+    bfloat16 keeps float32's range, so training needs no loss scaling. On CPUs without AMX or AVX512-BF16 it is
+    emulated and several times slower than float32, hence the measurement (about 0.1 s, once per process).
+    """
+    device = Device(device)
+    if device is Device.MPS:
+        return PLAIN
+    candidates = [PLAIN, Precision(torch.float32, True), Precision(torch.bfloat16, True)]
+    if device is Device.CUDA and not torch.cuda.is_bf16_supported(including_emulation=False):
+        candidates = candidates[:2]
+    seconds = {candidate: _seconds(candidate, device) for candidate in candidates}
+    best = min(seconds, key=lambda c: seconds[c])
+    best_exact = min(candidates[:2], key=lambda c: seconds[c])
+    return best if seconds[best] < 0.9 * seconds[best_exact] else best_exact
+
+
+def _seconds(precision: Precision, device: Device) -> float:
+    with torch.inference_mode():
+        block = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
+        block = block.to(str(device), precision.dtype).to(memory_format=precision.layout)
+        values = torch.zeros(2, 32, 128, 128, device=str(device), dtype=precision.dtype)
+        values = values.contiguous(memory_format=precision.layout)
+        best = float("inf")
+        for _ in range(4):
+            start = time.perf_counter()
+            block(values)
+            if device is Device.CUDA:
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - start)
+    return best

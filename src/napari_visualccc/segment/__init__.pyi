@@ -1,0 +1,16 @@
+from .annotations import Annotated as Annotated
+from .annotations import Dataset as Dataset
+from .annotations import annotated as annotated
+from .annotations import dataset_of_masks as dataset_of_masks
+from .annotations import dataset_of_strokes as dataset_of_strokes
+from .evaluation import Evaluation as Evaluation
+from .evaluation import compare as compare
+from .evaluation import evaluate as evaluate
+from .folders import pair_files as pair_files
+from .model import SegmentationModel as SegmentationModel
+from .options import PredictOptions as PredictOptions
+from .options import TrainOptions as TrainOptions
+from .prediction import SegmentationResult as SegmentationResult
+from .prediction import predict as predict
+from .training import TrainResult as TrainResult
+from .training import train as train

@@ -1,0 +1,231 @@
+"""Images with labels to learn from: dense masks or sparse strokes, of any size, type, contrast and pixel size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.colours import label_colour
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes, as_planes
+from napari_visualccc.core.results import Colour
+from napari_visualccc.models.card import ClassInfo
+
+# Labels inside the package: position of the class, or this for pixels that nobody labelled.
+UNLABELLED = 255
+# More values than this are instances, not phases.
+MOST_CLASSES = 64
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An image (or stack) with labels.
+
+    Attributes
+    ----------
+    image
+        The micrographs.
+    labels
+        Label values, of the same shape; see `Dataset.values` and `Dataset.ignore`.
+    pixel_size
+        Of the image.
+    name
+        File or layer, for messages and records.
+    """
+
+    image: Planes
+    labels: Planes
+    pixel_size: PixelSize = field(default_factory=PixelSize)
+    name: str = "image"
+
+    def __post_init__(self) -> None:
+        if self.image.shape != self.labels.shape:
+            raise InputError(
+                f"{self.name}: the image has shape {self.image.shape} (planes, y, x), its labels {self.labels.shape}"
+            )
+        if not self.labels.is_integer:
+            raise InputError(f"{self.name}: labels must be whole numbers, not {self.labels.dtype}")
+
+
+def annotated(
+    image: Any, labels: Any, *, pixel_size: PixelSize | None = None, name: str = "image", rgb: bool | None = None
+) -> Annotated:
+    """Image and labels from arrays of shape (Y, X) or (…, Y, X).
+
+    Labels that are one plane saved as RGB (as some programs do) are taken as grey.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or the labels are not whole numbers.
+    """
+    return Annotated(
+        as_planes(image, rgb=rgb, name=name),
+        as_planes(labels, name=f"labels of {name}"),
+        pixel_size or PixelSize(),
+        name,
+    )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Annotated images and what their label values mean.
+
+    Attributes
+    ----------
+    items
+        The images.
+    classes
+        Phases in the order of the network's outputs.
+    ignore
+        Values of pixels without a label.
+    binary
+        Every value above 0 is the second class (outlines of particles, masks of 0 and 255).
+    """
+
+    items: tuple[Annotated, ...]
+    classes: tuple[ClassInfo, ...]
+    ignore: tuple[int, ...] = ()
+    binary: bool = False
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Label value of each class."""
+        return tuple(one.value for one in self.classes)
+
+    @property
+    def planes(self) -> Iterator[tuple[Annotated, int]]:
+        """All planes, as (item, index)."""
+        return ((item, index) for item in self.items for index in range(len(item.image)))
+
+    def targets(self, item: Annotated, index: int) -> NDArray[np.uint8]:
+        """Class position of each pixel of a plane, `UNLABELLED` where there is none; shape (Y, X).
+
+        Raises
+        ------
+        InputError
+            If the plane holds a value that is neither a class nor ignored.
+        """
+        raw = item.labels.read(index)
+        known = np.unique(raw)
+        result = np.full(raw.shape, UNLABELLED, np.uint8)
+        for value in known:
+            if int(value) in self.ignore:
+                continue
+            position = self._position(int(value), item)
+            result[raw == value] = position
+        # Values that no detector measured teach nothing.
+        result[~np.isfinite(item.image.plane(index))] = UNLABELLED
+        return result
+
+    def _position(self, value: int, item: Annotated) -> int:
+        if self.binary:
+            return int(value > 0)
+        if value not in self.values:
+            known = ", ".join(f"{one.value} ({one.name})" for one in self.classes)
+            raise InputError(f"{item.name} has the label {value}; known are {known}. Add a class or ignore it")
+        return self.values.index(value)
+
+    def with_items(self, items: Iterable[Annotated]) -> Dataset:
+        """The same classes for other images."""
+        return replace(self, items=tuple(items))
+
+
+def dataset_of_masks(
+    items: Sequence[Annotated],
+    *,
+    names: Sequence[str] = (),
+    ignore: int | None = None,
+    binary: bool = False,
+) -> Dataset:
+    """Dataset of masks whose values are classes (0 counts).
+
+    Parameters
+    ----------
+    items
+        At least one.
+    names
+        Of the classes, in the order of their values; made up if empty.
+    ignore
+        Value of pixels without a label.
+    binary
+        Take every value above 0 as one class, and 0 as the other.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, more than `MOST_CLASSES`, or not as many as names.
+    """
+    if not items:
+        raise InputError("there is no image with labels to learn from")
+    skipped = () if ignore is None else (int(ignore),)
+    if binary:
+        values = [0, 1]
+    else:
+        found = sorted(set().union(*(_values(item.labels) for item in items)) - set(skipped))
+        values = _class_values(found, len(names))
+    if len(values) < 2:
+        raise InputError(f"the labels hold only the value {values[0] if values else ignore}: paint at least two phases")
+    chosen = tuple(names) or tuple(f"class {value}" for value in values)
+    if len(chosen) != len(values):
+        raise InputError(f"{len(chosen)} class names were given ({', '.join(chosen)}) for the values {values}")
+    classes = tuple(
+        ClassInfo(value, name, _colour(value, values[0])) for value, name in zip(values, chosen, strict=True)
+    )
+    return Dataset(tuple(items), classes, skipped, binary)
+
+
+def dataset_of_strokes(
+    items: Sequence[Annotated],
+    *,
+    names: Mapping[int, str] | None = None,
+    colours: Mapping[int, Colour] | None = None,
+) -> Dataset:
+    """Dataset of painted labels: 0 is not painted, 1, 2, … are phases.
+
+    Raises
+    ------
+    InputError
+        If fewer than two phases are painted.
+    """
+    painted = sorted(set().union(*(_values(item.labels) for item in items)) - {0}) if items else []
+    if len(painted) < 2:
+        seen = f"only phase {painted[0]}" if painted else "nothing"
+        raise InputError(f"{seen} is painted so far: paint a little of each of at least two phases")
+    names, colours = names or {}, colours or {}
+    classes = tuple(
+        ClassInfo(value, names.get(value) or f"phase {value}", colours.get(value) or label_colour(value))
+        for value in painted
+    )
+    return Dataset(tuple(items), classes, (0,))
+
+
+def _values(labels: Planes) -> set[int]:
+    found: set[int] = set()
+    for index in range(len(labels)):
+        found |= {int(value) for value in np.unique(labels.read(index))}
+        if len(found) > 4 * MOST_CLASSES:
+            break
+    return found
+
+
+def _class_values(found: list[int], names: int) -> list[int]:
+    """Label values of the classes: 0 … names - 1 if that explains what was found, else the values themselves."""
+    if len(found) > MOST_CLASSES:
+        raise InputError(
+            f"the labels hold more than {MOST_CLASSES} values: these look like numbered objects, not phases. "
+            "Say --binary to learn object against background"
+        )
+    if names and found and found[0] >= 0 and found[-1] < names:
+        return list(range(names))
+    return found
+
+
+def _colour(value: int, lowest: int) -> Colour:
+    """Grey for the background (value 0), the palette for everything else."""
+    return (0.6, 0.6, 0.6, 1.0) if value == 0 == lowest else label_colour(max(value, 1))

@@ -1,0 +1,223 @@
+"""How good a segmentation is: one confusion matrix over the data set, and how well outlines are met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core import scores
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import as_planes
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.runtime import Device, choose_device
+from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.segment.annotations import UNLABELLED, Dataset
+from napari_visualccc.segment.boundaries import BoundaryCounts
+from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.options import PredictOptions
+from napari_visualccc.segment.prediction import predict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Outlines drawn by two experts rarely agree better than this.
+DEFAULT_TOLERANCE_PX = 2.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Quality over a whole data set.
+
+    Attributes
+    ----------
+    classes
+        Phases.
+    confusion
+        Pixels of true class i (row) called j (column).
+    boundary
+        Boundary F1 per class at `tolerance`.
+    tolerance, unit
+        Distance within which an outline counts as met.
+    n
+        Number of planes.
+    """
+
+    classes: tuple[ClassInfo, ...]
+    confusion: NDArray[np.int64]
+    boundary: NDArray[np.float64]
+    tolerance: float
+    unit: str
+    n: int
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The numbers by name, in plain types."""
+        names = [one.name for one in self.classes]
+        return metrics_of(self.confusion, self.classes) | {
+            "boundary_f1": dict(zip(names, self.boundary.tolist(), strict=True)),
+            "boundary_tolerance": self.tolerance,
+            "boundary_unit": self.unit,
+            "n": self.n,
+        }
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per class: IoU, Dice, precision, recall, boundary F1."""
+        import pandas as pd
+
+        hit = np.diag(self.confusion)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return pd.DataFrame(
+                {
+                    "label": [one.value for one in self.classes],
+                    "class": [one.name for one in self.classes],
+                    "iou": scores.iou(self.confusion),
+                    "dice": scores.dice(self.confusion),
+                    "precision": hit / self.confusion.sum(axis=0),
+                    "recall": scores.recall(self.confusion),
+                    "boundary_f1": self.boundary,
+                    "true_pixels": self.confusion.sum(axis=1),
+                }
+            )
+
+
+def metrics_of(confusion: NDArray[np.int64], classes: Sequence[ClassInfo]) -> dict[str, Any]:
+    """Class-mean IoU, pooled IoU (never compare the two), IoU and Dice per class, pixel accuracy, confusion matrix."""
+    names = [one.name for one in classes]
+    return {
+        "mean_iou": scores.mean_iou(confusion),
+        "pooled_iou": scores.pooled_iou(confusion),
+        "iou": dict(zip(names, scores.iou(confusion).tolist(), strict=True)),
+        "dice": dict(zip(names, scores.dice(confusion).tolist(), strict=True)),
+        "pixel_accuracy": scores.accuracy(confusion),
+        "confusion": confusion.tolist(),
+    }
+
+
+def evaluate(
+    model: SegmentationModel,
+    dataset: Dataset,
+    options: PredictOptions | None = None,
+    *,
+    tolerance: float | None = None,
+    device: Device | str = Device.AUTO,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Compare a model with labelled images.
+
+    Parameters
+    ----------
+    model
+        Trained network.
+    dataset
+        Images with labels whose values are those of the model's card; pixels without a label do not count.
+    options
+        How to predict.
+    tolerance
+        Of outlines, in the unit of the images if all are calibrated alike, else in pixels; two pixels by default.
+
+    Raises
+    ------
+    InputError
+        If a label is not a class of the model.
+    """
+    from napari_visualccc.models.nn.segmenter import Segmenter
+
+    progress = silent(progress)
+    segmenter = Segmenter(model.network, choose_device(device))
+    dataset = Dataset(dataset.items, model.card.classes, dataset.ignore, dataset.binary)
+    count = _Counter(dataset.classes, tolerance)
+    for number, item in enumerate(dataset.items):
+        part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
+        result = predict(
+            model, item.image, options, pixel_size=item.pixel_size, name=item.name, segmenter=segmenter, progress=part
+        )
+        called = as_planes(result.labels, rgb=False)
+        for index in range(len(item.image)):
+            count.add(dataset.targets(item, index), _positions(called.read(index), dataset), item.pixel_size)
+    return count.result()
+
+
+def compare(
+    true: Any,
+    called: Any,
+    classes: Sequence[ClassInfo],
+    *,
+    pixel_size: PixelSize | None = None,
+    ignore: Sequence[int] = (0,),
+    tolerance: float | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Compare two label images: a prediction with the truth, or two annotators.
+
+    Parameters
+    ----------
+    true, called
+        Integer arrays of equal shape, (Y, X) or (…, Y, X).
+    classes
+        What the values mean.
+    pixel_size
+        Of both.
+    ignore
+        Values that do not count on either side.
+    tolerance
+        Of outlines, in the unit of the pixel size.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or no pixel is labelled on both sides.
+    """
+    first, second = as_planes(true, rgb=False, name="first labels"), as_planes(called, rgb=False, name="second labels")
+    if first.shape != second.shape:
+        raise InputError(f"labels of shape {first.shape} cannot be compared with labels of shape {second.shape}")
+    dataset = Dataset((), tuple(classes), tuple(ignore))
+    count = _Counter(dataset.classes, tolerance)
+    for index in silent(progress).steps(range(len(first)), message="comparing"):
+        count.add(
+            _positions(first.read(index), dataset), _positions(second.read(index), dataset), pixel_size or PixelSize()
+        )
+    result = count.result()
+    if not result.confusion.sum():
+        raise InputError("no pixel is labelled on both sides: there is nothing to compare")
+    return result
+
+
+class _Counter:
+    """Sums over planes."""
+
+    def __init__(self, classes: tuple[ClassInfo, ...], tolerance: float | None) -> None:
+        self._classes, self._tolerance = classes, tolerance
+        self._confusion = np.zeros((len(classes), len(classes)), np.int64)
+        self._boundary = BoundaryCounts(len(classes))
+        self._unit = ""
+        self._shown = tolerance or DEFAULT_TOLERANCE_PX
+        self._n = 0
+
+    def add(self, true: NDArray[np.uint8], called: NDArray[np.uint8], size: PixelSize) -> None:
+        both = (true != UNLABELLED) & (called != UNLABELLED)
+        self._confusion += scores.confusion_matrix(true[both], called[both], len(self._classes))
+        tolerance = self._tolerance
+        if tolerance is None:
+            tolerance = DEFAULT_TOLERANCE_PX * (size.y * size.x) ** 0.5
+        self._boundary.add(true, called, (size.y, size.x), tolerance)
+        if self._n == 0:
+            self._unit, self._shown = size.unit, tolerance
+        self._n += 1
+
+    def result(self) -> Evaluation:
+        return Evaluation(self._classes, self._confusion, self._boundary.f1(), self._shown, self._unit or "px", self._n)
+
+
+def _positions(labels: NDArray[Any], dataset: Dataset) -> NDArray[np.uint8]:
+    """Class position of each label value; values that are no class count as unlabelled."""
+    result = np.full(labels.shape, UNLABELLED, np.uint8)
+    for position, value in enumerate(dataset.values):
+        if value not in dataset.ignore:
+            result[labels == value] = position
+    return result

@@ -1,0 +1,76 @@
+"""Images and masks that belong together by their file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_visualccc.core.errors import FileFormatError, InputError
+from napari_visualccc.io.folders import natural
+from napari_visualccc.io.readers import EXTENSIONS, read
+from napari_visualccc.segment.annotations import Annotated
+
+# What programs add to the name of a mask.
+_SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_seg", "_phases", "-mask", "-labels")
+
+
+def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
+    """Read the images of a folder (or one file) and the mask of each: the file of the same stem in another folder.
+
+    Images without a mask are left out, as one annotates some of many.
+
+    Raises
+    ------
+    InputError
+        If no image has a mask, or shapes differ.
+    FileFormatError
+        If a file cannot be read.
+    """
+    by_stem = {stem(path): path for path in image_files(masks)}
+    pairs = [(path, by_stem[stem(path)]) for path in image_files(images) if stem(path) in by_stem]
+    if not pairs:
+        raise InputError(f"no image in {images} has a mask of the same name in {masks}")
+    return [_read_pair(image, mask) for image, mask in pairs]
+
+
+def image_files(path: str | Path) -> list[Path]:
+    """Image files of a folder in natural order, or the file itself.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such path, or no image in it.
+    """
+    path = Path(path)
+    if path.is_file() or path.suffix == ".zarr":
+        return [path]
+    if not path.is_dir():
+        raise FileFormatError(f"{path} cannot be opened: there is no such file or folder")
+    files = [entry for entry in sorted(path.iterdir(), key=natural) if _is_image(entry)]
+    if not files:
+        raise FileFormatError(f"{path} holds no image file")
+    return files
+
+
+def stem(path: Path) -> str:
+    """Name of a file without extensions and without what marks it as a mask."""
+    name = path.name
+    for extension in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if name.lower().endswith(extension):
+            name = name[: -len(extension)]
+            break
+    else:
+        name = path.stem
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _is_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    return path.suffix.lower().lstrip(".") in EXTENSIONS or path.suffix == ".zarr"
+
+
+def _read_pair(image: Path, mask: Path) -> Annotated:
+    signal, labels = read(image)[0], read(mask)[0]
+    return Annotated(signal.planes, labels.planes, signal.pixel_size, image.name)

@@ -1,0 +1,109 @@
+"""What is kept aside to measure quality: whole images, or blocks of the area when there are only a few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.runtime import random_generator
+from napari_visualccc.segment.annotations import UNLABELLED
+
+# With fewer planes than this a whole one is too much to give away.
+FEWEST_PLANES = 4
+# Blocks per side into which planes are cut.
+_BLOCKS = 6
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labels of each plane to learn from and to measure on.
+
+    Attributes
+    ----------
+    training, validation
+        Per plane, class positions with `UNLABELLED` where a pixel belongs to the other side; None for a plane that
+        is not used at all.
+    kind
+        In words: ``"whole images"``, ``"blocks"`` or ``"none"``.
+    """
+
+    training: tuple[NDArray[np.uint8] | None, ...]
+    validation: tuple[NDArray[np.uint8] | None, ...]
+    kind: str
+
+
+def split_targets(targets: list[NDArray[np.uint8]], classes: int, share: float, seed: int) -> Split:
+    """Keep about `share` of the labels aside.
+
+    Parameters
+    ----------
+    targets
+        Class positions of each plane, `UNLABELLED` where there is none.
+    classes
+        Number of classes.
+    share
+        0 keeps nothing aside.
+    seed
+        Of the choice.
+
+    Notes
+    -----
+    No class may lose all its pixels to validation: a choice that would do so is not taken.
+    """
+    if share <= 0:
+        return Split(tuple(targets), (None,) * len(targets), "none")
+    rng = random_generator(seed, 2)
+    if len(targets) >= FEWEST_PLANES:
+        return _by_image(targets, classes, share, rng)
+    return _by_block(targets, classes, share, rng)
+
+
+def _by_image(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
+    counts = np.array([np.bincount(t.ravel(), minlength=256)[:classes] for t in targets])
+    left = counts.sum(axis=0)
+    wanted = max(1, round(share * len(targets)))
+    held: set[int] = set()
+    for number in rng.permutation(len(targets)):
+        rest = left - counts[number]
+        if len(held) < wanted and (rest[counts.sum(axis=0) > 0] > 0).all():
+            held.add(int(number))
+            left = rest
+    training = tuple(None if i in held else t for i, t in enumerate(targets))
+    validation = tuple(t if i in held else None for i, t in enumerate(targets))
+    return Split(training, validation, "whole images" if held else "none")
+
+
+def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
+    """Blocks drawn at random, rarest class first, until each class has given its share and none more than half."""
+    blocks = [(n, block) for n, t in enumerate(targets) for block in _block_slices(t.shape)]
+    counts = np.array([np.bincount(targets[n][b].ravel(), minlength=256)[:classes] for n, b in blocks])
+    total = counts.sum(axis=0)
+    given = np.zeros(classes, np.int64)
+    held: set[int] = set()
+    for label in np.argsort(total):
+        for number in rng.permutation(len(blocks)):
+            if given[label] >= share * total[label]:
+                break
+            after = given + counts[number]
+            if int(number) in held or not counts[number, label] or (after > np.maximum(2 * share, 0.3) * total).any():
+                continue
+            held.add(int(number))
+            given = after
+    training = [t.copy() for t in targets]
+    validation = [np.full_like(t, UNLABELLED) for t in targets]
+    for number in held:
+        n, block = blocks[number]
+        validation[n][block] = targets[n][block]
+        training[n][block] = UNLABELLED
+    return Split(tuple(training), tuple(v if held else None for v in validation), "blocks" if held else "none")
+
+
+def _block_slices(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    rows, columns = (np.linspace(0, n, min(_BLOCKS, n) + 1).astype(int) for n in shape)
+    return [
+        (slice(a, b), slice(c, d))
+        for a, b in zip(rows, rows[1:], strict=False)
+        for c, d in zip(columns, columns[1:], strict=False)
+    ]

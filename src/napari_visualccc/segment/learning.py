@@ -1,0 +1,142 @@
+"""Segmentation as the training loop sees it, and trainings kept on disk to go on from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_visualccc.core import scores
+from napari_visualccc.core.errors import ModelError
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.files import load_tensors, read_metadata, save_tensors
+from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.segment.options import TrainOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from napari_visualccc.models.nn.fit import TrainingState
+    from napari_visualccc.models.nn.patches import LabelledPlane
+
+_log = logging.getLogger(__name__)
+_KEY = "visualccc-training"
+# Validation must not eat the training time: so many pixels at most, spread over the planes held out.
+_MOST_VALIDATED = 1 << 22
+
+
+class SegmentationTask:
+    """Batches of patches, the loss, and IoU on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
+
+    def __init__(
+        self,
+        learnt: Sequence[LabelledPlane],
+        measured: Sequence[LabelledPlane],
+        classes: int,
+        options: TrainOptions,
+        patch: tuple[int, int],
+        device: str,
+    ) -> None:
+        import torch
+
+        from napari_visualccc.models.nn.losses import class_weights, segmentation_loss
+        from napari_visualccc.models.nn.patches import Augmentation, PatchSampler
+
+        augmentation = Augmentation(
+            options.symmetry, options.rotation, options.scale, options.contrast, options.noise, options.blur,
+            options.invert,
+        )  # fmt: skip
+        self._sampler = PatchSampler(
+            learnt, classes, *patch, augmentation, rare=options.rare_patches, seed=options.seed, device=str(device)
+        )
+        weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
+        self._loss = segmentation_loss(options.loss, weights)
+        self._measured, self._classes, self._device = list(measured), classes, str(device)
+        self.preview: Callable[[nn.Module], None] | None = None
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Patches and their labels."""
+        return self._sampler.batch(step)
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss on labelled pixels."""
+        return self._loss(outputs, targets)
+
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out."""
+        if self.preview is not None:
+            self.preview(network)
+        matrix = self.matrix(network, _MOST_VALIDATED)
+        if matrix is None:
+            return {"score": 0.0}
+        each = {f"iou_{i}": float(value) for i, value in enumerate(scores.iou(matrix))}
+        return {"score": scores.mean_iou(matrix), "pooled_iou": scores.pooled_iou(matrix), **each}
+
+    def matrix(self, network: nn.Module, most_pixels: int | None = None) -> Any:
+        """Confusion matrix on the planes held out; None if there are none."""
+        from napari_visualccc.models.nn.segmenter import Segmenter
+
+        if not self._measured:
+            return None
+        segmenter = Segmenter(network, self._device)
+        total = np.zeros((self._classes, self._classes), np.int64)
+        pixels = 0
+        for plane in self._measured:
+            height, width = plane.image.shape
+            for rows, probabilities in segmenter.bands(plane.image.__getitem__, (height, width)):
+                called = probabilities.argmax(axis=0)
+                total += scores.confusion_matrix(plane.labels[rows], called, self._classes, ignore=UNLABELLED)
+            pixels += plane.image.size
+            if most_pixels is not None and pixels >= most_pixels:
+                break
+        return total
+
+
+def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) -> None:
+    """Keep the state of a training in a file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    record = {
+        "step": state.step, "seconds": state.seconds, "best_step": state.best_step, "scores": state.scores,
+        "history": state.history, **_identity(card),
+    }  # fmt: skip
+    save_tensors(path, {name: value.numpy() for name, value in state.tensors.items()}, {_KEY: json.dumps(record)})
+
+
+def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
+    """State of a training to go on from; None (and a word in the log) if there is none that fits."""
+    import torch
+
+    from napari_visualccc.models.nn.fit import TrainingState
+
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        record = json.loads(read_metadata(path)[_KEY])
+        if {key: record[key] for key in ("classes", "architecture")} != _identity(card):
+            _log.warning("%s is of a training with other classes or another network: starting anew", path)
+            return None
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
+        return TrainingState(
+            tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"]
+        )
+    except (ModelError, KeyError, ValueError) as error:
+        _log.warning("%s cannot be read (%s): starting anew", path, error)
+        return None
+
+
+def _identity(card: ModelCard) -> dict[str, Any]:
+    """What two trainings must share for one to go on from the other, as JSON gives it back."""
+    classes = [[one.value, one.name] for one in card.classes]
+    record: dict[str, Any] = json.loads(json.dumps({"classes": classes, "architecture": dict(card.architecture)}))
+    return record

@@ -1,0 +1,122 @@
+"""What a user can choose about training a segmentation network and about using it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from napari_visualccc.core.params import Options, option
+from napari_visualccc.models.architectures import DECODERS, LOSSES
+
+
+@dataclass(frozen=True)
+class TrainOptions(Options):
+    """How to train a segmentation network."""
+
+    max_minutes: float = option(
+        10.0, label="Training time", minimum=0.05, maximum=10_000.0, step=1.0, unit="min",
+        help="Budget of the training. You can stop earlier and keep the best model so far.",
+    )  # fmt: skip
+    encoder: str = option(
+        "resnet18", label="Encoder",
+        help="Part that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of timm.",
+    )  # fmt: skip
+    decoder: str = option(
+        "unet", label="Decoder", choices=DECODERS, advanced=True,
+        help="Part that draws the phases from what the encoder saw.",
+    )  # fmt: skip
+    reduction: str = option(
+        "4", label="Field of view", choices=("1", "2", "4"), advanced=True,
+        help="Factor by which the encoder sees the image reduced, and its field of view widened; thin layers above it "
+        "draw the detail. 1 is the classic U-Net, four times slower.",
+    )  # fmt: skip
+    invert: float = option(
+        0.0, label="Inverted contrast", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        help="Share of patches shown inverted, for models that must work in bright and dark field.",
+    )  # fmt: skip
+    steps: int = option(
+        0, label="Steps", minimum=0, maximum=10_000_000, advanced=True,
+        help="End after so many steps even if there is time left; 0 for no limit. The same number of steps with the "
+        "same seed gives the same model again, which a time budget does not.",
+    )  # fmt: skip
+    patch: Any = option(
+        "auto", label="Patch", kind="int", auto=True, minimum=32, maximum=4096, step=32, unit="px", advanced=True,
+        help="Edge of the patches that the network learns from; 'auto' takes the size of the images, 1024 at most.",
+    )  # fmt: skip
+    batch: Any = option(
+        "auto", label="Patches per step", kind="int", auto=True, minimum=1, maximum=512, advanced=True,
+        help="'auto' keeps about 260,000 pixels in a step.",
+    )  # fmt: skip
+    learning_rate: float = option(
+        1e-3, label="Learning rate", minimum=1e-7, maximum=1.0, step=1e-4, advanced=True,
+        help="Of AdamW, at its highest.",
+    )  # fmt: skip
+    loss: str = option(
+        "ce_dice", label="Loss", choices=LOSSES, advanced=True,
+        help="Cross entropy or focal loss with Dice, or with the Lovász extension of the IoU.",
+    )  # fmt: skip
+    rare_weight: float = option(
+        0.25, label="Weight of rare phases", minimum=0.0, maximum=1.0, step=0.05, advanced=True,
+        help="A phase counts by its share to the power of minus this: 0 all pixels alike, 1 all phases alike.",
+    )  # fmt: skip
+    rare_patches: float = option(
+        0.5, label="Patches on rare phases", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        help="Share of patches centred on a phase that is drawn with equal chances.",
+    )  # fmt: skip
+    rotation: float = option(
+        0.5, label="Turned patches", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        help="Share of patches turned by any angle and zoomed, beside mirroring and quarter turns.",
+    )  # fmt: skip
+    scale: float = option(
+        1.25, label="Zoom", minimum=1.0, maximum=4.0, step=0.05, advanced=True,
+        help="Largest factor by which turned patches are enlarged or shrunk.",
+    )  # fmt: skip
+    contrast: float = option(
+        0.2, label="Contrast changes", minimum=0.0, maximum=2.0, step=0.05, advanced=True,
+        help="How far brightness, contrast and γ of the patches vary (standard deviation).",
+    )  # fmt: skip
+    noise: float = option(
+        0.15, label="Added noise", minimum=0.0, maximum=5.0, step=0.05, advanced=True,
+        help="Largest Gaussian or Poisson noise, in standard deviations of the image.",
+    )  # fmt: skip
+    blur: float = option(
+        1.0, label="Added blur", minimum=0.0, maximum=2.0, step=0.1, unit="px", advanced=True,
+        help="Largest standard deviation of a Gaussian blur.",
+    )  # fmt: skip
+    symmetry: bool = option(
+        True, label="Mirror and turn", advanced=True,
+        help="Show patches mirrored and turned by quarters. Switch off if up and down differ in meaning.",
+    )  # fmt: skip
+    validation: float = option(
+        0.2, label="Held out", minimum=0.0, maximum=0.9, step=0.05, advanced=True,
+        help="Share of the images (of the area, if there are fewer than four) kept aside to measure quality when no "
+        "validation images are given; 0 trains on everything.",
+    )  # fmt: skip
+    seed: int = option(
+        0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed and steps, same model."
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PredictOptions(Options):
+    """How to apply a trained network."""
+
+    tta: bool = option(
+        False, label="Average views",
+        help="Mean over the eight mirrored and turned views of each tile: a little better, eight times slower.",
+    )  # fmt: skip
+    uncertainty: bool = option(
+        False, label="Confidence and entropy", help="Also give the probability of the chosen phase, and the entropy."
+    )  # fmt: skip
+    tile: int = option(
+        1024, label="Tile", minimum=64, maximum=8192, step=64, unit="px", advanced=True,
+        help="Edge of the tiles; made smaller by itself when memory runs out.",
+    )  # fmt: skip
+    overlap: int = option(
+        128, label="Overlap", minimum=0, maximum=2048, step=32, unit="px", advanced=True,
+        help="Least overlap of neighbouring tiles, over which they are blended.",
+    )  # fmt: skip
+    rescale: bool = option(
+        True, label="Match pixel size", advanced=True,
+        help="Resample images whose pixel size differs from the one the model learnt on, if both are calibrated.",
+    )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Apply a trained network to images and stacks of any size: labels, confidence and entropy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.params import to_arguments
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes, as_planes
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.results import Colour, Provenance, Result, ResultLayer, Stopwatch, fingerprint
+from napari_visualccc.core.runtime import Device, allocate, choose_device
+from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.options import PredictOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_visualccc.models.nn.segmenter import Segmenter
+
+# Pixel sizes that differ less are taken as they are: calibrations are no better than that.
+SAME_PIXEL_SIZE = 0.05
+# The network has never seen structure this much coarser or finer; resampling would only make things up.
+MOST_RESCALE = 16.0
+
+
+@dataclass(frozen=True)
+class SegmentationResult(Result):
+    """Phases of all pixels.
+
+    Attributes
+    ----------
+    labels
+        Label values of the model's card, shape of the source without colours.
+    confidence
+        Probability of the chosen phase, float16; None if not asked for.
+    entropy
+        Entropy of the class probabilities divided by its maximum, float16 in 0 … 1; None if not asked for.
+    pixels
+        Number of pixels of each label value.
+    class_names, colours
+        Of each label value.
+    pixel_size
+        Of the source.
+    rescaled
+        Factors (y, x) by which the image was resampled for the network.
+    """
+
+    labels: NDArray[Any]
+    confidence: NDArray[np.float16] | None
+    entropy: NDArray[np.float16] | None
+    pixels: Mapping[int, int]
+    class_names: Mapping[int, str]
+    colours: Mapping[int, Colour]
+    pixel_size: PixelSize = field(default_factory=PixelSize)
+    rescaled: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Source pixels per second of wall time."""
+        return float(self.labels.size / 1e6 / max(self.provenance.seconds, 1e-9))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Label, name, pixels, area and area fraction of each phase."""
+        import pandas as pd
+
+        counts = np.array([self.pixels.get(value, 0) for value in self.class_names])
+        unit = self.pixel_size.column_unit
+        return pd.DataFrame(
+            {
+                "label": list(self.class_names),
+                "class": list(self.class_names.values()),
+                "pixels": counts,
+                f"area_{unit}2": counts * self.pixel_size.area,
+                "area_fraction": counts / max(counts.sum(), 1),
+            }
+        )
+
+    @property
+    def layers(self) -> tuple[ResultLayer, ...]:
+        """Entropy and confidence if there are, and the phases on top."""
+        extra = [(self.entropy, "entropy"), (self.confidence, "confidence")]
+        shown = tuple(ResultLayer(data, "image", title) for data, title in extra if data is not None)
+        return (*shown, ResultLayer(self.labels, "labels", "phases", self.colours, self.table))
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The phase table."""
+        return {"phases": self.table}
+
+
+def predict(
+    model: SegmentationModel,
+    images: Any,
+    options: PredictOptions | None = None,
+    *,
+    pixel_size: PixelSize | None = None,
+    name: str = "image",
+    arguments: Sequence[str] | None = None,
+    rgb: bool | None = None,
+    device: Device | str = Device.AUTO,
+    segmenter: Segmenter | None = None,
+    progress: Progress | None = None,
+) -> SegmentationResult:
+    """Segment an image or stack.
+
+    Parameters
+    ----------
+    model
+        Trained network.
+    images
+        Array of shape (Y, X), (…, Y, X) or RGB(A), of any number type, NumPy or dask; or `Planes`.
+    options
+        See `PredictOptions`.
+    pixel_size
+        Of the images; those that differ from the model's are resampled for the network and the labels brought back.
+    name
+        Name of the source, for the record.
+    arguments
+        How the command line is told of model and image, for the record.
+    rgb
+        Whether the last axis holds colours; None guesses.
+    device
+        Where to compute.
+    segmenter
+        The model made ready for this machine, to be used for several images.
+    progress
+        Reports and cancels.
+
+    Returns
+    -------
+    SegmentationResult
+
+    Raises
+    ------
+    InputError
+        If there is no finite pixel or no image.
+    Cancelled
+        From `progress`.
+
+    Notes
+    -----
+    Tiles overlap and are blended with weights that sum to exactly 1, one band of rows at a time, so that memory does
+    not grow with the height of the image. Results too large for memory are kept in temporary files.
+    """
+    from napari_visualccc.models.nn.segmenter import Segmenter
+
+    options = options or PredictOptions()
+    progress = silent(progress)
+    watch = Stopwatch()
+    planes = as_planes(images, rgb=rgb, name=name)
+    pixel_size = pixel_size or PixelSize()
+    progress(0.0, "loading the network")
+    segmenter = segmenter or Segmenter(model.network, choose_device(device))
+    factors = rescale_factors(pixel_size, model.card.pixel_size) if options.rescale else (1.0, 1.0)
+    output = _Output(planes, model, options.uncertainty)
+    for index in range(len(planes)):
+        part = progress.part(index / len(planes), (index + 1) / len(planes))
+        scale = GreyScale.of_plane(planes, index)
+        views = 8 if options.tta else 1
+        bands = segmenter.bands(
+            lambda region, index=index, scale=scale: scale.read(planes, index, region),  # type: ignore[misc]
+            planes.plane_shape, factors=factors, tile=options.tile, overlap=options.overlap, views=views, progress=part,
+        )  # fmt: skip
+        for rows, probabilities in bands:
+            output.put(index, rows, probabilities)
+    command = ["visualccc", "segment", "predict", *(arguments or ["MODEL", name]), *to_arguments(options)]
+    provenance = Provenance(
+        "segment predict", options.as_dict() | {"device": segmenter.device, "precision": segmenter.precision_name},
+        name, fingerprint(planes), shlex.join(command), None, model.hash or None, watch.seconds,
+    )  # fmt: skip
+    return output.result(provenance, pixel_size, factors)
+
+
+class _Output:
+    """Arrays that fill band by band."""
+
+    def __init__(self, planes: Planes, model: SegmentationModel, uncertainty: bool) -> None:
+        self._planes, self._model = planes, model
+        self._values = model.values
+        self._labels = allocate(planes.shape, self._values.dtype)
+        self._confidence = allocate(planes.shape, np.float16) if uncertainty else None
+        self._entropy = allocate(planes.shape, np.float16) if uncertainty else None
+        self._counts = np.zeros(len(self._values), np.int64)
+
+    def put(self, index: int, rows: slice, probabilities: NDArray[np.float32]) -> None:
+        chosen = probabilities.argmax(axis=0)
+        missing = ~np.isfinite(self._planes.read(index, (rows, slice(None))))
+        labels = self._values[chosen]
+        labels[missing] = self._model.nothing
+        self._labels[index, rows] = labels
+        self._counts += np.bincount(chosen[~missing], minlength=len(self._values))
+        if self._confidence is not None and self._entropy is not None:
+            best = np.where(missing, np.nan, probabilities.max(axis=0))
+            self._confidence[index, rows] = best
+            self._entropy[index, rows] = np.where(missing, np.nan, normalised_entropy(probabilities))
+
+    def result(
+        self, provenance: Provenance, pixel_size: PixelSize, rescaled: tuple[float, float]
+    ) -> SegmentationResult:
+        card = self._model.card
+        fold: Callable[[NDArray[Any] | None], Any] = lambda a: None if a is None else self._planes.fold(a)  # noqa: E731
+        pixels = {one.value: int(count) for one, count in zip(card.classes, self._counts, strict=True)}
+        return SegmentationResult(
+            provenance, fold(self._labels), fold(self._confidence), fold(self._entropy), pixels,
+            card.class_names, card.colours, pixel_size, rescaled,
+        )  # fmt: skip
+
+
+def normalised_entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Entropy over the first axis divided by that of equal chances: 0 certain, 1 no idea."""
+    safe = np.maximum(probabilities, 1e-7)
+    return np.asarray(-(safe * np.log(safe)).sum(axis=0) / np.log(max(len(probabilities), 2)), np.float32).clip(0, 1)
+
+
+def rescale_factors(image: PixelSize, model: PixelSize) -> tuple[float, float]:
+    """Pixels of the model's size per pixel of the image along y and x; 1 where nothing is known or they agree.
+
+    Examples
+    --------
+    >>> rescale_factors(PixelSize(2, 2, "nm"), PixelSize(1, 1, "nm"))
+    (2.0, 2.0)
+    >>> rescale_factors(PixelSize(1.02, 1.02, "nm"), PixelSize(1, 1, "nm"))
+    (1.0, 1.0)
+    """
+    if not (image.is_calibrated and model.is_calibrated and image.unit == model.unit):
+        return 1.0, 1.0
+    y, x = image.y / model.y, image.x / model.x
+    if all(abs(np.log(factor)) <= np.log1p(SAME_PIXEL_SIZE) for factor in (y, x)):
+        return 1.0, 1.0
+    if not all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in (y, x)):
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "the image has %s, the model learnt on %s: too far apart to resample, so it is used as it is", image, model
+        )
+        return 1.0, 1.0
+    return float(y), float(x)

@@ -1,0 +1,321 @@
+"""Train a segmentation network from dense masks or sparse strokes."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.errors import InputError, OptionError
+from napari_visualccc.core.params import AUTO, to_arguments
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.resample import ResampledPlane
+from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
+from napari_visualccc.core.runtime import Device, choose_device
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
+from napari_visualccc.segment.evaluation import metrics_of
+from napari_visualccc.segment.holdout import split_targets
+from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.options import TrainOptions
+from napari_visualccc.segment.prediction import rescale_factors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_visualccc.models.nn.fit import Moment, TrainingState
+    from napari_visualccc.models.nn.patches import LabelledPlane
+
+_log = logging.getLogger(__name__)
+# Pixels in one step: more are steadier, fewer make more steps in the same time.
+_STEP_PIXELS = 1 << 18
+_LARGEST_PATCH = 1024
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """A trained model and how it came about.
+
+    Attributes
+    ----------
+    model
+        Best on the data held out (the last if nothing was).
+    metrics
+        On the data held out; empty if nothing was.
+    history
+        One row per validation: step, seconds, loss, mean IoU and IoU per class.
+    state
+        To continue the training with.
+    steps
+        Steps taken.
+    stopped
+        True if it was stopped before its time.
+    """
+
+    model: SegmentationModel
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    state: TrainingState
+    steps: int
+    stopped: bool = False
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The history."""
+        return {"history": self.history}
+
+
+def train(
+    dataset: Dataset,
+    options: TrainOptions | None = None,
+    *,
+    validation: Dataset | None = None,
+    device: Device | str = Device.AUTO,
+    checkpoint: str | Path | None = None,
+    state: TrainingState | None = None,
+    arguments: Sequence[str] | None = None,
+    watch: Callable[[Moment], None] | None = None,
+    preview: Callable[[SegmentationModel], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train a network on labelled images.
+
+    Parameters
+    ----------
+    dataset
+        Images with masks or strokes; sizes, types, contrast and pixel sizes may differ.
+    options
+        See `TrainOptions`.
+    validation
+        Images to measure on; by default some of `dataset` is held out.
+    device
+        Where to compute.
+    checkpoint
+        File that the state of the training is kept in after each validation. If it is there already, and was made
+        with the same classes and network, the training goes on from it; it is removed at the end.
+    state
+        Of an earlier training with the same classes and network, to go on from.
+    arguments
+        How the command line is told of the data, for the record.
+    watch
+        Given the loss after each step and the scores after each validation.
+    preview
+        Given the model so far after each validation, to look at; called from the thread that trains.
+    should_stop
+        Asked after each step; True ends the training with the best model so far.
+    progress
+        Reports; cancelling raises `Cancelled`, the checkpoint stays.
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    InputError
+        If there is nothing to learn from.
+    OptionError
+        If network and options do not go together, or the training diverged.
+
+    Notes
+    -----
+    AdamW with warm-up and cosine decay against the time budget, loss on labelled pixels only, moving average of the
+    weights, best on the data held out.
+
+    References
+    ----------
+    .. [1] Ronneberger et al., U-Net, doi 10.1007/978-3-319-24574-4_28.
+    """
+    from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
+    from napari_visualccc.models.nn.precision import fastest_precision
+    from napari_visualccc.segment.learning import SegmentationTask, read_checkpoint, write_checkpoint
+
+    options = options or TrainOptions()
+    progress = silent(progress)
+    watch_time = Stopwatch()
+    device = choose_device(device)
+    classes = len(dataset.classes)
+    progress(0.0, "reading the images")
+    size = common_pixel_size(dataset.items)
+    learnt, measured, kind = _planes(dataset, validation, size, options, progress.part(0, 0.02))
+    if not learnt:
+        raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
+    progress(0.02, f"preparing the network on {device}")
+    model = _new_model(dataset, options, size)
+    task = SegmentationTask(
+        learnt, measured, classes, options, patch_of(options, learnt, model.network.multiple), device
+    )
+    if checkpoint is not None and state is None:
+        state = read_checkpoint(checkpoint, model.card)
+    seconds = options.max_minutes * 60
+    schedule = Schedule(seconds=seconds, steps=options.steps, learning_rate=options.learning_rate, average=0.99)
+    stopped: list[bool] = []
+
+    def stop() -> bool:
+        if should_stop is not None and should_stop():
+            stopped.append(True)
+        return bool(stopped)
+
+    def keep(now: TrainingState) -> None:
+        if checkpoint is not None:
+            write_checkpoint(checkpoint, now, model.card)
+
+    def seen(moment: Moment) -> None:
+        if watch is not None:
+            watch(moment)
+
+    task.preview = None if preview is None else lambda network: preview(replace(model, network=network))
+    try:
+        final = fit(
+            model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
+            keep=keep if checkpoint is not None or state is not None else None, watch=seen, should_stop=stop,
+            progress=progress.part(0.03, 0.98),
+        )  # fmt: skip
+    except Diverged as error:
+        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    matrix = task.matrix(model.network)
+    metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
+    record = _record(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
+    card = replace(model.card, training=record["training"], metrics=metrics)
+    progress(1.0)
+    return TrainResult(
+        record["provenance"], replace(model, card=card), metrics, _history(final), final, final.step, bool(stopped)
+    )
+
+
+def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
+    """Pixel size to work at: the median (by area) of the calibrated images; none unless all are calibrated alike.
+
+    Images without calibration among calibrated ones are taken as they are, and so are all then.
+    """
+    sizes = [item.pixel_size for item in items]
+    if not all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes):
+        return PixelSize()
+    edges = sorted(math.sqrt(size.area) for size in sizes)
+    edge = edges[len(edges) // 2]
+    return PixelSize(edge, edge, sizes[0].unit)
+
+
+def patch_of(options: TrainOptions, planes: Sequence[LabelledPlane], multiple: int) -> tuple[int, int]:
+    """Edge of a patch and patches per step: what the user said, or what suits images of this size.
+
+    Both the image's neighbourhood and the number of patches in a step matter: the patch is as wide as the images are,
+    within limits, and a step holds at least two for the sake of batch normalisation where they are small.
+    """
+    edge = options.patch
+    if edge == AUTO:
+        edge = min(_LARGEST_PATCH, float(np.median([min(plane.image.shape) for plane in planes])))
+    # Two multiples at least, for the same reason as in prediction.
+    patch = max(2, round(edge / multiple)) * multiple
+    batch = options.batch
+    if batch == AUTO:
+        batch = max(1, round(_STEP_PIXELS / patch**2))
+    return int(patch), int(batch)
+
+
+def _planes(
+    dataset: Dataset, validation: Dataset | None, size: PixelSize, options: TrainOptions, progress: Progress
+) -> tuple[list[LabelledPlane], list[LabelledPlane], str]:
+    """Planes to learn from and to measure on, at the working pixel size."""
+    from napari_visualccc.models.nn.patches import LabelledPlane
+
+    every = list(_labelled(dataset, size, progress))
+    if validation is not None:
+        others = replace(dataset, items=validation.items)
+        return [p for p in every if _any(p.labels)], list(_labelled(others, size, progress)), "validation images"
+    split = split_targets([plane.labels for plane in every], len(dataset.classes), options.validation, options.seed)
+
+    def chosen(labels: Sequence[NDArray[np.uint8] | None]) -> list[LabelledPlane]:
+        return [
+            LabelledPlane(plane.image, own)
+            for plane, own in zip(every, labels, strict=True)
+            if own is not None and _any(own)
+        ]
+
+    return chosen(split.training), chosen(split.validation), split.kind
+
+
+def _any(labels: NDArray[np.uint8]) -> bool:
+    return bool((labels != UNLABELLED).any())
+
+
+def _labelled(dataset: Dataset, size: PixelSize, progress: Progress) -> Any:
+    from napari_visualccc.models.nn.patches import LabelledPlane
+
+    places = list(dataset.planes)
+    for item, index in progress.steps(places, message="reading the images"):
+        targets = dataset.targets(item, index)
+        if not _any(targets):
+            continue
+        scale = GreyScale.of_plane(item.image, index)
+        factors = rescale_factors(item.pixel_size, size)
+        shape = item.image.plane_shape
+        whole = (slice(0, shape[0]), slice(0, shape[1]))
+        image = scale.read(item.image, index, whole)
+        if factors != (1.0, 1.0):
+            plane = ResampledPlane(lambda region, image=image: image[region], shape, factors)  # type: ignore[misc]
+            image = plane.read((slice(0, plane.shape[0]), slice(0, plane.shape[1])))
+            targets = _nearest(targets, plane.shape)
+        yield LabelledPlane(np.ascontiguousarray(image), targets)
+
+
+def _nearest(labels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(shape, labels.shape, strict=True)
+    )
+    return np.ascontiguousarray(labels[np.ix_(rows, columns)])
+
+
+def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize) -> SegmentationModel:
+    import torch
+
+    from napari_visualccc.models.nn.unet import Architecture, build
+
+    torch.manual_seed(options.seed)
+    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
+    card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD)
+    return SegmentationModel(build(architecture), card)
+
+
+def _record(
+    dataset: Dataset,
+    options: TrainOptions,
+    state: TrainingState,
+    device: str,
+    seconds: float,
+    arguments: Sequence[str] | None,
+    stopped: bool,
+) -> dict[str, Any]:
+    """Provenance, and the same for the card."""
+    data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
+            for item in dataset.items]  # fmt: skip
+    names = ", ".join(one["name"] for one in data[:3]) + (f" and {len(data) - 3} more" if len(data) > 3 else "")
+    command = shlex.join(["visualccc", "segment", "train", *(arguments or ()), *to_arguments(options)])
+    provenance = Provenance(
+        "segment train", options.as_dict(), names, data[0]["hash"], command, options.seed, None, seconds
+    )
+    training = {
+        "options": options.as_dict(), "data": data, "steps": state.step, "best_step": state.best_step,
+        "seconds": round(state.seconds, 1), "device": str(device), "seed": options.seed, "stopped": stopped,
+        "command": command,
+    }  # fmt: skip
+    return {"provenance": provenance, "training": training}
+
+
+def _history(state: TrainingState) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(state.history)

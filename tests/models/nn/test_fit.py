@@ -1,0 +1,131 @@
+"""The training loop: it learns, stops, goes on where it was, and keeps the best."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.nn.fit import Diverged, Moment, Schedule, TrainingState, fit
+from napari_visualccc.models.nn.precision import PLAIN
+
+
+class Line:
+    """Learn y = 3 x - 1; the score is minus the error."""
+
+    def __init__(self, scores: list[float] | None = None, scale: float = 1.0) -> None:
+        self._scores, self._scale = scores, scale
+        self.validated = 0
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x = torch.randn(32, 1, 1, 1, generator=torch.Generator().manual_seed(step))
+        return x, self._scale * (3 * x - 1)
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return ((outputs - targets) ** 2).mean()
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        self.validated += 1
+        if self._scores is not None:
+            return {"score": self._scores[min(self.validated, len(self._scores)) - 1]}
+        x = torch.linspace(-1, 1, 9)[:, None, None, None]
+        with torch.no_grad():
+            return {"score": -float(self.loss(network(x), 3 * x - 1))}
+
+
+def line(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Conv2d(1, 1, 1)
+
+
+def test_it_learns_and_keeps_the_averaged_weights():
+    network = line()
+    state = fit(network, Line(), Schedule(steps=300, learning_rate=0.1), PLAIN)
+    assert network.weight.item() == pytest.approx(3, abs=0.05)
+    assert network.bias.item() == pytest.approx(-1, abs=0.05)
+    assert state.step == 300
+    assert [row["step"] for row in state.history][-1] == 300
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, second = line(), line()
+    fit(first, Line(), Schedule(steps=20), PLAIN)
+    fit(second, Line(), Schedule(steps=20), PLAIN)
+    assert torch.equal(first.weight, second.weight)
+
+
+def test_going_on_equals_never_having_stopped():
+    """Half the steps, state through plain arrays, the other half: bit for bit the uninterrupted run."""
+    schedule = Schedule(steps=40, learning_rate=0.05, checks=4)
+    whole = line()
+    fit(whole, Line(), schedule, PLAIN)
+
+    kept: list[TrainingState] = []
+    half = line()
+    seen: list[int] = []
+
+    def keep(state: TrainingState) -> None:
+        kept.append(
+            TrainingState(dict(state.tensors), state.step, state.seconds, state.best_step, dict(state.scores),
+                          list(state.history))
+        )  # fmt: skip
+
+    def stop_at_20(moment: Moment) -> None:
+        seen.append(moment.step)
+
+    fit(half, Line(), schedule, PLAIN, keep=keep, watch=stop_at_20, should_stop=lambda: len(seen) >= 19)
+    assert kept[-1].step == 20
+    again = line(seed=5)
+    state = fit(again, Line(), schedule, PLAIN, state=kept[-1])
+    assert state.step == 40
+    torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_the_best_is_kept_not_the_last():
+    task = Line(scores=[0.1, 0.9, 0.2, 0.3])
+    weights = []
+    network = line()
+    state = fit(
+        network, task, Schedule(steps=40, checks=4), PLAIN,
+        keep=lambda s: weights.append(s.tensors["average.weight"].item()),
+    )  # fmt: skip
+    assert state.scores["score"] == 0.9
+    assert network.weight.item() == weights[1]
+
+
+def test_cancelling_leaves_the_best_so_far_in_the_network():
+    calls = []
+
+    def cancelled() -> bool:
+        calls.append(1)
+        return len(calls) > 30
+
+    network = line()
+    before = network.weight.item()
+    with pytest.raises(Cancelled):
+        fit(network, Line(), Schedule(steps=1000, checks=100), PLAIN, progress=Progress(is_cancelled=cancelled))
+    assert network.weight.item() != before
+    assert not network.training
+
+
+def test_a_loss_that_is_not_a_number_stops_at_once():
+    with pytest.raises(Diverged, match="step 0"):
+        fit(line(), Line(scale=math.nan), Schedule(steps=10), PLAIN)
+
+
+def test_time_budget_is_kept():
+    state = fit(line(), Line(), Schedule(seconds=0.3, checks=3), PLAIN)
+    assert 0.3 <= state.seconds < 2
+    assert state.step > 3
+
+
+def test_schedule_rises_and_falls():
+    schedule = Schedule(learning_rate=1.0, warm_up=0.1)
+    rates = [schedule.rate(done) for done in np.linspace(0, 1, 101)]
+    assert rates[10] == pytest.approx(1.0)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[0] < 0.05
+    assert rates[-1] == pytest.approx(0.005)
+    assert all(b < a for a, b in zip(rates[10:], rates[11:], strict=False))

@@ -1,0 +1,111 @@
+"""Patches: where they are drawn, and that image and labels stay together."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_visualccc.models.nn.losses import UNLABELLED
+from napari_visualccc.models.nn.patches import Augmentation, LabelledPlane, PatchSampler, disturb
+
+PLAIN = Augmentation(symmetry=False, rotation=0, scale=1, contrast=0, noise=0, blur=0)
+
+
+def plane(shape=(90, 70), seed=0) -> LabelledPlane:
+    """Image whose grey value tells the label."""
+    labels = np.random.default_rng(seed).integers(0, 3, shape).astype(np.uint8)
+    return LabelledPlane(labels.astype(np.float32), labels)
+
+
+def test_plain_patches_are_crops():
+    one = plane()
+    images, labels = PatchSampler([one], 3, 32, 8, PLAIN).batch(0)
+    assert images.shape == (8, 1, 32, 32)
+    assert labels.dtype == torch.uint8
+    windows = np.lib.stride_tricks.sliding_window_view(one.image, (32, 32))
+    for image in images[:, 0].numpy():
+        assert (np.abs(windows - image).max((-1, -2)) < 1e-4).any()
+
+
+def test_mirrored_and_quarter_turned_patches_are_not_interpolated():
+    turned = Augmentation(symmetry=True, rotation=0, scale=1, contrast=0, noise=0, blur=0)
+    images, labels = PatchSampler([plane()], 3, 32, 16, turned).batch(3)
+    np.testing.assert_allclose(images[:, 0], labels, atol=1e-4)
+
+
+def test_labels_follow_turns_and_zooms():
+    """A smooth ramp thresholded: image and label agree except within a pixel of the step."""
+    ramp = np.add.outer(np.arange(200.0), np.arange(200.0)).astype(np.float32) - 200
+    one = LabelledPlane(ramp, (ramp > 0).astype(np.uint8))
+    wild = Augmentation(symmetry=True, rotation=1, scale=1.5, contrast=0, noise=0, blur=0)
+    images, labels = PatchSampler([one], 2, 48, 16, wild).batch(0)
+    sure = images[:, 0].abs() > 2
+    assert ((images[:, 0] > 0) == (labels > 0))[sure].all()
+    assert 0 < labels.float().mean() < 1
+
+
+def test_rare_classes_are_found():
+    labels = np.zeros((256, 256), np.uint8)
+    labels[200:203, 50:53] = 1
+    one = LabelledPlane(labels.astype(np.float32), labels)
+    _, with_rare = PatchSampler([one], 2, 32, 64, PLAIN, rare=1.0).batch(0)
+    _, without = PatchSampler([one], 2, 32, 64, PLAIN, rare=0.0).batch(0)
+    share = (with_rare == 1).flatten(1).any(1).float().mean()
+    assert share > 0.3
+    assert share > 4 * (without == 1).flatten(1).any(1).float().mean()
+
+
+def test_sparse_strokes_are_in_every_patch():
+    labels = np.full((300, 300), UNLABELLED, np.uint8)
+    labels[10:14, 10:30] = 0
+    labels[280:284, 250:270] = 1
+    one = LabelledPlane(np.zeros((300, 300), np.float32), labels)
+    _, targets = PatchSampler([one], 2, 64, 32, Augmentation()).batch(0)
+    assert ((targets != UNLABELLED).flatten(1).sum(1) > 0).float().mean() > 0.9
+
+
+def test_images_smaller_than_a_patch_are_mirrored():
+    images, labels = PatchSampler([plane((20, 11))], 3, 32, 4, PLAIN).batch(0)
+    np.testing.assert_allclose(images[:, 0], labels, atol=1e-4)
+
+
+def test_one_pixel():
+    one = LabelledPlane(np.ones((1, 1), np.float32), np.ones((1, 1), np.uint8))
+    images, labels = PatchSampler([one], 2, 32, 2, Augmentation()).batch(0)
+    assert torch.isfinite(images).all()
+    assert (labels == 1).all()
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    first, again, other = (PatchSampler([plane()], 3, 32, 2, Augmentation(), seed=s) for s in (1, 1, 2))
+    assert torch.equal(first.batch(5)[0], again.batch(5)[0])
+    assert not torch.equal(first.batch(6)[0], again.batch(5)[0])
+    assert not torch.equal(first.batch(5)[0], other.batch(5)[0])
+
+
+def test_a_class_that_one_image_lacks_is_taken_from_another():
+    empty = LabelledPlane(np.zeros((64, 64), np.float32), np.zeros((64, 64), np.uint8))
+    full = LabelledPlane(np.ones((64, 64), np.float32), np.ones((64, 64), np.uint8))
+    _, labels = PatchSampler([empty] * 20 + [full], 2, 32, 64, PLAIN, rare=1.0).batch(0)
+    assert (labels == 1).flatten(1).any(1).float().mean() == pytest.approx(0.5, abs=0.2)
+
+
+def test_disturbing_changes_each_image_on_its_own_and_stays_finite():
+    images = torch.randn(6, 1, 40, 40, generator=torch.Generator().manual_seed(0))
+    images[0] = 0.0
+    changed = disturb(
+        images, Augmentation(contrast=0.5, noise=0.5, blur=2, invert=0.5), torch.Generator().manual_seed(3)
+    )
+    assert torch.isfinite(changed).all()
+    assert changed.shape == images.shape
+    means = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
+    assert len({round(float(m), 4) for m in means}) == 6
+
+
+def test_inversion():
+    images = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    only = Augmentation(contrast=0, noise=0, blur=0, invert=0.5)
+    changed = disturb(images, only, torch.Generator().manual_seed(0))
+    flipped = [torch.equal(c, -i) for c, i in zip(changed, images, strict=True)]
+    kept = [torch.equal(c, i) for c, i in zip(changed, images, strict=True)]
+    assert 16 < sum(flipped) < 48
+    assert sum(flipped) + sum(kept) == 64

@@ -1,0 +1,81 @@
+"""What label values mean, and what is said when they mean nothing."""
+
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.segment import annotated, dataset_of_masks, dataset_of_strokes
+from napari_visualccc.segment.annotations import UNLABELLED
+
+
+def item(labels, image=None, **words):
+    labels = np.asarray(labels)
+    return annotated(np.zeros(labels.shape, np.float32) if image is None else image, labels, **words)
+
+
+def test_values_of_masks_are_the_classes():
+    dataset = dataset_of_masks([item([[0, 255], [255, 0]])], names=["ground", "phase"])
+    assert dataset.values == (0, 255)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[0, 1], [1, 0]]
+
+
+def test_names_may_cover_classes_that_these_images_lack():
+    dataset = dataset_of_masks([item([[0, 2]])], names=["a", "b", "c"])
+    assert dataset.values == (0, 1, 2)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[0, 2]]
+
+
+def test_ignored_and_not_finite_pixels_are_unlabelled():
+    image = np.array([[0, 1, np.nan, 2]], np.float32)
+    dataset = dataset_of_masks([item([[0, 1, 1, 9]], image)], ignore=9)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[0, 1, UNLABELLED, UNLABELLED]]
+
+
+def test_numbered_particles_are_one_class_when_told():
+    labels = np.arange(100, dtype=np.uint16).reshape(10, 10)
+    with pytest.raises(InputError, match="--binary"):
+        dataset_of_masks([item(labels)])
+    dataset = dataset_of_masks([item(labels)], names=["ground", "particle"], binary=True)
+    assert dataset.targets(dataset.items[0], 0).sum() == 99
+
+
+def test_strokes_leave_zero_out():
+    dataset = dataset_of_strokes([item([[0, 1, 3]])], names={1: "Li"})
+    assert [one.name for one in dataset.classes] == ["Li", "phase 3"]
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[UNLABELLED, 0, 1]]
+
+
+@pytest.mark.parametrize(("labels", "words"), [([[0, 0]], "nothing is painted"), ([[0, 2]], "only phase 2")])
+def test_too_few_strokes(labels, words):
+    with pytest.raises(InputError, match=words):
+        dataset_of_strokes([item(labels)])
+
+
+def test_one_class_alone_teaches_nothing():
+    with pytest.raises(InputError, match="only the value 0"):
+        dataset_of_masks([item(np.zeros((4, 4), np.uint8))])
+
+
+def test_wrong_number_of_names():
+    with pytest.raises(InputError, match="2 class names"):
+        dataset_of_masks([item([[0, 1, 7]])], names=["a", "b"])
+
+
+def test_shapes_and_types_are_checked_at_the_door():
+    with pytest.raises(InputError, match=r"tem\.dm4.*shape"):
+        item(np.zeros((4, 4), int), np.zeros((4, 5)), name="tem.dm4")
+    with pytest.raises(InputError, match="whole numbers"):
+        item(np.zeros((4, 4), float))
+
+
+def test_a_new_value_later_is_named():
+    dataset = dataset_of_masks([item([[0, 1]])])
+    with pytest.raises(InputError, match="label 5"):
+        dataset.targets(item([[0, 5]]), 0)
+
+
+def test_stacks_give_all_their_planes():
+    labels = np.zeros((3, 4, 4), np.uint8)
+    labels[1] = 1
+    dataset = dataset_of_masks([item(labels), item([[0, 1]])])
+    assert len(list(dataset.planes)) == 4

@@ -1,0 +1,119 @@
+"""Scores of segmentations against independent implementations."""
+
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.segment import Dataset, annotated, compare, dataset_of_masks, evaluate, predict
+from napari_visualccc.segment.boundaries import BoundaryCounts
+
+CLASSES = tuple(ClassInfo(value, name, (0, 0, 0, 1)) for value, name in ((1, "a"), (2, "b"), (5, "c")))
+
+
+def test_equal_to_scikit_learn():
+    from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
+
+    rng = np.random.default_rng(0)
+    true = rng.choice([0, 1, 2, 5], (3, 40, 50))
+    called = np.where(rng.random(true.shape) < 0.7, true, rng.choice([0, 1, 2, 5], true.shape))
+    result = compare(true, called, CLASSES)
+    keep = (true > 0) & (called > 0)
+    t, c = true[keep], called[keep]
+    np.testing.assert_array_equal(result.confusion, confusion_matrix(t, c))
+    metrics = result.metrics
+    assert list(metrics["iou"].values()) == pytest.approx(jaccard_score(t, c, average=None).tolist())
+    assert list(metrics["dice"].values()) == pytest.approx(f1_score(t, c, average=None).tolist())
+    assert metrics["pixel_accuracy"] == pytest.approx((t == c).mean())
+    assert metrics["pooled_iou"] == pytest.approx(jaccard_score(t, c, average="micro"))
+    assert result.n == 3
+    assert result.table["recall"].between(0, 1).all()
+
+
+def test_two_annotators_are_compared_both_ways_alike():
+    rng = np.random.default_rng(1)
+    first, second = rng.choice([0, 1, 2], (2, 30, 30))
+    there, back = compare(first, second, CLASSES), compare(second, first, CLASSES)
+    assert there.metrics["iou"]["a"] == back.metrics["iou"]["a"]
+    np.testing.assert_allclose(there.boundary, back.boundary)
+
+
+def test_boundary_f1_of_a_shifted_edge():
+    true = np.zeros((40, 40), np.uint8)
+    true[:, 20:] = 1
+    for shift, tolerance, expected in ((0, 0.5, 1), (3, 2.9, 0), (3, 3.0, 1), (3, 7.4, 0), (3, 7.5, 1)):
+        called = np.roll(true, shift, 1)
+        called[:, :5] = 0
+        called[:, -5:] = 1
+        counts = BoundaryCounts(2)
+        counts.add(true, called, (1.0, 2.5) if tolerance > 5 else (1.0, 1.0), tolerance)
+        assert counts.f1().tolist() == [expected, expected]
+
+
+def test_boundary_f1_by_brute_force():
+    rng = np.random.default_rng(2)
+    true, called = rng.integers(0, 2, (2, 15, 14)).astype(np.uint8)
+    counts = BoundaryCounts(2)
+    counts.add(true, called, (1, 1), 1.0)
+
+    def outline(mask):
+        padded = np.pad(mask, 1, mode="edge")
+        return {
+            (y, x) for y, x in np.argwhere(mask)
+            if min(padded[y, x + 1], padded[y + 2, x + 1], padded[y + 1, x], padded[y + 1, x + 2]) == 0
+        }  # fmt: skip
+
+    def met(ours, theirs):
+        return sum(any((y - v) ** 2 + (x - u) ** 2 <= 1 for v, u in theirs) for y, x in ours) / len(ours)
+
+    for label in (0, 1):
+        ours, theirs = outline(called == label), outline(true == label)
+        p, r = met(ours, theirs), met(theirs, ours)
+        assert counts.f1()[label] == pytest.approx(2 * p * r / (p + r))
+
+
+def test_an_absent_class_has_no_score():
+    counts = BoundaryCounts(2)
+    counts.add(np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.uint8), (1, 1), 2)
+    assert np.isnan(counts.f1()).all()
+
+
+def test_tolerance_is_in_physical_units():
+    true = np.ones((30, 30), int)
+    true[:, 15:] = 2
+    called = np.roll(true, 4, 1)
+    called[:, :4] = 1
+    close = compare(true, called, CLASSES[:2], pixel_size=PixelSize(0.5, 0.5, "nm"), tolerance=2.0)
+    far = compare(true, called, CLASSES[:2], pixel_size=PixelSize(0.5, 0.5, "nm"), tolerance=1.9)
+    assert close.metrics["boundary_f1"]["a"] == 1
+    assert far.metrics["boundary_f1"]["a"] == 0
+    assert close.metrics["boundary_unit"] == "nm"
+
+
+def test_nothing_in_common_is_said():
+    with pytest.raises(InputError, match="nothing to compare"):
+        compare(np.array([[1, 0]]), np.array([[0, 2]]), CLASSES)
+    with pytest.raises(InputError, match="shape"):
+        compare(np.ones((2, 2), int), np.ones((2, 3), int), CLASSES)
+
+
+def test_a_model_is_measured_as_its_predictions_are(model, discs):
+    items = [annotated(*discs(seed)) for seed in (30, 31)]
+    dataset = dataset_of_masks(items)
+    metrics = evaluate(model, dataset, device="cpu").metrics
+    confusion = np.zeros((2, 2), int)
+    for seed in (30, 31):
+        image, mask = discs(seed)
+        np.add.at(confusion, (mask.ravel(), predict(model, image).labels.ravel()), 1)
+    assert metrics["confusion"] == confusion.tolist()
+    assert metrics["n"] == 2
+    assert metrics["iou"]["disc"] > 0.8
+
+
+def test_labels_that_the_model_does_not_know(model, discs):
+    image, mask = discs(0)
+    with pytest.raises(InputError, match="label 2"):
+        evaluate(model, dataset_of_masks([annotated(image, mask * 2)]))
+    ignoring = Dataset((annotated(image, mask * 2),), model.card.classes, (2,))
+    assert evaluate(model, ignoring).confusion[1].sum() == 0

@@ -1,0 +1,57 @@
+"""What is held out."""
+
+import numpy as np
+import pytest
+
+from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.segment.holdout import split_targets
+
+
+def labelled(part):
+    return 0 if part is None else int((part != UNLABELLED).sum())
+
+
+def test_whole_images_when_there_are_enough():
+    rng = np.random.default_rng(0)
+    targets = [rng.integers(0, 2, (20, 20)).astype(np.uint8) for _ in range(10)]
+    split = split_targets(targets, 2, 0.2, seed=0)
+    assert split.kind == "whole images"
+    assert sum(v is not None for v in split.validation) == 2
+    assert all((t is None) != (v is None) for t, v in zip(split.training, split.validation, strict=True))
+
+
+def test_an_image_that_alone_has_a_class_is_not_given_away():
+    targets = [np.zeros((8, 8), np.uint8) for _ in range(5)]
+    targets[2][:] = 1
+    for seed in range(10):
+        assert split_targets(targets, 2, 0.4, seed).validation[2] is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_blocks_of_one_image(seed):
+    target = np.zeros((240, 200), np.uint8)
+    target[:, 100:] = 1
+    target[100:140, 40:120] = 2
+    split = split_targets([target], 3, 0.2, seed)
+    assert split.kind == "blocks"
+    training, validation = split.training[0], split.validation[0]
+    assert ((training == UNLABELLED) != (validation == UNLABELLED)).all()
+    for label in range(3):
+        held = (validation == label).sum() / (target == label).sum()
+        assert 0.1 <= held <= 0.4
+
+
+def test_a_single_blob_is_never_held_out_whole():
+    target = np.full((120, 120), UNLABELLED, np.uint8)
+    target[5:9, 5:9] = 0
+    target[100:104, 100:104] = 1
+    split = split_targets([target], 2, 0.2, 0)
+    assert split.kind == "none"
+    assert labelled(split.training[0]) == 32
+
+
+def test_nothing_when_nothing_is_asked_for():
+    target = np.zeros((12, 12), np.uint8)
+    split = split_targets([target] * 6, 1, 0.0, 0)
+    assert split.kind == "none"
+    assert all(v is None for v in split.validation)

@@ -1,0 +1,120 @@
+"""Prediction: tiles, stacks, types, pixel sizes, uncertainty."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.segment import PredictOptions, predict
+from napari_visualccc.segment.prediction import normalised_entropy, rescale_factors
+
+
+@pytest.fixture
+def image(discs):
+    return discs(20)[0]
+
+
+def test_discs_are_found(model, discs):
+    image, mask = discs(21)
+    result = predict(model, image, name="discs", pixel_size=PixelSize(2, 2, "nm"))
+    assert (result.labels == mask).mean() > 0.96
+    table = result.table
+    assert table["class"].tolist() == ["ground", "disc"]
+    assert table["area_nm2"].sum() == pytest.approx(image.size * 4)
+    assert table["area_fraction"][1] == pytest.approx((result.labels == 1).mean())
+    assert result.provenance.input_name == "discs"
+    assert result.layers[-1].title == "phases"
+
+
+def test_tile_size_hardly_matters(model, image):
+    whole = predict(model, image, PredictOptions(uncertainty=True, tile=256))
+    tiled = predict(model, image, PredictOptions(uncertainty=True, tile=96, overlap=48))
+    assert (whole.labels == tiled.labels).mean() > 0.985
+
+
+def test_stacks_and_types_agree(model, image):
+    expected = predict(model, image).labels
+    for same in (
+        image.astype(np.float64), image.astype(np.int32), image.astype(">u2"), da.from_array(image, chunks=50),
+        image * np.float32(3.5) + 11,
+    ):  # fmt: skip
+        labels = predict(model, same).labels
+        assert (labels == expected).mean() > 0.999
+    stack = predict(model, np.stack([image, image[::-1]])[:, None]).labels
+    assert stack.shape == (2, 1, *image.shape)
+    np.testing.assert_array_equal(stack[0, 0], expected)
+
+
+def test_confidence_and_entropy(model, image):
+    result = predict(model, image, PredictOptions(uncertainty=True))
+    assert result.confidence.shape == image.shape
+    assert 0.5 <= result.confidence.min() <= result.confidence.max() <= 1
+    assert 0 <= result.entropy.min() <= result.entropy.max() <= 1
+    sure = result.confidence > 0.95
+    assert result.entropy[sure].mean() < result.entropy[~sure].mean()
+
+
+def test_entropy_by_hand():
+    probabilities = np.array([[0.5, 1.0, 0.9], [0.5, 0.0, 0.1]], np.float32)
+    expected = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1)) / np.log(2)
+    assert normalised_entropy(probabilities) == pytest.approx([1, 0, expected], abs=1e-5)
+
+
+def test_mirrored_views_follow_the_image(model, image):
+    options = PredictOptions(tta=True)
+    straight, mirrored = predict(model, image, options).labels, predict(model, image[:, ::-1], options).labels
+    assert (straight[:, ::-1] == mirrored).mean() > 0.999
+
+
+def test_pixels_without_value_get_a_label_of_their_own(model, image):
+    broken = image.astype(np.float32)
+    broken[:10] = np.nan
+    result = predict(model, broken, PredictOptions(uncertainty=True))
+    assert (result.labels[:10] == 255).all()
+    assert (result.labels[12:] != 255).all()
+    assert np.isnan(result.confidence[:10]).all()
+    assert sum(result.pixels.values()) == image[10:].size
+
+
+def test_an_image_at_half_the_pixel_size_is_resampled(model, discs):
+    image, mask = discs(22)
+    fine = np.kron(image, np.ones((2, 2), np.uint16))
+    result = predict(model, fine, pixel_size=PixelSize(1, 1, "nm"))
+    assert result.rescaled == (0.5, 0.5)
+    assert result.labels.shape == fine.shape
+    assert (result.labels == np.kron(mask, np.ones((2, 2), int))).mean() > 0.95
+    assert predict(model, fine, PredictOptions(rescale=False), pixel_size=PixelSize(1, 1, "nm")).rescaled == (1, 1)
+
+
+def test_rescale_factors(caplog):
+    nm = PixelSize(1, 1, "nm")
+    assert rescale_factors(PixelSize(), nm) == (1, 1)
+    assert rescale_factors(PixelSize(1, 1, "1/nm"), nm) == (1, 1)
+    assert rescale_factors(PixelSize(2, 1, "nm"), nm) == (2, 1)
+    assert rescale_factors(PixelSize(1000, 1000, "nm"), nm) == (1, 1)
+    assert "too far apart" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (17, 3)])
+def test_tiny_images(model, shape):
+    assert predict(model, np.ones(shape, np.uint8)).labels.shape == shape
+
+
+def test_constant_image(model):
+    assert predict(model, np.full((50, 50), 7, np.uint8)).labels.shape == (50, 50)
+
+
+def test_nothing_to_segment(model):
+    with pytest.raises(InputError, match="finite"):
+        predict(model, np.full((20, 20), np.nan))
+    with pytest.raises(InputError, match="empty"):
+        predict(model, np.zeros((0, 20)))
+    with pytest.raises(InputError, match="two axes"):
+        predict(model, np.zeros(20))
+
+
+def test_cancelling(model):
+    with pytest.raises(Cancelled):
+        predict(model, np.zeros((600, 600)), PredictOptions(tile=128), progress=Progress(is_cancelled=lambda: True))

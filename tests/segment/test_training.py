@@ -1,0 +1,197 @@
+"""Training end to end on simulated discs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import InputError, ModelError, OptionError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.files import read_card
+from napari_visualccc.models.nn.patches import LabelledPlane
+from napari_visualccc.segment import SegmentationModel, TrainOptions, annotated, dataset_of_strokes, predict, train
+from napari_visualccc.segment.training import common_pixel_size, patch_of
+
+SHORT = TrainOptions(steps=4, max_minutes=5, reduction="1", patch=64, batch=2)
+
+
+def strokes(discs, seed=0):
+    """Discs with a few painted dots of each phase (1, 2), the rest unpainted."""
+    image, mask = discs(seed)
+    painted = np.zeros_like(mask)
+    rng = np.random.default_rng(seed)
+    for label in (0, 1):
+        for y, x in rng.permutation(np.argwhere(mask == label))[:30]:
+            painted[y, x] = label + 1
+    return annotated(image, painted, name=f"strokes {seed}")
+
+
+@pytest.fixture
+def two(discs):
+    return dataset_of_strokes([strokes(discs)], names={1: "ground", 2: "disc"})
+
+
+def test_it_learns_discs(trained):
+    assert trained.metrics["held_out"] == "whole images"
+    assert trained.metrics["mean_iou"] > 0.85
+    assert trained.metrics["iou"].keys() == {"ground", "disc"}
+    assert trained.steps == 50
+    assert trained.history["loss"].iloc[-1] < trained.history["loss"].iloc[0]
+    assert trained.model.card.pixel_size == PixelSize(2, 2, "nm")
+    assert trained.model.card.training["steps"] == 50
+    assert "visualccc segment train" in trained.provenance.command
+
+
+def test_a_saved_model_is_the_same_model(trained, tmp_path, discs):
+    path = trained.model.save(tmp_path / "discs.safetensors")
+    again = SegmentationModel.load(path)
+    assert again.card.as_dict() == read_card(path).as_dict()
+    assert again.card.class_names == {0: "ground", 1: "disc"}
+    image, _ = discs(9)
+    first, second = predict(trained.model, image), predict(again, image)
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert second.provenance.model_hash.startswith("blake2b:")
+
+
+def test_sparse_strokes_are_enough_to_start(two, discs):
+    result = train(two, replace(SHORT, steps=60, learning_rate=3e-3, validation=0.0), device="cpu")
+    image, mask = discs(0)
+    labels = predict(result.model, image).labels
+    assert set(np.unique(labels)) <= {1, 2}
+    assert ((labels == 2) == (mask == 1)).mean() > 0.9
+    assert result.metrics == {}
+
+
+def test_the_same_seed_and_steps_give_the_same_model(two):
+    first, second = (train(two, SHORT, device="cpu").model.network.state_dict() for _ in range(2))
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_images_of_all_kinds_learn_together(discs):
+    """uint16, float64 with NaN, RGB and a stack, of different sizes."""
+    image, mask = discs(0)
+    broken = image.astype(np.float64) / 7
+    broken[:5] = np.nan
+    colour = np.stack([(image >> 4).astype(np.uint8)] * 3, -1)
+    items = [
+        annotated(image, mask + 1), annotated(broken[:90], mask[:90] + 1), annotated(colour, mask + 1, rgb=True),
+        annotated(np.stack([image, image]), np.stack([mask, mask]) + 1),
+    ]  # fmt: skip
+    result = train(dataset_of_strokes(items), SHORT, device="cpu")
+    assert np.isfinite(result.history["loss"]).all()
+
+
+def test_stopping_keeps_the_model_so_far(two):
+    seen = []
+    result = train(
+        two, replace(SHORT, steps=1000), device="cpu", watch=seen.append, should_stop=lambda: len(seen) >= 2
+    )  # fmt: skip
+    assert result.stopped
+    assert result.steps == 3
+
+
+def test_going_on_from_a_result(two):
+    first = train(two, SHORT, device="cpu", should_stop=lambda: True)
+    assert first.steps == 1
+    more = train(two, SHORT, device="cpu", state=first.state)
+    assert more.steps == 4
+
+
+def test_a_cancelled_training_goes_on_where_it_was(two, tmp_path):
+    checkpoint = tmp_path / "net.training"
+    asked = []
+
+    def cancelled():
+        asked.append(1)
+        return checkpoint.exists()
+
+    with pytest.raises(Cancelled):
+        train(two, SHORT, device="cpu", checkpoint=checkpoint, progress=Progress(is_cancelled=cancelled))
+    assert checkpoint.exists()
+    seen = []
+    result = train(two, SHORT, device="cpu", checkpoint=checkpoint, watch=seen.append)
+    assert seen[0].step > 1
+    assert result.steps == 4
+    assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage that is no checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_a_damaged_checkpoint_starts_anew(two, tmp_path, content, caplog):
+    checkpoint = tmp_path / "net.training"
+    checkpoint.write_bytes(content)
+    assert train(two, SHORT, device="cpu", checkpoint=checkpoint).steps == 4
+    assert "starting anew" in caplog.text
+
+
+def test_live_preview_is_given_a_model(two, discs):
+    image, _ = discs(1)
+    pictures = []
+    train(two, SHORT, device="cpu", preview=lambda model: pictures.append(predict(model, image).labels))
+    assert pictures
+    assert pictures[0].shape == image.shape
+
+
+def test_pixel_sizes_are_brought_together(discs):
+    """The same discs at 1 and at 2 nm per pixel: the coarse image is seen at 1 nm."""
+    image, mask = discs(0)
+    fine = annotated(image, mask + 1, pixel_size=PixelSize(1, 1, "nm"))
+    coarse = annotated(image[::2, ::2], mask[::2, ::2] + 1, pixel_size=PixelSize(2, 2, "nm"))
+    assert common_pixel_size([fine, coarse, fine]) == PixelSize(1, 1, "nm")
+    assert not common_pixel_size([fine, annotated(image, mask)]).is_calibrated
+    result = train(dataset_of_strokes([fine, coarse, fine]), SHORT, device="cpu")
+    assert result.model.card.pixel_size == PixelSize(1, 1, "nm")
+
+
+def test_patches_suit_the_images():
+    def plane(n):
+        return LabelledPlane(np.zeros((n, n), np.float32), np.zeros((n, n), np.uint8))
+
+    auto = TrainOptions()
+    assert patch_of(auto, [plane(512)], 128) == (512, 1)
+    assert patch_of(auto, [plane(4096)], 128) == (1024, 1)
+    assert patch_of(auto, [plane(100)], 128) == (256, 4)
+    assert patch_of(replace(auto, patch=250, batch=3), [plane(100)], 32) == (256, 3)
+
+
+def test_wrong_options_are_said_in_words(two):
+    with pytest.raises(OptionError, match="resnet17"):
+        train(two, replace(SHORT, encoder="resnet17"))
+    with pytest.raises(OptionError, match="Training time"):
+        TrainOptions(max_minutes=-1)
+
+
+def test_wrong_model_files(tmp_path, trained):
+    from safetensors.numpy import save_file
+
+    with pytest.raises(ModelError, match="cannot be opened"):
+        SegmentationModel.load(tmp_path / "nothing.safetensors")
+    text = tmp_path / "text.safetensors"
+    text.write_text("no model at all, but long enough to have a header")
+    with pytest.raises(ModelError, match="not a model file"):
+        SegmentationModel.load(text)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": np.zeros(3)}, foreign)
+    with pytest.raises(ModelError, match="without a card"):
+        SegmentationModel.load(foreign)
+    whole = trained.model.save(tmp_path / "whole.safetensors").read_bytes()
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="damaged"):
+        SegmentationModel.load(half)
+    other = SegmentationModel(trained.model.network, replace(trained.model.card, task="classify"))
+    with pytest.raises(ModelError, match="to classify"):
+        SegmentationModel.load(other.save(tmp_path / "other.safetensors"))
+    smaller = replace(trained.model.card, architecture=dict(trained.model.card.architecture, encoder="resnet34"))
+    wrong = SegmentationModel(trained.model.network, smaller)
+    with pytest.raises(ModelError, match="do not fit"):
+        SegmentationModel.load(wrong.save(tmp_path / "wrong.safetensors"))
+
+
+def test_an_image_without_finite_pixels_is_named(discs):
+    image, mask = discs(0)
+    with pytest.raises(InputError, match="only"):
+        dataset_of_strokes([annotated(image, np.ones_like(mask))])
+    nothing = annotated(np.full(mask.shape, np.nan), mask + 1, name="dead detector")
+    with pytest.raises(InputError, match="nothing to learn"):
+        train(dataset_of_strokes([nothing]), SHORT, device="cpu")
