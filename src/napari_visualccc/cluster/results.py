@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from napari_visualccc.cluster.features import FeatureSet
 from napari_visualccc.cluster.options import ClusterOptions
-from napari_visualccc.cluster.tables import Moments, label_colours
+from napari_visualccc.cluster.tables import Moments
+from napari_visualccc.core.colours import label_colours
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.results import Colour, Result, ResultLayer
 

@@ -63,7 +63,7 @@ class GreyScale:
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values on the scale; those that are not finite become 0, the typical grey."""
         scaled = (values - np.float32(self.centre)) * np.float32(1 / self.spread)
-        return np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return np.asarray(np.nan_to_num(scaled, copy=False, nan=0.0, posinf=0.0, neginf=0.0), np.float32)
 
     def read(self, planes: Planes, index: int, region: Region) -> NDArray[np.float32]:
         """Scaled values of a region of a plane."""

@@ -14,3 +14,5 @@ from .prediction import SegmentationResult as SegmentationResult
 from .prediction import predict as predict
 from .training import TrainResult as TrainResult
 from .training import train as train
+from .suggestions import Suggestion as Suggestion
+from .suggestions import suggest_places as suggest_places

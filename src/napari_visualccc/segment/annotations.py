@@ -119,6 +119,8 @@ class Dataset:
                 continue
             position = self._position(int(value), item)
             result[raw == value] = position
+        if (result == UNLABELLED).all():
+            return result  # before the image is read: of a long stack only a few planes are painted
         # Values that no detector measured teach nothing.
         result[~np.isfinite(item.image.plane(index))] = UNLABELLED
         return result

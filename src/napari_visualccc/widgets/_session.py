@@ -10,5 +10,9 @@ _sessions: WeakKeyDictionary[Any, dict[str, dict[str, Any]]] = WeakKeyDictionary
 
 def remembered(viewer: Any, widget: str) -> dict[str, Any]:
     """Dictionary of one kind of widget in one viewer, to be read and written."""
-    bare = getattr(viewer, "__wrapped__", viewer)  # napari hands plugins a proxy
-    return _sessions.setdefault(bare, {}).setdefault(widget, {})
+    return _sessions.setdefault(bare(viewer), {}).setdefault(widget, {})
+
+
+def bare(viewer: Any) -> Any:
+    """Viewer itself: napari hands plugins a proxy, whose layers are proxies that nothing else keeps alive."""
+    return getattr(viewer, "__wrapped__", viewer)

@@ -92,9 +92,8 @@ def test_a_class_that_one_image_lacks_is_taken_from_another():
 def test_disturbing_changes_each_image_on_its_own_and_stays_finite():
     images = torch.randn(6, 1, 40, 40, generator=torch.Generator().manual_seed(0))
     images[0] = 0.0
-    changed = disturb(
-        images, Augmentation(contrast=0.5, noise=0.5, blur=2, invert=0.5), torch.Generator().manual_seed(3)
-    )
+    wild = Augmentation(contrast=0.5, noise=0.5, blur=2, invert=0.5)
+    changed = disturb(images, wild, torch.Generator().manual_seed(3))
     assert torch.isfinite(changed).all()
     assert changed.shape == images.shape
     means = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))

@@ -239,7 +239,7 @@ class _Trainer:
         self._update_average()
         return value
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def _update_average(self) -> None:
         # A young average forgets faster, so that random beginnings do not linger.
         decay = min(self._schedule.average, (1 + self.state.step) / (10 + self.state.step))

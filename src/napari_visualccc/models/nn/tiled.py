@@ -102,7 +102,7 @@ class TiledNetwork:
         assert waiting is not None
         yield Band(slice(top, shape[0]), waiting)
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def probabilities(self, values: NDArray[np.float32]) -> torch.Tensor:
         """Class probabilities of one tile, float32, shape (C, Y, X)."""
         image = torch.from_numpy(np.ascontiguousarray(values)).to(self._device, self._precision.dtype)[None, None]

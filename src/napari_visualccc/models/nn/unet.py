@@ -38,6 +38,7 @@ class Architecture:
     encoder: str = "resnet18"
     classes: int = 2
     reduction: int = 4
+    context: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
@@ -83,6 +84,11 @@ class SegmentationNetwork(nn.Module):
         self.reduction = architecture.reduction
         widths = _DETAIL_WIDTHS[: max(1, self.reduction.bit_length() - 1)]
         self.down = nn.ModuleList(_block(before, after) for before, after in zip((1, *widths), widths, strict=False))
+        self.context = architecture.context
+        if self.context:
+            wide = _body(architecture)
+            self.wide_encoder, self.wide_decoder = wide.encoder, wide.decoder
+            width += wide.segmentation_head[0].in_channels
         self.up = nn.ModuleList()
         for detail in reversed(widths):
             self.up.append(_block(width + detail, detail))
@@ -98,6 +104,10 @@ class SegmentationNetwork(nn.Module):
             details.append(values)
         reduced = F.avg_pool2d(images, self.reduction) if self.reduction > 1 else images
         values = self.upsampling(self.decoder(self.encoder(reduced)))
+        if self.context:
+            wide = self.wide_decoder(self.wide_encoder(F.avg_pool2d(images, self.context)))
+            wide = F.interpolate(wide, scale_factor=float(self.context), mode="bilinear")
+            values = torch.cat([values, wide], dim=1)
         for block, detail in zip(self.up, reversed(details), strict=True):
             if self.reduction > 1:
                 values = F.interpolate(values, scale_factor=2.0, mode="nearest")
@@ -107,7 +117,7 @@ class SegmentationNetwork(nn.Module):
     @property
     def multiple(self) -> int:
         """Image sides must be multiples of this."""
-        return 32 * self.reduction
+        return 32 * max(self.reduction, self.context)
 
 
 def build(architecture: Architecture) -> SegmentationNetwork:

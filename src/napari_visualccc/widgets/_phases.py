@@ -1,0 +1,134 @@
+"""The phases to paint: names and colours, how much of each is painted, which one the brush paints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from napari_visualccc.core.colours import label_colour
+from napari_visualccc.core.results import Colour
+from napari_visualccc.widgets._parts import button, row
+
+_ROW_HEIGHT = 24
+_MOST_ROWS_SHOWN = 8
+# Strokes are kept in eight bits, 255 meaning nothing.
+MOST_PHASES = 64
+
+
+class PhaseTable(QWidget):
+    """List of phases 1, 2, …; names are edited in place.
+
+    Attributes
+    ----------
+    phase_chosen
+        Emitted with the number of the phase that the brush should paint.
+    changed
+        Emitted when a phase was added, removed or renamed.
+    """
+
+    phase_chosen = Signal(int)
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: list[str] = []
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["Phase", "painted"])
+        self.table.setToolTip("Click a phase to paint it; double-click its name to change it")
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.table.setTabKeyNavigation(False)
+        self.add_button = button("Add phase", "Add another phase to paint")
+        self.remove_button = button("Remove last", "Take the last phase away; its strokes are erased")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.table)
+        layout.addWidget(row(self.add_button, self.remove_button))
+        self.set_names(("phase 1", "phase 2"))
+        self.table.itemSelectionChanged.connect(self._selected)
+        self.table.itemChanged.connect(self._renamed)
+        self.add_button.clicked.connect(self._add)
+        self.remove_button.clicked.connect(self._remove)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Name of each phase."""
+        return dict(enumerate(self._names, start=1))
+
+    @property
+    def colours(self) -> dict[int, Colour]:
+        """RGBA of each phase."""
+        return {number: label_colour(number) for number in self.names}
+
+    @property
+    def chosen(self) -> int:
+        """Number of the selected phase, 1 if none is."""
+        return max(self.table.currentRow(), 0) + 1
+
+    def set_names(self, names: Any) -> None:
+        """Show these phases."""
+        chosen = self.chosen
+        self._names = [str(name) for name in names]
+        blocked = self.table.blockSignals(True)
+        self.table.setRowCount(len(self._names))
+        for index, name in enumerate(self._names):
+            item = QTableWidgetItem(name)
+            item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*label_colour(index + 1)))
+            self.table.setItem(index, 0, item)
+            painted = QTableWidgetItem("–")
+            painted.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+            painted.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setItem(index, 1, painted)
+        self.table.selectRow(min(chosen, len(self._names)) - 1)
+        rows = min(len(self._names), _MOST_ROWS_SHOWN)
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows * _ROW_HEIGHT + 4)
+        self.table.blockSignals(blocked)
+        self.remove_button.setEnabled(len(self._names) > 2)
+        self.add_button.setEnabled(len(self._names) < MOST_PHASES)
+
+    def show_counts(self, pixels: Mapping[int, int]) -> None:
+        """Say how much of each phase is painted."""
+        blocked = self.table.blockSignals(True)
+        for number in self.names:
+            count = pixels.get(number, 0)
+            self.table.item(number - 1, 1).setText(f"{count:,} px" if count else "–")
+        self.table.blockSignals(blocked)
+
+    def choose(self, number: int) -> None:
+        """Select a phase and tell nobody."""
+        if 1 <= number <= len(self._names) and number != self.chosen:
+            blocked = self.table.blockSignals(True)
+            self.table.selectRow(number - 1)
+            self.table.blockSignals(blocked)
+
+    def _selected(self) -> None:
+        self.phase_chosen.emit(self.chosen)
+
+    def _renamed(self, item: QTableWidgetItem) -> None:
+        if item.column() == 0:
+            name = item.text().strip() or f"phase {item.row() + 1}"
+            self._names[item.row()] = name
+            if item.text() != name:
+                item.setText(name)
+            self.changed.emit()
+
+    def _add(self) -> None:
+        self.set_names((*self._names, f"phase {len(self._names) + 1}"))
+        self.table.selectRow(len(self._names) - 1)
+        self.changed.emit()
+
+    def _remove(self) -> None:
+        self.set_names(self._names[:-1])
+        self.changed.emit()

@@ -1,0 +1,187 @@
+"""What the Segment widget does in the background: plain functions of arrays, without Qt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.progress import Progress
+from napari_visualccc.core.results import Colour
+from napari_visualccc.segment.options import PredictOptions, TrainOptions
+from napari_visualccc.widgets._source import Source
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.fit import Moment, TrainingState
+    from napari_visualccc.segment import Annotated, Dataset, Evaluation, SegmentationModel, SegmentationResult
+    from napari_visualccc.segment import Suggestion, TrainResult
+
+# Label of pixels that belong to no class of a result.
+NOTHING = -1
+# The live picture must not slow the training down: of larger planes only the middle is shown.
+_PREVIEW_PIXELS = 1 << 21
+
+
+class Board:
+    """What a running training tells the viewer, and how the viewer tells it to stop. Used from two threads."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self._picture: NDArray[Any] | None = None
+        self._view: tuple[Planes, int] | None = None
+        self._lock = threading.Lock()
+        self.stop = threading.Event()
+
+    def look_at(self, planes: Planes, index: int) -> None:
+        """Plane that the next picture shows."""
+        with self._lock:
+            self._view = (planes, index)
+
+    def take_picture(self) -> NDArray[Any] | None:
+        """Latest picture that was not taken yet: label values of shape (Y, X), 0 where nothing is known."""
+        with self._lock:
+            picture, self._picture = self._picture, None
+        return picture
+
+    def preview(self, model: SegmentationModel) -> None:
+        """Draw a picture with the model so far. Worker thread."""
+        from napari_visualccc.segment import predict
+
+        with self._lock:
+            view = self._view
+        if view is None:
+            return
+        planes, index = view
+        region = _middle(planes.plane_shape)
+        labels = np.zeros(planes.plane_shape, np.uint8)
+        labels[region] = predict(model, planes.read(index, region), rgb=False).labels
+        with self._lock:
+            self._picture = labels
+
+
+def _middle(shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Central part of a plane with at most `_PREVIEW_PIXELS`."""
+    factor = min(1.0, (_PREVIEW_PIXELS / (shape[0] * shape[1])) ** 0.5)
+    sizes = [max(1, int(n * factor)) for n in shape]
+    starts = [(n - size) // 2 for n, size in zip(shape, sizes, strict=True)]
+    return slice(starts[0], starts[0] + sizes[0]), slice(starts[1], starts[1] + sizes[1])
+
+
+@dataclass(frozen=True)
+class Work:
+    """Painted images as the engine takes them."""
+
+    items: tuple[Annotated, ...]
+    names: Mapping[int, str]
+    colours: Mapping[int, Colour] = field(default_factory=dict)
+
+    def dataset(self) -> Dataset:
+        """All of it as a dataset of strokes, copied: the user may go on painting."""
+        from napari_visualccc.segment import dataset_of_strokes
+        from napari_visualccc.segment.annotations import Annotated
+
+        copies = [
+            Annotated(one.image, Planes(np.array(one.labels.source), rgb=False), one.pixel_size, one.name)
+            for one in self.items
+        ]
+        return dataset_of_strokes(copies, names=self.names, colours=self.colours)
+
+
+def run_train(
+    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, checkpoint: Path | None,
+    progress: Progress,
+) -> TrainResult:  # fmt: skip
+    """Train a network on all strokes."""
+    from napari_visualccc.segment import train
+
+    return train(
+        work.dataset(), options, state=state, checkpoint=checkpoint, watch=board.moments.append,
+        preview=board.preview, should_stop=board.stop.is_set, progress=progress,
+    )  # fmt: skip
+
+
+def run_predict(
+    model: SegmentationModel, source: Source, options: PredictOptions, path: str, progress: Progress
+) -> SegmentationResult:
+    """Segment an image or stack."""
+    from napari_visualccc.segment import predict
+
+    return predict(
+        model, source.planes, options, pixel_size=source.pixel_size, name=source.name,
+        arguments=[path, *source.arguments], progress=progress,
+    )  # fmt: skip
+
+
+def run_suggest(
+    model: SegmentationModel, source: Source, painted: Any, count: int, progress: Progress
+) -> list[Suggestion]:
+    """Places that the model is least sure of."""
+    from napari_visualccc.segment import predict, suggest_places
+
+    result = predict(model, source.planes, PredictOptions(uncertainty=True), progress=progress.part(0, 0.9))
+    entropy = result.entropy
+    assert entropy is not None
+    return suggest_places(
+        entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1)
+    )
+
+
+def named_values(features: Any) -> dict[str, int]:
+    """Label value by the name of its class, from the table of a labels layer; empty if it names none."""
+    names = next((column for column in ("class", "name") if column in features), None)
+    if names is None or "index" not in features:
+        return {}
+    return {str(name): int(value) for name, value in zip(features[names], features["index"], strict=True)}
+
+
+def run_compare(
+    true: Any, true_values: Mapping[str, int], called: Any, result: SegmentationResult, progress: Progress
+) -> Evaluation:
+    """Compare the phases of a result (as they are now: they may have been painted over) with other labels.
+
+    Labels that name their classes, all of ours among them, are matched by name, others by value.
+    """
+    from napari_visualccc.models.card import ClassInfo
+    from napari_visualccc.segment import compare
+
+    names = result.class_names
+    classes = [ClassInfo(value, name, result.colours[value]) for value, name in names.items()]
+    ignore = () if 0 in names else (0,)
+    true = np.asarray(true)
+    if true_values and set(names.values()) <= set(true_values):
+        matched = np.full(true.shape, NOTHING, np.int32)
+        for value, name in names.items():
+            matched[true == true_values[name]] = value
+        true, ignore = matched, (*ignore, NOTHING)
+    return compare(true, called, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress)
+
+
+def run_save(model: SegmentationModel, path: str, progress: Progress) -> Path:
+    """Write a model."""
+    return model.save(path)
+
+
+def run_load(path: str, progress: Progress) -> SegmentationModel:
+    """Read a model."""
+    from napari_visualccc.segment import SegmentationModel
+
+    return SegmentationModel.load(path)
+
+
+def run_export(result: SegmentationResult, folder: str, stem: str, axes: Any, progress: Progress) -> list[Path]:
+    """Write labels, tables and record."""
+    from napari_visualccc.io import write_result
+
+    return write_result(result, folder, stem, axes)
+
+
+def prepare_network(progress: Progress) -> None:
+    """Import what the first training needs while the user paints."""
+    import napari_visualccc.models.nn.unet
+    import napari_visualccc.segment.training  # noqa: F401

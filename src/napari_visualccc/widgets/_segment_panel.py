@@ -1,0 +1,162 @@
+"""The lower half of the Segment widget: what can be done with a trained model and its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_visualccc.widgets._cluster_panel import compact
+from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._tables import Column, Record, ResultTable
+
+if TYPE_CHECKING:
+    from napari_visualccc.segment import Evaluation, SegmentationModel, SegmentationResult
+
+
+class SegmentPanel(QWidget):
+    """Model line, apply, where to paint next, table of phases, comparison with other labels, saving."""
+
+    apply_clicked = Signal()
+    suggest_clicked = Signal()
+    save_clicked = Signal()
+    load_clicked = Signal()
+    export_clicked = Signal()
+    measure_clicked = Signal()
+    compare_clicked = Signal()
+    provenance_clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model_label = Hint()
+        self.load_button = button("Load model …", "Use a model that was saved earlier, by you or by a colleague")
+        self.save_button = button("Save model …", "Write the model to a file: here, in scripts and on the command line")
+        self.tta_box = QCheckBox("Average views")
+        self.tta_box.setToolTip("Mean over eight mirrored and turned views: a little better, eight times slower")
+        self.uncertainty_box = QCheckBox("Uncertainty")
+        self.uncertainty_box.setToolTip("Also show confidence and entropy of each pixel, as two image layers")
+        self.apply_button = button("Apply to image", "Segment the image chosen above with this model")
+        self.suggest_button = button("Where next?", "Mark the places that the model is least sure of: paint there")
+        self.title = QLabel()
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.table = ResultTable()
+        self.measure_button = button("Measure …", "Open the Measure widget on these phases")
+        self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
+        self.provenance_button = button("How was this made?", "Show the record of this result and its command line")
+        self.truth = QComboBox()
+        self.truth.setToolTip("Labels to compare with: masks by hand, or those of another annotator")
+        self.truth.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.truth.setMinimumContentsLength(8)
+        self.compare_button = button("Compare", "IoU, Dice and boundary F1 of the phases against these labels")
+        self.scores = Hint()
+        self.result_part = QWidget()
+        inner = QVBoxLayout(self.result_part)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(4)
+        for part in (self.title, self.table, row(self.measure_button, self.provenance_button), self.export_button,
+                     row(self.truth, self.compare_button, stretch=0), self.scores):  # fmt: skip
+            inner.addWidget(part)
+        self.scores.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        self.use_part = QWidget()
+        use = QVBoxLayout(self.use_part)
+        use.setContentsMargins(0, 0, 0, 0)
+        use.setSpacing(4)
+        use.addWidget(row(self.tta_box, self.uncertainty_box))
+        use.addWidget(row(self.apply_button, self.suggest_button))
+        for part in (self.model_label, row(self.load_button, self.save_button), self.use_part, self.result_part):
+            layout.addWidget(part)
+        self.result_part.hide()
+        self.show_model(None)
+        for source, signal in (
+            (self.apply_button, self.apply_clicked), (self.suggest_button, self.suggest_clicked),
+            (self.save_button, self.save_clicked), (self.load_button, self.load_clicked),
+            (self.export_button, self.export_clicked), (self.measure_button, self.measure_clicked),
+            (self.compare_button, self.compare_clicked), (self.provenance_button, self.provenance_clicked),
+        ):  # fmt: skip
+            source.clicked.connect(signal)
+
+    def show_model(self, model: SegmentationModel | None, name: str = "") -> None:
+        """Say which model is at hand."""
+        self.use_part.setVisible(model is not None)
+        self.save_button.setEnabled(model is not None)
+        if model is None:
+            self.model_label.setText("No model yet: train one, or load one.")
+            return
+        card = model.card
+        quality = card.metrics.get("mean_iou")
+        held = card.metrics.get("held_out", "")
+        words = [
+            f"Model{' ' + name if name else ''}: " + ", ".join(one.name for one in card.classes),
+            f"mean IoU {quality:.3f} on {held}" if quality is not None else "quality not measured (nothing held out)",
+            f"learnt at {card.pixel_size}" if card.pixel_size.is_calibrated else "",
+        ]
+        self.model_label.setText(" · ".join(word for word in words if word))
+
+    def show_result(self, result: SegmentationResult, title: str) -> None:
+        """Table of phases of a result."""
+        self.title.setText(title)
+        self.title.setToolTip(title)
+        self.table.show_table(result.table, _columns(result.pixel_size.column_unit), result.colours)
+        self.scores.hide()
+        self.result_part.show()
+
+    def show_scores(self, evaluation: Evaluation, against: str) -> None:
+        """Say how two labels agree."""
+        rows = [
+            f"{record['class']}: IoU {_score(record['iou'])}, Dice {_score(record['dice'])}, "
+            f"outline {_score(record['boundary_f1'])}"
+            for record in evaluation.table.to_dict("records")
+        ]
+        metrics = evaluation.metrics
+        head = (
+            f"Against {against}: mean IoU {metrics['mean_iou']:.3f} over classes, pooled {metrics['pooled_iou']:.3f}, "
+            f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
+            f"{evaluation.tolerance:.3g} {evaluation.unit}"
+        )
+        self.scores.setText("\n".join([head, *rows]))
+        self.scores.show()
+
+    def list_truths(self, names: list[str]) -> None:
+        """Labels that can be compared with."""
+        before = self.truth.currentText()
+        self.truth.clear()
+        self.truth.addItems(names)
+        if before in names:
+            self.truth.setCurrentText(before)
+        self.truth.setEnabled(bool(names))
+        self.compare_button.setEnabled(bool(names))
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}" if value == value else "–"  # noqa: PLR0124 - NaN: the phase occurs nowhere
+
+
+def _columns(unit: str) -> tuple[Column, ...]:
+    def name(record: Record) -> str:
+        return str(record["class"])
+
+    def fraction(record: Record) -> str:
+        return f"{100 * record['area_fraction']:.2f}"
+
+    def area(record: Record) -> str:
+        return compact(record[f"area_{unit}2"])
+
+    return (
+        Column("Phase", "class", name, "Phases in their colours"),
+        Column("Area %", "area_fraction", fraction, "Share of all pixels that have a value"),
+        Column(f"{unit}²", f"area_{unit}2", area, f"Area in {unit}²"),
+    )
+
+
+def choices(viewer: Any, shown: Any) -> list[Any]:
+    """Labels layers of the shape of the one shown, itself left out."""
+    if shown is None:
+        return []
+    return [
+        layer for layer in viewer.layers
+        if layer._type_string == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
+    ]  # fmt: skip

@@ -1,0 +1,88 @@
+"""Loss and quality while a network learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.fit import Moment
+
+_LOSS, _SCORE = "#4477AA", "#228833"
+# The loss of single steps jumps; the eye wants their running mean.
+_SMOOTH = 0.1
+
+
+class TrainingPlot(QWidget):
+    """Running mean of the loss over steps, and the mean IoU on what is held out below it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setFixedHeight(190)
+        self.setToolTip("Above: loss (lower is better). Below: mean IoU on held-out labels (higher is better)")
+        self._view: Any = None
+        self._lines: tuple[Any, Any] | None = None
+        self._colours = ("#888888", "#000000")
+
+    def set_colours(self, *, foreground: str, background: str) -> None:
+        """Colours of the viewer's theme."""
+        if (foreground, background) != self._colours:
+            self._colours = (foreground, background)
+            if self._view is not None:
+                self._style()
+
+    def show_moments(self, moments: Sequence[Moment]) -> None:
+        """Draw what is known so far."""
+        if self._lines is None:
+            self._make()
+        assert self._lines is not None
+        steps = [moment.step for moment in moments]
+        checked = [(m.step, m.scores["score"]) for m in moments if len(m.scores) > 1]
+        self._lines[0].setData(steps, running_mean([moment.loss for moment in moments]))
+        self._lines[1].setData([step for step, _ in checked], [score for _, score in checked])
+
+    def _make(self) -> None:
+        import pyqtgraph as pg
+
+        self._view = pg.GraphicsLayoutWidget()
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(self._view)
+        made = []
+        for line, (name, colour) in enumerate((("loss", _LOSS), ("mean IoU", _SCORE))):
+            plot = self._view.addPlot(row=line, col=0)
+            plot.setLabel("left", name)
+            plot.getAxis("left").setWidth(48)
+            plot.getAxis("left").enableAutoSIPrefix(False)
+            plot.setMouseEnabled(x=False, y=False)
+            plot.hideButtons()
+            plot.setMenuEnabled(False)
+            marks = {"symbol": "o", "symbolSize": 6, "symbolBrush": colour, "symbolPen": None} if line else {}
+            made.append(plot.plot([], [], pen=pg.mkPen(colour, width=2), **marks))
+        plot.setLabel("bottom", "step")
+        self._lines = (made[0], made[1])
+        self._style()
+
+    def _style(self) -> None:
+        foreground, background = self._colours
+        self._view.setBackground(background)
+        for plot in self._view.ci.items:
+            for name in ("left", "bottom"):
+                plot.getAxis(name).setPen(foreground)
+                plot.getAxis(name).setTextPen(foreground)
+
+
+def running_mean(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Exponential running mean that starts without bias."""
+    result = np.empty(len(values))
+    mean = weight = 0.0
+    for index, value in enumerate(values):
+        mean = (1 - _SMOOTH) * mean + _SMOOTH * value
+        weight = (1 - _SMOOTH) * weight + _SMOOTH
+        result[index] = mean / weight
+    return result

@@ -1,0 +1,367 @@
+"""The Segment widget: paint a few strokes per phase, train, look, paint where it is unsure, apply to everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QVBoxLayout, QWidget
+
+from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.layers import SEPARATOR
+from napari_visualccc.segment.options import PredictOptions, TrainOptions
+from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._forms import OptionsForm
+from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
+from napari_visualccc.widgets._phases import PhaseTable
+from napari_visualccc.widgets._segment_panel import SegmentPanel
+from napari_visualccc.widgets._segment_results import SegmentResults
+from napari_visualccc.widgets._session import bare, remembered
+from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source, pixel_size_of
+from napari_visualccc.widgets._strokes import StrokeLayers
+from napari_visualccc.widgets._training_plot import TrainingPlot
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.fit import TrainingState
+    from napari_visualccc.segment import SegmentationModel, TrainResult
+
+_AFTER_OPENING_MS = 300
+TRAINING = "Train"
+
+
+class SegmentWidget(QWidget):
+    """Train a network on painted phases and segment images with it."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = bare(napari_viewer)
+        self._memory = remembered(napari_viewer, "segment")
+        self.model: SegmentationModel | None = None
+        self._state: TrainingState | None = None  # to continue with
+        self._board = jobs.Board()
+        self._note = ""
+        self._pixels: dict[int, int] = {}
+        self._build()
+        self.runner = JobRunner(self)
+        self._preparer = JobRunner(self, quiet=True)
+        self.strokes = StrokeLayers(self._viewer, self)
+        self.results = SegmentResults(self._viewer, self.panel, self.runner)
+        self._restore()
+        self._connect()
+        self._phases_changed()
+        self._preparer.later(self._prepare, _AFTER_OPENING_MS)
+
+    def _build(self) -> None:
+        self.hint = Hint()
+        self.chooser = SourceChooser(self._viewer, whole_stack=False)
+        self.phases = PhaseTable()
+        self.paint_button = button("Paint on this image", "Take the brush: strokes go into a layer of their own")
+        self.form = OptionsForm(TrainOptions)
+        self.continue_box = QCheckBox("Continue from the last model")
+        self.continue_box.setToolTip("Go on with what was learnt before instead of beginning anew")
+        self.continue_box.setEnabled(False)
+        self.run_bar = RunBar(TRAINING, "Train a network on all strokes of all images, in the background")
+        self.stop_button = button("Stop and keep the best so far", "End the training now; the best model is kept")
+        self.stop_button.hide()
+        self.plot = TrainingPlot()
+        self.plot_fold = Fold("Learning curve", self.plot)
+        self.plot_fold.hide()
+        self.panel = SegmentPanel()
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        for part in (self.hint, self.chooser, self.phases, self.paint_button, self.form, self.continue_box,
+                     self.run_bar, self.stop_button, self.plot_fold, self.panel):  # fmt: skip
+            layout.addWidget(part)
+        layout.addStretch(1)
+        scrolled(content, self)
+
+    def _connect(self) -> None:
+        self.chooser.changed.connect(self._refresh)
+        self.chooser.calibrate_clicked.connect(self._open_pixel_size)
+        self.phases.phase_chosen.connect(self._choose_phase)
+        self.phases.changed.connect(self._phases_changed)
+        self.paint_button.clicked.connect(self.paint)
+        self.form.changed.connect(self._refresh)
+        self.run_bar.run_clicked.connect(self.train)
+        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.stop_button.clicked.connect(self.stop)
+        self.strokes.phase_chosen.connect(self.phases.choose)
+        self.strokes.counted.connect(self._counted)
+        self.strokes.restored.connect(self._strokes_restored)
+        self.panel.apply_clicked.connect(self.apply)
+        self.panel.suggest_clicked.connect(self.suggest)
+        self.panel.save_clicked.connect(self._ask_save)
+        self.panel.load_clicked.connect(self._ask_load)
+        self.panel.measure_clicked.connect(self._open_measure)
+        self.runner.started.connect(self._job_started)
+        self.runner.progressed.connect(self._job_progressed)
+        self.runner.finished.connect(self._job_finished)
+        self.runner.cancelled.connect(self._job_cancelled)
+        self._viewer.dims.events.current_step.connect(self._plane_changed)
+        self._viewer.events.theme.connect(self._style_plot)
+
+    def _prepare(self) -> None:
+        self._preparer.start(jobs.prepare_network)
+
+    def _restore(self) -> None:
+        memory = self._memory
+        if "options" in memory:
+            self.form.set_values(memory["options"])
+            self.phases.set_names(memory["names"])
+        self.model, self._state = memory.get("model"), memory.get("state")
+        self.panel.show_model(self.model, memory.get("model_name", ""))
+        self.continue_box.setEnabled(self._state is not None)
+        self.results.restore(memory)
+
+    def _remember(self) -> None:
+        if not self.form.problem:
+            options = self.form.options()
+            self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
+        self._memory.setdefault("options", {})
+        self._memory.update(names=list(self.phases.names.values()), model=self.model, state=self._state)
+
+    @property
+    def _ready(self) -> bool:
+        painted = [number for number, count in self._pixels.items() if count and number in self.phases.names]
+        return len(painted) >= 2
+
+    def _refresh(self, *_: object) -> None:
+        """Buttons and hint say what can be done now."""
+        image = self.chooser.layer is not None and not self.chooser.problem
+        running = self.runner.is_running
+        self.paint_button.setEnabled(image)
+        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem))
+        for one in (self.panel.apply_button, self.panel.suggest_button):
+            one.setEnabled(image and not running)
+        self._remember()
+        self.hint.setText(self._next_step())
+
+    def _next_step(self) -> str:
+        if self.chooser.layer is None:
+            return "Open an image to begin."
+        if self.chooser.problem or self.form.problem:
+            return "Mend what is marked ⚠ below."
+        if self.runner.is_running and self.runner.title == TRAINING:
+            return "Training … go on painting if you like: the next training takes it in."
+        if self.runner.is_running:
+            return "Working … the viewer stays usable."
+        if self._note:
+            return self._note
+        if not self._ready:
+            return "Name the phases, press “Paint on this image”, and paint a little of each phase."
+        if self.model is None:
+            return "Press Train. More strokes, on other images too, make it better."
+        return "Look where it is wrong, or press “Where next?”; paint there and train again."
+
+    def _phases_changed(self) -> None:
+        self.strokes.set_phases(self.phases.names, self.phases.colours)
+        self._refresh()
+
+    def _choose_phase(self, number: int) -> None:
+        layer = self.strokes.of(self.chooser.layer) if self.chooser.layer is not None else None
+        if layer is not None:
+            layer.selected_label = number
+
+    def paint(self) -> None:
+        """Get the brush ready on the chosen image."""
+        if self.chooser.problem:
+            show_problem(VisualCCCError(self.chooser.problem))
+            return
+        self._note = ""
+        self.strokes.paint(self.chooser.layer, self.phases.chosen)
+        self._refresh()
+
+    def _counted(self, pixels: dict[int, int]) -> None:
+        self._pixels = pixels
+        self.phases.show_counts(pixels)
+        self._refresh()
+
+    def _strokes_restored(self, layer: Any, names: dict[int, str]) -> None:
+        self._note = f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}."
+        more = max([*names, len(self.phases.names)])
+        known = self.phases.names
+        self.phases.set_names([names.get(i) or known.get(i) or f"phase {i}" for i in range(1, more + 1)])
+        self._phases_changed()
+
+    def _work(self) -> jobs.Work:
+        from napari_visualccc.core.planes import Planes
+        from napari_visualccc.segment.annotations import Annotated
+        from napari_visualccc.widgets._source import array_of
+
+        items = tuple(
+            Annotated(
+                Planes(array_of(one.image), rgb=bool(one.image.rgb), name=one.image.name),
+                Planes(one.strokes.data, rgb=False, name=one.strokes.name), pixel_size_of(one.image), one.image.name,
+            )
+            for one in self.strokes.all
+        )  # fmt: skip
+        return jobs.Work(items, self.phases.names, self.phases.colours)
+
+    def train(self) -> None:
+        """Train on all strokes."""
+        try:
+            options, work = self.form.options(), self._work()
+            source = self.chooser.source()
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        self._note = ""
+        self._board = jobs.Board()
+        self._look()
+        state = self._state if self.continue_box.isChecked() else None
+        if state is not None:  # the budget counts from now
+            state = replace(state, seconds=0.0, step=0, history=[], best_step=-1)
+        self.plot_fold.show()
+        self.plot_fold.set_open(True)
+        self._style_plot()
+        self.runner.start(
+            jobs.run_train, work, options, self._board, state, None, title=TRAINING, then=bound(self._trained, source)
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """End the training and keep the best so far."""
+        self._board.stop.set()
+        self.stop_button.setEnabled(False)
+        self.stop_button.setText("Stopping …")
+
+    def _look(self) -> None:
+        """Tell the training which plane the user looks at."""
+        layer = self.chooser.layer
+        if layer is not None and not self.chooser.problem:
+            self._board.look_at(make_source(layer).planes, current_plane(layer, self._viewer))
+
+    def _plane_changed(self, event: object = None) -> None:
+        if self.runner.is_running:
+            self._look()
+
+    def _trained(self, source: Source, result: TrainResult) -> None:
+        self._state = result.state
+        self.continue_box.setEnabled(True)
+        self._take_model(result.model, "")
+        score = f"mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}" if result.metrics else ""
+        self._note = f"Trained for {result.steps} steps. {score}".strip()
+        self.apply()
+
+    def _take_model(self, model: SegmentationModel, name: str) -> None:
+        self.model = model
+        self._memory["model_name"] = name
+        self.panel.show_model(model, name)
+        self._refresh()
+
+    def apply(self) -> None:
+        """Segment the chosen image with the model."""
+        if self.model is None:
+            return
+        try:
+            source = self.chooser.source()
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        options = PredictOptions(tta=self.panel.tta_box.isChecked(), uncertainty=self.panel.uncertainty_box.isChecked())
+        path = self._memory.get("model_path", "MODEL")
+        self.runner.start(
+            jobs.run_predict, self.model, source, options, path, title=f"Segment {source.name}",
+            then=bound(self.results.show, source),
+        )  # fmt: skip
+
+    def suggest(self) -> None:
+        """Mark places to paint next."""
+        if self.model is None:
+            return
+        try:
+            source = self.chooser.source()
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        strokes = self.strokes.of(source.layer)
+        painted = None
+        if strokes is not None:
+            painted = strokes.data.reshape(make_source(source.layer).planes.shape)
+            painted = painted if source.plane is None else painted[source.plane : source.plane + 1]
+        self.runner.start(
+            jobs.run_suggest, self.model, source, painted, 5, title="Where next?",
+            then=bound(self._show_suggestions, source),
+        )  # fmt: skip
+
+    def _show_suggestions(self, source: Source, places: Any) -> None:
+        self.results.mark(source, places)
+        self._note = (
+            "Paint at the marked places, then train again." if places else "It is sure everywhere: nothing to mark."
+        )
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save model", "phases.safetensors", "Models (*.safetensors)")
+        if path:
+            self.save(path)
+
+    def save(self, path: str) -> None:
+        """Write the model."""
+        if self.model is not None:
+            self._preparer.start(jobs.run_save, self.model, path, then=self._saved)
+
+    def _saved(self, path: Any) -> None:
+        self._memory["model_path"] = str(path)
+        self._note = f"Saved {path}"
+        self.panel.show_model(self.model, path.stem)
+        self._refresh()
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load model", "", "Models (*.safetensors)")
+        if path:
+            self.load(path)
+
+    def load(self, path: str) -> None:
+        """Read a model and take over its phases."""
+        self.runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, path))
+
+    def _loaded(self, path: str, model: SegmentationModel) -> None:
+        self._memory["model_path"] = path
+        self._state = None
+        self.continue_box.setEnabled(False)
+        self._take_model(model, path.rsplit("/", 1)[-1].removesuffix(".safetensors"))
+        self._note = "Choose an image and press “Apply to image”."
+
+    def _job_started(self, title: str) -> None:
+        self.run_bar.set_running(True)
+        self.stop_button.setVisible(title == TRAINING)
+        self.stop_button.setEnabled(True)
+        self.stop_button.setText("Stop and keep the best so far")
+        self._refresh()
+
+    def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
+        self.run_bar.show_progress(fraction, message, seconds_left)
+        if self.runner.title != TRAINING:
+            return
+        self.plot.show_moments(list(self._board.moments))
+        picture = self._board.take_picture()
+        if picture is not None and self.chooser.layer is not None:
+            self.results.show_preview(self.chooser.layer, current_plane(self.chooser.layer, self._viewer), picture,
+                                      self.phases.colours)  # fmt: skip
+
+    def _job_finished(self) -> None:
+        if not self.runner.is_running:
+            self.run_bar.set_running(False)
+            self.stop_button.hide()
+            self.results.remove_preview()
+        self._refresh()
+
+    def _job_cancelled(self) -> None:
+        self._note = "Cancelled; what was there before is unchanged."
+
+    def _style_plot(self, event: object = None) -> None:
+        from napari.utils.theme import get_theme
+
+        theme = get_theme(self._viewer.theme)
+        self.plot.set_colours(foreground=theme.text.as_hex(), background=theme.background.as_hex())
+
+    def _open_pixel_size(self) -> None:
+        _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")
+        widget.chooser.choose(self.chooser.layer)
+
+    def _open_measure(self) -> None:
+        if self.results.shown is not None:
+            self._viewer.layers.selection.active = self.results.shown.layer
+        self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")

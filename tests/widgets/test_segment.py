@@ -1,0 +1,286 @@
+"""The Segment widget in a real viewer: paint, train, stop, predict, mark, compare, save."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari_visualccc.widgets import SegmentWidget
+from napari_visualccc.widgets._strokes import STROKES
+from qtpy.QtCore import Qt
+
+WAIT_MS = 60_000
+
+
+def discs(seed=0, shape=(96, 128)):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    mask = np.zeros(shape, np.uint8)
+    for _ in range(6):
+        cy, cx, r = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(8, 16)
+        mask[(y - cy) ** 2 + (x - cx) ** 2 < r**2] = 1
+    return (500 + 300.0 * mask + rng.normal(0, 60, shape)).astype(np.uint16), mask
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch, tmp_path):
+    """Strokes are kept in a folder of the test."""
+    monkeypatch.setattr("napari_visualccc.segment.strokes.strokes_folder", lambda: tmp_path / "strokes")
+    return tmp_path / "strokes"
+
+
+@pytest.fixture
+def opened(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    image, mask = discs()
+    layer = viewer.add_image(image, name="scan", scale=(2, 2), units=("nm", "nm"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", "Segment")
+    widget.form.set_values({"steps": 4, "patch": 64, "batch": 2, "reduction": "1"})
+    yield viewer, widget, layer, mask
+    widget.runner.cancel()
+    widget.runner.wait(20)
+    widget._preparer.wait(60)
+    widget.strokes._keeper.wait(20)
+
+
+def paint(widget, layer, mask, qtbot):
+    widget.paint()
+    strokes = widget.strokes.of(layer)
+    for value in (0, 1):
+        y, x = np.argwhere(mask == value)[40]
+        place = (0,) * (layer.ndim - 2) + (int(y), int(x))
+        strokes.paint(place, value + 1)
+    qtbot.waitUntil(lambda: widget._ready, timeout=10_000)
+    return strokes
+
+
+def finished(widget, qtbot):
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=WAIT_MS)
+
+
+def train(widget, qtbot):
+    """Press Train and wait until the picture is there."""
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    assert widget.runner.is_running
+    qtbot.waitUntil(lambda: widget.model is not None and not widget.runner.is_running, timeout=WAIT_MS)
+
+
+def test_the_hint_leads_through(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    assert "Paint on this image" in widget.hint.text()
+    assert not widget.run_bar.button.isEnabled()
+    paint(widget, layer, mask, qtbot)
+    assert "Train" in widget.hint.text()
+    assert widget.run_bar.button.isEnabled()
+    train(widget, qtbot)
+    assert "Trained for 4 steps" in widget.hint.text()
+    phases = viewer.layers["scan · phases"]
+    assert set(np.unique(phases.data)) <= {1, 2}
+    assert phases.data.shape == mask.shape
+    assert tuple(phases.scale) == (2, 2)
+    assert [str(unit) for unit in phases.units] == ["nanometer", "nanometer"]
+    assert phases.metadata["visualccc"]["provenance"]["operation"] == "segment predict"
+    assert widget.panel.table.model().rowCount() == 2
+    assert "scan · phases (preview)" not in viewer.layers
+    assert len(widget._board.moments) == 4
+
+
+def test_strokes_lie_on_the_image_and_follow_the_phases(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    strokes = paint(widget, layer, mask, qtbot)
+    assert strokes.name == f"scan · {STROKES}"
+    assert tuple(strokes.scale) == tuple(layer.scale)
+    assert strokes.mode == "paint"
+    assert widget.phases.table.item(0, 1).text().endswith("px")
+    widget.phases.table.selectRow(1)
+    assert strokes.selected_label == 2
+    strokes.selected_label = 1
+    assert widget.phases.chosen == 1
+    qtbot.mouseClick(widget.phases.add_button, Qt.MouseButton.LeftButton)
+    assert widget.phases.names[3] == "phase 3"
+    strokes.paint((50, 50), 3)
+    qtbot.mouseClick(widget.phases.remove_button, Qt.MouseButton.LeftButton)
+    assert strokes.data.max() == 2
+
+
+def test_strokes_survive_the_viewer(opened, qtbot, make_napari_viewer):
+    _, widget, layer, mask = opened
+    widget.phases.set_names(["ground", "disc"])
+    widget._phases_changed()
+    strokes = paint(widget, layer, mask, qtbot)
+    qtbot.waitUntil(lambda: not widget.strokes._keeper.is_running, timeout=10_000)
+    again = make_napari_viewer()
+    image = again.add_image(layer.data.copy(), name="scan again")
+    other = SegmentWidget(again)
+    qtbot.addWidget(other)
+    other.paint()
+    qtbot.waitUntil(lambda: bool(other._pixels), timeout=10_000)
+    np.testing.assert_array_equal(other.strokes.of(image).data, strokes.data)
+    assert other.phases.names == {1: "ground", 2: "disc"}
+    assert "earlier strokes" in other.hint.text()
+    other.runner.wait(5)
+    other._preparer.wait(60)
+
+
+def test_stop_keeps_the_best_so_far(opened, qtbot):
+    _, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.form.set_values({"steps": 100_000})
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(widget._board.moments) >= 2, timeout=WAIT_MS)
+    assert widget.stop_button.isVisible()
+    qtbot.mouseClick(widget.stop_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: widget.model is not None and not widget.runner.is_running, timeout=WAIT_MS)
+    assert widget.model.card.training["stopped"]
+    assert not widget.stop_button.isVisible()
+    assert widget.continue_box.isEnabled()
+
+
+def test_cancel_changes_nothing(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.form.set_values({"steps": 100_000})
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(widget._board.moments) >= 1, timeout=WAIT_MS)
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    finished(widget, qtbot)
+    assert widget.model is None
+    assert "Cancelled" in widget.hint.text()
+    assert [one.name for one in viewer.layers] == ["scan", "scan · strokes"]
+
+
+def test_continue_goes_on_from_the_model(opened, qtbot):
+    _, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    first = widget.model
+    widget.continue_box.setChecked(True)
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: widget.model is not first and not widget.runner.is_running, timeout=WAIT_MS)
+    assert widget.model.card.training["steps"] == 4
+
+
+def test_where_next_marks_places(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    widget.suggest()
+    finished(widget, qtbot)
+    points = viewer.layers["scan · paint here"]
+    assert len(points.data) >= 1
+    assert "uncertainty" in points.features
+    assert tuple(points.scale) == (2, 2)
+
+
+def test_uncertainty_layers_and_comparison(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    widget.panel.uncertainty_box.setChecked(True)
+    widget.apply()
+    finished(widget, qtbot)
+    assert viewer.layers["scan · entropy"].data.max() <= 1
+    assert viewer.layers["scan · confidence"].data.min() >= 0.5
+    viewer.add_labels(mask + 1, name="by hand", scale=layer.scale, units=layer.units)
+    widget.panel.truth.setCurrentText("by hand")
+    widget.results.compare()
+    finished(widget, qtbot)
+    text = widget.panel.scores.text()
+    assert "mean IoU" in text
+    assert "phase 2: IoU" in text
+
+
+def test_labels_are_compared_by_name_where_they_have_names(opened, qtbot):
+    import pandas as pd
+
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    called = widget.results.shown.layer.data
+    named = viewer.add_labels(np.where(called == 1, 9, 4).astype(np.uint8), name="named", scale=layer.scale)
+    named.features = pd.DataFrame({"index": [9, 4], "name": ["phase 1", "phase 2"]})
+    widget.panel.truth.setCurrentText("named")
+    widget.results.compare()
+    finished(widget, qtbot)
+    assert "mean IoU 1.000" in widget.panel.scores.text()
+
+
+def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    path = tmp_path / "discs.safetensors"
+    widget.save(str(path))
+    qtbot.waitUntil(path.exists, timeout=10_000)
+    expected = widget.results.shown.layer.data.copy()
+    widget.load(str(path))
+    finished(widget, qtbot)
+    assert "discs" in widget.panel.model_label.text()
+    widget.apply()
+    finished(widget, qtbot)
+    np.testing.assert_array_equal(widget.results.shown.layer.data, expected)
+    assert str(path) in widget.results.shown.result.provenance.command
+    widget.results.export(str(tmp_path / "out"))
+    finished(widget, qtbot)
+    names = sorted(entry.name for entry in (tmp_path / "out").iterdir())
+    assert names == ["scan_phases.csv", "scan_phases.ome.tif", "scan_provenance.json"]
+
+
+def test_a_file_that_is_no_model_is_explained(opened, qtbot, tmp_path, monkeypatch):
+    _, widget, *_ = opened
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_text("no model")
+    seen = []
+    monkeypatch.setattr("napari_visualccc.widgets._jobs.show_problem", seen.append)
+    widget.load(str(wrong))
+    finished(widget, qtbot)
+    assert "not a model file" in str(seen[0])
+
+
+def test_stack_plane_and_several_images(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    image, other = discs(3)
+    stack = viewer.add_image(np.stack([image, image[::-1]]), name="stack")
+    widget.chooser.choose(stack)
+    paint(widget, stack, other, qtbot)
+    assert len(widget.strokes.all) == 2
+    viewer.dims.set_current_step(0, 1)
+    train(widget, qtbot)
+    assert widget.results.shown.layer.data.shape == (1, *image.shape)
+    widget.chooser.stack_button.setChecked(True)
+    widget.apply()
+    finished(widget, qtbot)
+    assert widget.results.shown.layer.data.shape == (2, *image.shape)
+    assert len(widget.model.card.training["data"]) == 2
+
+
+def test_removing_the_image_or_its_strokes_is_safe(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    strokes = paint(widget, layer, mask, qtbot)
+    viewer.layers.remove(strokes)
+    qtbot.waitUntil(lambda: not widget._ready, timeout=10_000)
+    assert not widget.run_bar.button.isEnabled()
+    viewer.layers.remove(layer)
+    assert "Open an image" in widget.hint.text()
+
+
+def test_closing_while_training_is_safe(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.form.set_values({"steps": 100_000})
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(widget._board.moments) >= 1, timeout=WAIT_MS)
+    job = widget.runner._job
+    viewer.window.remove_dock_widget(widget)
+    assert job.wait(20)
+    assert job.was_cancelled
+
+
+def test_narrow_dock_has_no_sideways_scrolling(opened, qtbot):
+    from qtpy.QtWidgets import QScrollArea
+
+    _, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    area = widget.findChild(QScrollArea)
+    assert area.widget().minimumSizeHint().width() <= 300
