@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from napari_visualccc.core.resample import ResampledPlane
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from napari_visualccc.core.errors import ModelError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.models.card import ClassInfo, ModelCard

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from napari_visualccc.core.errors import FileFormatError, OutputError
 from napari_visualccc.segment import suggest_places
 from napari_visualccc.segment.strokes import Strokes, autosave_path, load_strokes, save_strokes

@@ -11,7 +11,7 @@ from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.files import read_card
 from napari_visualccc.models.nn.patches import LabelledPlane
 from napari_visualccc.segment import SegmentationModel, TrainOptions, annotated, dataset_of_strokes, predict, train
-from napari_visualccc.segment.training import common_pixel_size, patch_of
+from napari_visualccc.segment.preparation import common_pixel_size, patch_of
 
 SHORT = TrainOptions(steps=4, max_minutes=5, reduction="1", patch=64, batch=2)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._strokes import STROKES
-from qtpy.QtCore import Qt
 
 WAIT_MS = 60_000
 
@@ -163,7 +164,7 @@ def test_where_next_marks_places(opened, qtbot):
     viewer, widget, layer, mask = opened
     paint(widget, layer, mask, qtbot)
     train(widget, qtbot)
-    widget.suggest()
+    widget.desk.suggest()
     finished(widget, qtbot)
     points = viewer.layers["scan · paint here"]
     assert len(points.data) >= 1
@@ -176,7 +177,7 @@ def test_uncertainty_layers_and_comparison(opened, qtbot):
     paint(widget, layer, mask, qtbot)
     train(widget, qtbot)
     widget.panel.uncertainty_box.setChecked(True)
-    widget.apply()
+    widget.desk.apply()
     finished(widget, qtbot)
     assert viewer.layers["scan · entropy"].data.max() <= 1
     assert viewer.layers["scan · confidence"].data.min() >= 0.5
@@ -209,13 +210,13 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     paint(widget, layer, mask, qtbot)
     train(widget, qtbot)
     path = tmp_path / "discs.safetensors"
-    widget.save(str(path))
+    widget.desk.save(str(path))
     qtbot.waitUntil(path.exists, timeout=10_000)
     expected = widget.results.shown.layer.data.copy()
-    widget.load(str(path))
+    widget.desk.load(str(path))
     finished(widget, qtbot)
     assert "discs" in widget.panel.model_label.text()
-    widget.apply()
+    widget.desk.apply()
     finished(widget, qtbot)
     np.testing.assert_array_equal(widget.results.shown.layer.data, expected)
     assert str(path) in widget.results.shown.result.provenance.command
@@ -231,7 +232,7 @@ def test_a_file_that_is_no_model_is_explained(opened, qtbot, tmp_path, monkeypat
     wrong.write_text("no model")
     seen = []
     monkeypatch.setattr("napari_visualccc.widgets._jobs.show_problem", seen.append)
-    widget.load(str(wrong))
+    widget.desk.load(str(wrong))
     finished(widget, qtbot)
     assert "not a model file" in str(seen[0])
 
@@ -248,7 +249,7 @@ def test_stack_plane_and_several_images(opened, qtbot):
     train(widget, qtbot)
     assert widget.results.shown.layer.data.shape == (1, *image.shape)
     widget.chooser.stack_button.setChecked(True)
-    widget.apply()
+    widget.desk.apply()
     finished(widget, qtbot)
     assert widget.results.shown.layer.data.shape == (2, *image.shape)
     assert len(widget.model.card.training["data"]) == 2

@@ -9,10 +9,14 @@ from .evaluation import evaluate as evaluate
 from .folders import pair_files as pair_files
 from .model import SegmentationModel as SegmentationModel
 from .options import PredictOptions as PredictOptions
+from .options import QuickOptions as QuickOptions
 from .options import TrainOptions as TrainOptions
 from .prediction import SegmentationResult as SegmentationResult
 from .prediction import predict as predict
-from .training import TrainResult as TrainResult
-from .training import train as train
+from .quick import QuickResult as QuickResult
+from .quick import QuickSegmenter as QuickSegmenter
+from .quick import with_quick_labels as with_quick_labels
 from .suggestions import Suggestion as Suggestion
 from .suggestions import suggest_places as suggest_places
+from .training import TrainResult as TrainResult
+from .training import train as train

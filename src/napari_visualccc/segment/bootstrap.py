@@ -33,7 +33,7 @@ class Interval:
 def ratio_interval(
     sums: NDArray[np.float64], weights: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> Interval:
-    """Interval of ``sums.sum(0) / weights.sum()`` when the blocks (rows) are a random sample.
+    r"""Interval of ``sums.sum(0) / weights.sum()`` when the blocks (rows) are a random sample.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def ratio_interval(
     Notes
     -----
     Plain percentiles of the bootstrap are too narrow for few blocks (as if Student's t were normal, and the variance
-    divided by n). Percentiles are therefore taken farther out, at :math:`Φ(±\\sqrt{n/(n-1)}\\, t_{n-1})`: the
+    divided by n). Percentiles are therefore taken farther out, at :math:`Φ(±\sqrt{n/(n-1)}\, t_{n-1})`: the
     *expanded percentile* interval, which stays within the range of the data.
 
     References
@@ -104,7 +104,7 @@ def block_edge(correlation_length: float, field_edge: float) -> float:
 
 
 def correlation_length(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Correlation length of a random field that is sampled on square cells.
+    r"""Correlation length of a random field that is sampled on square cells.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def correlation_length(values: NDArray[np.float64], weights: NDArray[np.float64]
 
     Notes
     -----
-    :math:`\\sqrt{A/2π}` with the integral range :math:`A = ∫ρ(h)\\,dh` of the correlation function ρ, summed up to
+    :math:`\sqrt{A/2π}` with the integral range :math:`A = ∫ρ(h)\,dh` of the correlation function ρ, summed up to
     the distance at which ρ, averaged over directions, falls below 0.05. For ρ = exp(-h/ξ) it is about ξ.
 
     References
@@ -208,4 +208,4 @@ def block_length(tau: float, samples: int) -> int:
     """
     if tau < 1.5:  # no correlation worth the name
         return 1
-    return min(samples, math.ceil(max(2 * tau, (tau * tau * samples) ** (1 / 3))))
+    return min(samples, math.ceil(max(2 * tau, math.cbrt(tau * tau * samples))))

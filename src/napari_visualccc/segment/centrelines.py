@@ -79,11 +79,14 @@ def find_centre_lines(
         index = np.clip(np.rint(points / sizes).astype(np.intp), 0, np.array(patch.shape) - 1)
         thickness = 2 * float(distance[index[:, 0], index[:, 1]].max())
         if _lengths(points)[-1] >= _LEAST_ASPECT * thickness > 0:
-            points = _without_forks(points, closed, thickness)
-            if len(points) > 2:
-                lines.append(
-                    CentreLine(smooth_line(points, closed, max(thickness / 2, 4 * cell), cell), closed, thickness)
-                )
+            if not closed:
+                limits = sizes * (np.array(patch.shape) - 1)
+                free = [not _leaves_image(end, limits, cut, 2 * cell) for end in (points[0], points[-1])]
+                points = _without_forks(points, thickness, free)
+            sigma = max(thickness / 2, 4 * cell)
+            # A ring that is smaller than what it is smoothed with shrinks to a point.
+            if len(points) > 2 and not (closed and _lengths(points)[-1] < 2 * np.pi * sigma):
+                lines.append(CentreLine(smooth_line(points, closed, sigma, cell), closed, thickness))
     return lines
 
 
@@ -118,12 +121,12 @@ def resample(points: Points, closed: bool, step: float) -> Points:
     count = max(2, round(float(along[-1]) / step))
     at = np.linspace(0, along[-1], count + 1)
     even = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
-    return even[:-1] if closed else even
+    return np.asarray(even[:-1] if closed else even)
 
 
 def extend_ends(points: Points, reach: float, over: float) -> Points:
     """Open line continued straight at both ends by `reach`, in the direction of its last stretch of length `over`."""
-    step = float(np.median(np.diff(_lengths(points))))
+    step = float(_lengths(points)[-1]) / (len(points) - 1)
     back = min(len(points) - 1, max(1, round(over / step)))
     ahead = step * np.arange(1, round(reach / step) + 1)[:, None]
     parts = []
@@ -137,13 +140,17 @@ def _lengths(points: Points) -> NDArray[np.float64]:
     return np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
 
 
-def _without_forks(points: Points, closed: bool, thickness: float) -> Points:
-    """The skeleton bends into a corner of each end within half a thickness: cut that off, and a little more."""
-    if closed:
-        return points
+def _leaves_image(end: Points, limits: Points, cut: Cut, near: float) -> bool:
+    """Whether a path ends at the edge of the image."""
+    below, above = end <= near, end >= limits - near
+    return any((bool(below[axis]) and cut[axis][0]) or (bool(above[axis]) and cut[axis][1]) for axis in (0, 1))
+
+
+def _without_forks(points: Points, thickness: float, free: list[bool]) -> Points:
+    """The skeleton bends into a corner of a free end within half a thickness: cut that off, and a little more."""
     along = _lengths(points)
     off = min(thickness, 0.35 * float(along[-1]))
-    return points[(along >= off) & (along <= along[-1] - off)]
+    return np.asarray(points[(along >= off * free[0]) & (along <= along[-1] - off * free[1])])
 
 
 def _inside(skeleton: NDArray[np.bool_], origin: Points, extent: Points) -> NDArray[np.bool_]:

@@ -49,13 +49,6 @@ class Piece:
         position = self.position[-1] + self.position[0] - self.position[::-1]
         return replace(self, points=self.points[::-1], position=position, thickness=self.thickness[::-1])
 
-    @property
-    def direction(self) -> NDArray[np.float64]:
-        """Unit vector along the last stretch, as long as the layer is thick; zeros for a single point."""
-        stretch = min(len(self.points) - 1, max(1, round(float(np.median(self.thickness)) / self.step)))
-        vector = self.points[-1] - self.points[-1 - stretch]
-        return np.asarray(vector / max(float(np.hypot(*vector)), 1e-300))
-
 
 def chain_pieces(pieces: list[Piece]) -> tuple[Piece, ...]:
     """Number the layers and let positions run on over gaps.
@@ -63,50 +56,69 @@ def chain_pieces(pieces: list[Piece]) -> tuple[Piece, ...]:
     Of all pairs of facing ends the nearest are joined first. Layers are ordered from long to short, walked from left
     to right (from top to bottom if steep), and begin at position 0.
     """
-    chains = [[piece] for piece in pieces]
-    while True:
-        best: tuple[float, int, int, bool, bool] | None = None
-        for one in range(len(chains)):
-            for two in range(one + 1, len(chains)):
-                for turn_one in (False, True):
-                    for turn_two in (False, True):
-                        gap = _gap(_oriented(chains[one], turn_one)[-1], _oriented(chains[two], turn_two)[0])
-                        if gap is not None and (best is None or gap < best[0]):
-                            best = (gap, one, two, turn_one, turn_two)
-        if best is None:
-            break
-        _, one, two, turn_one, turn_two = best
-        chains[one] = _oriented(chains[one], turn_one) + _oriented(chains[two], turn_two)
-        del chains[two]
-    chains.sort(key=lambda chain: -sum(len(piece.points) * piece.step for piece in chain))
-    return tuple(piece for layer, chain in enumerate(chains) for piece in _placed(chain, layer))
+    partner: dict[int, int] = {}
+    group = list(range(len(pieces)))
+    for one, other in _facing_ends(pieces):
+        if one in partner or other in partner or group[one // 2] == group[other // 2]:
+            continue
+        partner[one], partner[other] = other, one
+        joined, gone = group[one // 2], group[other // 2]
+        group = [joined if number == gone else number for number in group]
+    chains = [
+        _walk(min(end for end in range(2 * len(pieces)) if group[end // 2] == number and end not in partner), partner)
+        for number in sorted(set(group))
+    ]
+    chained = [[pieces[end // 2] if end % 2 == 0 else pieces[end // 2].turned() for end in ends] for ends in chains]
+    chained.sort(key=lambda chain: -sum(len(piece.points) * piece.step for piece in chain))
+    return tuple(piece for layer, chain in enumerate(chained) for piece in _placed(chain, layer))
 
 
-def _oriented(chain: list[Piece], turned: bool) -> list[Piece]:
-    return [piece.turned() for piece in reversed(chain)] if turned else chain
-
-
-def _gap(before: Piece, after: Piece) -> float | None:
-    """Width of the gap between two stretches; None if the second does not continue the first."""
-    if before.closed or after.closed:
-        return None
-    step = after.points[0] - before.points[-1]
-    gap = float(np.hypot(*step))
-    thickness = (float(np.median(before.thickness)) + float(np.median(after.thickness))) / 2
+def _facing_ends(pieces: list[Piece]) -> list[tuple[int, int]]:
+    """Pairs of ends between which a layer may go on, nearest first; piece p has the ends 2p (first) and 2p + 1."""
+    if not pieces:
+        return []
+    both = [one for piece in pieces for one in (piece.turned(), piece)]
+    place = np.array([piece.points[-1] for piece in both])
+    outward = np.array([_direction(piece) for piece in both])
     # Half a thickness is left out at each end of a gap.
-    if gap > (_LARGEST_GAP + 1) * thickness:
-        return None
-    forward, onward = before.direction, -after.turned().direction
-    if gap > 0 and min(float(forward @ step), float(onward @ step)) < _LEAST_COSINE * gap:
-        return None
-    return gap
+    reach = np.array([0.0 if piece.closed else (_LARGEST_GAP + 1) * _middle(piece) for piece in both])
+    step = place[None] - place[:, None]
+    gap = np.hypot(step[..., 0], step[..., 1])
+    leads = (outward[:, None] * step).sum(axis=2) >= _LEAST_COSINE * gap
+    number = np.arange(len(both))
+    facing = leads & leads.T & (number[:, None] < number) & (number[:, None] // 2 != number // 2)
+    facing &= (gap <= (reach[:, None] + reach) / 2) & (reach[:, None] > 0) & (reach > 0)
+    one, other = np.nonzero(facing)
+    order = np.argsort(gap[one, other], kind="stable")
+    return list(zip(one[order].tolist(), other[order].tolist(), strict=True))
+
+
+def _middle(piece: Piece) -> float:
+    return float(np.median(piece.thickness))
+
+
+def _direction(piece: Piece) -> NDArray[np.float64]:
+    """Unit vector along the last stretch, as long as the layer is thick; zeros for a single point."""
+    stretch = min(len(piece.points) - 1, max(1, round(_middle(piece) / piece.step)))
+    vector = piece.points[-1] - piece.points[-1 - stretch]
+    return np.asarray(vector / max(float(np.hypot(*vector)), 1e-300))
+
+
+def _walk(end: int, partner: dict[int, int]) -> list[int]:
+    """Ends at which the pieces of a chain are entered, from a free end on."""
+    entered = [end]
+    while entered[-1] ^ 1 in partner:
+        entered.append(partner[entered[-1] ^ 1])
+    return entered
 
 
 def _placed(chain: list[Piece], layer: int) -> list[Piece]:
     run = chain[-1].points[-1] - chain[0].points[0]
     leads = run[1] if abs(run[1]) >= abs(run[0]) else run[0]
+    if leads < 0:
+        chain = [piece.turned() for piece in reversed(chain)]
     placed: list[Piece] = []
-    for piece in _oriented(chain, bool(leads < 0)):
+    for piece in chain:
         start = 0.0
         if placed:
             start = placed[-1].position[-1] + float(np.hypot(*(piece.points[0] - placed[-1].points[-1])))

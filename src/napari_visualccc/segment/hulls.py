@@ -93,6 +93,9 @@ def measure_hulls(runs: Runs, pixel_size: PixelSize) -> Hulls:
     lies on an edge of the hull (Toussaint, G., "Solving geometric problems with the rotating calipers", Proc. IEEE
     MELECON 1983).
     """
+    if not runs.count:
+        nothing = np.zeros(0)
+        return Hulls(nothing, nothing, nothing)
     owner, x, y = _hull_corners(runs)
     px, py = x * pixel_size.x, y * pixel_size.y
     begin = np.searchsorted(owner, np.arange(1, runs.count + 2))
@@ -141,7 +144,7 @@ def _hull_corners(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.float64], N
     order = np.lexsort((line, owner))
     owner, line, ends_first, ends_last = owner[order], line[order], ends_first[order], ends_last[order]
     starts = np.flatnonzero(np.append(True, (owner[1:] != owner[:-1]) | (line[1:] != line[:-1])))
-    owner, y = owner[starts], line[starts] - 0.5
+    owner, y = owner[starts], np.asarray(line[starts] - 0.5, np.float64)
     left = _bulging(owner, y, -np.minimum.reduceat(ends_first, starts))
     right = _bulging(owner, y, np.maximum.reduceat(ends_last, starts))
     # Down the right side, then up the left one.

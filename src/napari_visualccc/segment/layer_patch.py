@@ -14,12 +14,13 @@ from napari_visualccc.segment.chains import Piece
 
 # The middle is found in so many rounds; the third moves it by less than a hundredth of a pixel.
 _ROUNDS = 3
-# Half the thickness over the distance to the nearest boundary: 1 for parallel sides, 1.41 along the diagonal of a
-# square; more at the ends of a layer and where it branches, where there is no thickness.
-_LARGEST_RATIO = 1.35
+# Half the thickness over the distance to the nearest boundary: 1 for parallel sides, up to 2 where a surface is very
+# rough; more at the ends of a layer and where it branches, where there is no thickness.
+_LARGEST_RATIO = 2.0
 # The mask is blurred by a sixth of the thickness, within these limits in pixels: more hides thin layers, less lets
 # the staircase of tilted boundaries through.
 _BLUR = (0.6, 1.5)
+_THIN = 2.5  # pixels; a layer of one or two is not blurred at all
 # The staircase makes the middle ripple, which would lengthen the way along it; so many points smooth that out.
 _RIPPLE = 3.0
 _SAMPLES_AT_ONCE = 1 << 21
@@ -58,7 +59,8 @@ class LayerPatch:
         filled = _without_pores(inside, half**2 / pixel_size.area)
         self._distance = distance_transform_edt(filled, sampling=self._sampling)
         self._half = float(self._distance.max())
-        sigma = np.clip(2 * self._half / self._sampling / 6, *_BLUR)
+        across = 2 * self._half / self._sampling
+        sigma = np.where(across > _THIN, np.clip(across / 6, *_BLUR), 0.0)
         self._smooth = gaussian_filter(filled.astype(np.float32), sigma, mode="nearest")
         self._step = min(pixel_size.y, pixel_size.x)
         self.lines: list[CentreLine] = find_centre_lines(filled, self._distance, cut, pixel_size)
@@ -75,8 +77,8 @@ class LayerPatch:
         points, rays, normals = self._extended(points, line)
         valid = rays.valid.copy()
         if not line.closed:
-            self._drop_free_end(valid, rays, points)
-            self._drop_free_end(valid[::-1], _reversed(rays), points[::-1])
+            self._drop_free_end(valid, rays, points, line.thickness)
+            self._drop_free_end(valid[::-1], _reversed(rays), points[::-1], line.thickness)
         if not valid.any():
             return []
         points = _middles(points, rays, normals)
@@ -94,12 +96,12 @@ class LayerPatch:
         normals = _normals(points, line.closed)
         rays = self._rays(points, normals)
         first, last = more, len(points) - more
-        while first > 0 and rays.valid[first - 1]:
+        while first > 0 and rays.centre[first - 1] >= 0.5:
             first -= 1
-        while last < len(points) and rays.valid[last]:
+        while last < len(points) and rays.centre[last] >= 0.5:
             last += 1
         kept = slice(first, last)
-        rays = _Rays(rays.ahead[kept], rays.behind[kept], rays.valid[kept], rays.centre)
+        rays = _Rays(rays.ahead[kept], rays.behind[kept], rays.valid[kept], rays.centre[kept])
         return points[kept], rays, normals[kept]
 
     def _rays(self, points: Points, normals: Points) -> _Rays:
@@ -150,22 +152,24 @@ class LayerPatch:
         index = np.moveaxis(points / self._sampling, -1, 0)
         return np.asarray(map_coordinates(image, index, order=1, mode="nearest", output=np.float64))
 
-    def _drop_free_end(self, valid: NDArray[np.bool_], rays: _Rays, points: Points) -> None:
+    def _drop_free_end(self, valid: NDArray[np.bool_], rays: _Rays, points: Points, thickness: float) -> None:
         """Drop the last half thickness before an end that lies in the image; the end is that of the arrays."""
         if not valid.any():
             return
+        stretch = max(2, round(1.5 * thickness / self._step))
         last = int(np.flatnonzero(valid)[-1])
-        thickness = float((rays.ahead + rays.behind)[last])
-        direction = points[last] - points[max(last - max(1, round(thickness / self._step)), 0)]
+        # In a rounded end the thickness fades: the median tells what it was before.
+        half = float(np.median((rays.ahead + rays.behind)[valid][-stretch:])) / 2
+        direction = points[last] - points[max(last - stretch // 2, 0)]
         length = float(np.hypot(*direction))
         if length == 0:
             return
-        offsets = np.arange(0.0, 2 * thickness + self._step, 0.5 * self._step)
+        offsets = np.arange(0.0, 4 * half + self._step, 0.5 * self._step)
         beyond = self._leaves(points[last][None], (direction / length)[None], offsets)[0]
         if np.isnan(beyond):
             return
         left = np.append(np.cumsum(np.hypot(*np.diff(points[: last + 1], axis=0).T)[::-1])[::-1], 0.0)
-        valid[: last + 1] &= left + beyond >= thickness / 2
+        valid[: last + 1] &= left + beyond >= half
 
 
 def _middles(points: Points, rays: _Rays, normals: Points) -> Points:
@@ -178,7 +182,7 @@ def _middles(points: Points, rays: _Rays, normals: Points) -> Points:
 
 
 def _reversed(rays: _Rays) -> _Rays:
-    return _Rays(rays.ahead[::-1], rays.behind[::-1], rays.valid[::-1], rays.centre)
+    return _Rays(rays.ahead[::-1], rays.behind[::-1], rays.valid[::-1], rays.centre[::-1])
 
 
 def _normals(points: Points, closed: bool) -> Points:
@@ -199,4 +203,4 @@ def _without_pores(inside: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
     pore[0] = False
     for side in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         pore[side] = False
-    return inside | pore[holes]
+    return np.asarray(inside | pore[holes])

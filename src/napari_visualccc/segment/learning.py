@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _KEY = "visualccc-training"
+# Shares of the training between which favouring rare phases fades out.
+_FAVOUR_UNTIL, _FAIR_FROM = 0.3, 0.7
 # Validation must not eat the training time: so many pixels at most, spread over the planes held out.
 _MOST_VALIDATED = 1 << 22
 
@@ -51,21 +53,20 @@ class SegmentationTask:
             options.symmetry, options.rotation, options.scale, options.contrast, options.noise, options.blur,
             options.invert,
         )  # fmt: skip
-        self._sampler = PatchSampler(
-            learnt, classes, *patch, augmentation, rare=options.rare_patches, seed=options.seed, device=str(device)
-        )
-        weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
-        self._loss = segmentation_loss(options.loss, weights)
+        self._sampler = PatchSampler(learnt, classes, *patch, augmentation, seed=options.seed, device=str(device))
+        self._rare_patches = options.rare_patches
+        self._weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
+        self._loss = segmentation_loss(options.loss)
         self._measured, self._classes, self._device = list(measured), classes, str(device)
         self.preview: Callable[[nn.Module], None] | None = None
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Patches and their labels."""
-        return self._sampler.batch(step)
+        return self._sampler.batch(step, self._rare_patches * favour(done))
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
         """Loss on labelled pixels."""
-        return self._loss(outputs, targets)
+        return self._loss(outputs, targets, self._weights ** favour(done))
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out."""
@@ -95,6 +96,15 @@ class SegmentationTask:
             if most_pixels is not None and pixels >= most_pixels:
                 break
         return total
+
+
+def favour(done: float) -> float:
+    """How much rare phases are favoured when the share `done` of the training is over: first fully, at last not.
+
+    A network that sees a rare phase too often, or pays too much for missing it, finds it, but draws it too large. One
+    that never favours it may not find it at all. So it is favoured until it is found, and then seen as it is.
+    """
+    return float(min(1.0, max(0.0, (_FAIR_FROM - done) / (_FAIR_FROM - _FAVOUR_UNTIL))))
 
 
 def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) -> None:

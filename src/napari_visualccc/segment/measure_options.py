@@ -34,6 +34,10 @@ class MeasureOptions(Options):
         "", label="Thickness of",
         help="Phase that forms a layer, by name or label: its thickness is measured along its length; empty for none.",
     )  # fmt: skip
+    layer_includes: str = option(
+        "", label="Layer includes",
+        help="Other phases that count as part of the layer where its thickness is measured, such as cracks in it.",
+    )  # fmt: skip
     interfaces: bool = option(
         True, label="Interfaces", help="Length of the boundaries between each two phases, and perimeter of each phase."
     )  # fmt: skip

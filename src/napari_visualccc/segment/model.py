@@ -66,14 +66,14 @@ class SegmentationModel:
         ModelError
             If the file is not a segmentation model of ours, or is damaged.
         """
-        from napari_visualccc.models.nn.unet import Architecture, build
+        from napari_visualccc.models.nn.networks import network_of
 
         file = load_model(path)
         file.card.expect("segment", str(path))
-        architecture = Architecture.from_dict(file.card.architecture)
-        if architecture.classes != len(file.card.classes):
-            raise ModelError(f"{path} names {len(file.card.classes)} classes but has {architecture.classes} outputs")
-        network = build(architecture)
+        outputs = file.card.architecture.get("classes")
+        if outputs != len(file.card.classes):
+            raise ModelError(f"{path} names {len(file.card.classes)} classes but has {outputs} outputs")
+        network = network_of(file.card.architecture)
         fill(network, file.tensors, str(path))
         return cls(network.eval(), file.card, file.hash)
 

@@ -92,7 +92,7 @@ def measure_objects(
     progress(0.3, "measuring objects")
     runs = Runs.of(numbers, count)
     unit = pixel_size.column_unit
-    pixels = np.bincount(runs.owner - 1, runs.length, count)
+    pixels = np.asarray(np.bincount(runs.owner - 1, runs.length, count), np.float64)
     area = pixels * pixel_size.area
     moments = _moments(runs, pixels, pixel_size)
     phase = np.zeros(count, np.int64)

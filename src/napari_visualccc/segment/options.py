@@ -98,6 +98,19 @@ class TrainOptions(Options):
 
 
 @dataclass(frozen=True)
+class QuickOptions(Options):
+    """How to train a pixel classifier."""
+
+    levels: int = option(
+        5, label="Scales", minimum=1, maximum=7,
+        help="How many scales are looked at, each twice as coarse as the one before: 5 sees about 100 pixels around.",
+    )  # fmt: skip
+    seed: int = option(
+        0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed and strokes, same model."
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class PredictOptions(Options):
     """How to apply a trained network."""
 

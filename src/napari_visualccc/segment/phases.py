@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Counts are kept on a grid of cells, of which blocks are made afterwards: so many along the longer edge of a plane,
-# fewer when there are so many planes and phases that the counts would fill more than 128 MB.
+# fewer when there are so many planes and phases that the counts would fill more than 64 MB.
 _MOST_CELLS = 64
 _MOST_COUNTS = 1 << 24
+# Along the longer edge of a plane, if a user asks for small ones: drawing from more takes minutes.
+_MOST_BLOCKS = 128
 # Planes differ if chance explains their differences with less than this probability.
 _SIGNIFICANT = 0.01
 
@@ -70,7 +72,7 @@ class PhaseCounts:
         planes, height, width = shape
         longer = max(height, width)
         if isinstance(block, int):
-            edge = max(1, math.ceil(longer / block))
+            edge = min(_MOST_BLOCKS, max(1, math.ceil(longer / block)))
         else:
             edge = min(_MOST_CELLS, max(1, math.isqrt(_MOST_COUNTS // max(planes * classes, 1))))
         self._cell = longer / min(edge, longer)
@@ -190,11 +192,11 @@ def _join(counts: NDArray[np.number], axis: int, parts: int) -> NDArray[np.float
 
 def _fractions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = sums.sum(axis=2, keepdims=True)
-    return np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0)
+    return np.asarray(np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > 0))
 
 
 def _planes_differ(sums: NDArray[np.float64]) -> bool:
-    """Whether the planes differ more than their blocks do, by an F test on each phase; shape (planes, blocks, phases)."""
+    """Whether planes differ more than their blocks do, by an F test on each phase; shape (planes, blocks, phases)."""
     from scipy.special import fdtrc
 
     planes, blocks, phases = sums.shape

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_visualccc.core.errors import InputError, OptionError
-from napari_visualccc.core.params import AUTO, to_arguments
+from napari_visualccc.core.params import to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.resample import ResampledPlane
 from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
+from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.evaluation import metrics_of
-from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
-from napari_visualccc.segment.prediction import rescale_factors
+from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.models.nn.fit import Moment, TrainingState
-    from napari_visualccc.models.nn.patches import LabelledPlane
-
-_log = logging.getLogger(__name__)
-# Pixels in one step: more are steadier, fewer make more steps in the same time.
-_STEP_PIXELS = 1 << 18
-_LARGEST_PATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -147,7 +134,7 @@ def train(
     classes = len(dataset.classes)
     progress(0.0, "reading the images")
     size = common_pixel_size(dataset.items)
-    learnt, measured, kind = _planes(dataset, validation, size, options, progress.part(0, 0.02))
+    learnt, measured, kind = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
     progress(0.02, f"preparing the network on {device}")
@@ -193,90 +180,6 @@ def train(
     return TrainResult(
         record["provenance"], replace(model, card=card), metrics, _history(final), final, final.step, bool(stopped)
     )
-
-
-def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
-    """Pixel size to work at: the median (by area) of the calibrated images; none unless all are calibrated alike.
-
-    Images without calibration among calibrated ones are taken as they are, and so are all then.
-    """
-    sizes = [item.pixel_size for item in items]
-    if not all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes):
-        return PixelSize()
-    edges = sorted(math.sqrt(size.area) for size in sizes)
-    edge = edges[len(edges) // 2]
-    return PixelSize(edge, edge, sizes[0].unit)
-
-
-def patch_of(options: TrainOptions, planes: Sequence[LabelledPlane], multiple: int) -> tuple[int, int]:
-    """Edge of a patch and patches per step: what the user said, or what suits images of this size.
-
-    Both the image's neighbourhood and the number of patches in a step matter: the patch is as wide as the images are,
-    within limits, and a step holds at least two for the sake of batch normalisation where they are small.
-    """
-    edge = options.patch
-    if edge == AUTO:
-        edge = min(_LARGEST_PATCH, float(np.median([min(plane.image.shape) for plane in planes])))
-    # Two multiples at least, for the same reason as in prediction.
-    patch = max(2, round(edge / multiple)) * multiple
-    batch = options.batch
-    if batch == AUTO:
-        batch = max(1, round(_STEP_PIXELS / patch**2))
-    return int(patch), int(batch)
-
-
-def _planes(
-    dataset: Dataset, validation: Dataset | None, size: PixelSize, options: TrainOptions, progress: Progress
-) -> tuple[list[LabelledPlane], list[LabelledPlane], str]:
-    """Planes to learn from and to measure on, at the working pixel size."""
-    from napari_visualccc.models.nn.patches import LabelledPlane
-
-    every = list(_labelled(dataset, size, progress))
-    if validation is not None:
-        others = replace(dataset, items=validation.items)
-        return [p for p in every if _any(p.labels)], list(_labelled(others, size, progress)), "validation images"
-    split = split_targets([plane.labels for plane in every], len(dataset.classes), options.validation, options.seed)
-
-    def chosen(labels: Sequence[NDArray[np.uint8] | None]) -> list[LabelledPlane]:
-        return [
-            LabelledPlane(plane.image, own)
-            for plane, own in zip(every, labels, strict=True)
-            if own is not None and _any(own)
-        ]
-
-    return chosen(split.training), chosen(split.validation), split.kind
-
-
-def _any(labels: NDArray[np.uint8]) -> bool:
-    return bool((labels != UNLABELLED).any())
-
-
-def _labelled(dataset: Dataset, size: PixelSize, progress: Progress) -> Any:
-    from napari_visualccc.models.nn.patches import LabelledPlane
-
-    places = list(dataset.planes)
-    for item, index in progress.steps(places, message="reading the images"):
-        targets = dataset.targets(item, index)
-        if not _any(targets):
-            continue
-        scale = GreyScale.of_plane(item.image, index)
-        factors = rescale_factors(item.pixel_size, size)
-        shape = item.image.plane_shape
-        whole = (slice(0, shape[0]), slice(0, shape[1]))
-        image = scale.read(item.image, index, whole)
-        if factors != (1.0, 1.0):
-            plane = ResampledPlane(lambda region, image=image: image[region], shape, factors)  # type: ignore[misc]
-            image = plane.read((slice(0, plane.shape[0]), slice(0, plane.shape[1])))
-            targets = _nearest(targets, plane.shape)
-        yield LabelledPlane(np.ascontiguousarray(image), targets)
-
-
-def _nearest(labels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    rows, columns = (
-        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
-        for new, old in zip(shape, labels.shape, strict=True)
-    )
-    return np.ascontiguousarray(labels[np.ix_(rows, columns)])
 
 
 def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize) -> SegmentationModel:

@@ -7,7 +7,15 @@ from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.core.results import Colour
@@ -75,7 +83,7 @@ class PhaseTable(QWidget):
     @property
     def chosen(self) -> int:
         """Number of the selected phase, 1 if none is."""
-        return max(self.table.currentRow(), 0) + 1
+        return max(int(self.table.currentRow()), 0) + 1
 
     def set_names(self, names: Any) -> None:
         """Show these phases."""

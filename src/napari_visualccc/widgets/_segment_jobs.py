@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,15 @@ from napari_visualccc.widgets._source import Source
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment, TrainingState
-    from napari_visualccc.segment import Annotated, Dataset, Evaluation, SegmentationModel, SegmentationResult
-    from napari_visualccc.segment import Suggestion, TrainResult
+    from napari_visualccc.segment import (
+        Annotated,
+        Dataset,
+        Evaluation,
+        SegmentationModel,
+        SegmentationResult,
+        Suggestion,
+        TrainResult,
+    )
 
 # Label of pixels that belong to no class of a result.
 NOTHING = -1
@@ -29,40 +35,48 @@ _PREVIEW_PIXELS = 1 << 21
 
 
 class Board:
-    """What a running training tells the viewer, and how the viewer tells it to stop. Used from two threads."""
+    """What a running training tells the viewer, and how the viewer tells it to stop.
+
+    Used from two threads; each attribute is set as a whole by one of them, which Python does in one go.
+
+    Attributes
+    ----------
+    moments
+        Grows with every step.
+    stop
+        Set by the viewer.
+    """
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
+        self.stop = False
         self._picture: NDArray[Any] | None = None
         self._view: tuple[Planes, int] | None = None
-        self._lock = threading.Lock()
-        self.stop = threading.Event()
 
     def look_at(self, planes: Planes, index: int) -> None:
         """Plane that the next picture shows."""
-        with self._lock:
-            self._view = (planes, index)
+        self._view = (planes, index)
 
     def take_picture(self) -> NDArray[Any] | None:
         """Latest picture that was not taken yet: label values of shape (Y, X), 0 where nothing is known."""
-        with self._lock:
-            picture, self._picture = self._picture, None
+        picture, self._picture = self._picture, None
         return picture
+
+    def should_stop(self) -> bool:
+        """True once the viewer asked the training to end. Worker thread."""
+        return self.stop
 
     def preview(self, model: SegmentationModel) -> None:
         """Draw a picture with the model so far. Worker thread."""
         from napari_visualccc.segment import predict
 
-        with self._lock:
-            view = self._view
-        if view is None:
+        if self._view is None:
             return
-        planes, index = view
+        planes, index = self._view
         region = _middle(planes.plane_shape)
         labels = np.zeros(planes.plane_shape, np.uint8)
         labels[region] = predict(model, planes.read(index, region), rgb=False).labels
-        with self._lock:
-            self._picture = labels
+        self._picture = labels
 
 
 def _middle(shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -102,7 +116,7 @@ def run_train(
 
     return train(
         work.dataset(), options, state=state, checkpoint=checkpoint, watch=board.moments.append,
-        preview=board.preview, should_stop=board.stop.is_set, progress=progress,
+        preview=board.preview, should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 
 
@@ -127,9 +141,7 @@ def run_suggest(
     result = predict(model, source.planes, PredictOptions(uncertainty=True), progress=progress.part(0, 0.9))
     entropy = result.entropy
     assert entropy is not None
-    return suggest_places(
-        entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1)
-    )
+    return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
 
 
 def named_values(features: Any) -> dict[str, int]:

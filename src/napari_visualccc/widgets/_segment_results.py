@@ -62,7 +62,7 @@ class SegmentResults(QObject):
         for data, words, kind in result_layers(result, source.placement):
             words["name"] = source.layer.name + words["name"].removeprefix(source.name)
             if kind == "image":
-                words = words | {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
+                words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
             layer = show_layer(self._viewer, (source.fold(data), words, kind), like=source.layer)
         self._adopt(Shown(result, layer, source))
 

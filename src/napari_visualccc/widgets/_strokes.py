@@ -135,8 +135,9 @@ class StrokeLayers(QObject):
         from napari.utils.colormaps import DirectLabelColormap
 
         clear = (0.0, 0.0, 0.0, 0.0)
+        colours: dict[int | None, Colour] = {None: clear, 0: clear, **dict(self.colours.items())}
         for one in self.all:
-            one.strokes.colormap = DirectLabelColormap(color_dict={None: clear, 0: clear, **self.colours})
+            one.strokes.colormap = DirectLabelColormap(color_dict=colours)
 
     def adopt(self, layer: Any, strokes: Strokes) -> None:
         """Put strokes that were kept into a fresh layer."""
@@ -197,9 +198,9 @@ def run_keep(
     """Keep all strokes on disk and count them; the second value says what went wrong. Worker thread."""
     total: dict[int, int] = {}
     problem = ""
-    for planes, labels in images:
+    for planes, painted in images:
         progress.check()
-        labels = np.asarray(labels)
+        labels = np.asarray(painted)
         counts = np.bincount(labels.reshape(-1), minlength=1)
         for value in np.flatnonzero(counts[1:]) + 1:
             total[int(value)] = total.get(int(value), 0) + int(counts[value])

@@ -5,29 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.layers import SEPARATOR
-from napari_visualccc.segment.options import PredictOptions, TrainOptions
+from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, scrolled
 from napari_visualccc.widgets._phases import PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_results import SegmentResults
+from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import StrokeLayers
 from napari_visualccc.widgets._training_plot import TrainingPlot
 
 if TYPE_CHECKING:
-    from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.segment import SegmentationModel, TrainResult
 
 _AFTER_OPENING_MS = 300
 TRAINING = "Train"
+_WHILE_TRAINING = "Training … go on painting if you like: the next training takes it in."
 
 
 class SegmentWidget(QWidget):
@@ -37,8 +38,6 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._viewer = bare(napari_viewer)
         self._memory = remembered(napari_viewer, "segment")
-        self.model: SegmentationModel | None = None
-        self._state: TrainingState | None = None  # to continue with
         self._board = jobs.Board()
         self._note = ""
         self._pixels: dict[int, int] = {}
@@ -47,6 +46,9 @@ class SegmentWidget(QWidget):
         self._preparer = JobRunner(self, quiet=True)
         self.strokes = StrokeLayers(self._viewer, self)
         self.results = SegmentResults(self._viewer, self.panel, self.runner)
+        self.desk = ModelDesk(
+            self.panel, self.chooser, self.strokes, self.results, (self.runner, self._preparer), self._memory
+        )
         self._restore()
         self._connect()
         self._phases_changed()
@@ -91,10 +93,7 @@ class SegmentWidget(QWidget):
         self.strokes.phase_chosen.connect(self.phases.choose)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
-        self.panel.apply_clicked.connect(self.apply)
-        self.panel.suggest_clicked.connect(self.suggest)
-        self.panel.save_clicked.connect(self._ask_save)
-        self.panel.load_clicked.connect(self._ask_load)
+        self.desk.changed.connect(self._say)
         self.panel.measure_clicked.connect(self._open_measure)
         self.runner.started.connect(self._job_started)
         self.runner.progressed.connect(self._job_progressed)
@@ -111,9 +110,6 @@ class SegmentWidget(QWidget):
         if "options" in memory:
             self.form.set_values(memory["options"])
             self.phases.set_names(memory["names"])
-        self.model, self._state = memory.get("model"), memory.get("state")
-        self.panel.show_model(self.model, memory.get("model_name", ""))
-        self.continue_box.setEnabled(self._state is not None)
         self.results.restore(memory)
 
     def _remember(self) -> None:
@@ -121,7 +117,7 @@ class SegmentWidget(QWidget):
             options = self.form.options()
             self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
         self._memory.setdefault("options", {})
-        self._memory.update(names=list(self.phases.names.values()), model=self.model, state=self._state)
+        self._memory["names"] = list(self.phases.names.values())
 
     @property
     def _ready(self) -> bool:
@@ -134,6 +130,7 @@ class SegmentWidget(QWidget):
         running = self.runner.is_running
         self.paint_button.setEnabled(image)
         self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem))
+        self.continue_box.setEnabled(self.desk.state is not None)
         for one in (self.panel.apply_button, self.panel.suggest_button):
             one.setEnabled(image and not running)
         self._remember()
@@ -144,17 +141,26 @@ class SegmentWidget(QWidget):
             return "Open an image to begin."
         if self.chooser.problem or self.form.problem:
             return "Mend what is marked ⚠ below."
-        if self.runner.is_running and self.runner.title == TRAINING:
-            return "Training … go on painting if you like: the next training takes it in."
         if self.runner.is_running:
-            return "Working … the viewer stays usable."
-        if self._note:
-            return self._note
+            training = self.runner.title == TRAINING
+            return _WHILE_TRAINING if training else "Working … the viewer stays usable."
+        return self._note or self._next_when_idle()
+
+    def _next_when_idle(self) -> str:
         if not self._ready:
             return "Name the phases, press “Paint on this image”, and paint a little of each phase."
         if self.model is None:
             return "Press Train. More strokes, on other images too, make it better."
         return "Look where it is wrong, or press “Where next?”; paint there and train again."
+
+    def _say(self, words: str) -> None:
+        self._note = words
+        self._refresh()
+
+    @property
+    def model(self) -> SegmentationModel | None:
+        """The model that is applied; None before the first training."""
+        return self.desk.model
 
     def _phases_changed(self) -> None:
         self.strokes.set_phases(self.phases.names, self.phases.colours)
@@ -211,7 +217,7 @@ class SegmentWidget(QWidget):
         self._note = ""
         self._board = jobs.Board()
         self._look()
-        state = self._state if self.continue_box.isChecked() else None
+        state = self.desk.state if self.continue_box.isChecked() else None
         if state is not None:  # the budget counts from now
             state = replace(state, seconds=0.0, step=0, history=[], best_step=-1)
         self.plot_fold.show()
@@ -223,7 +229,7 @@ class SegmentWidget(QWidget):
 
     def stop(self) -> None:
         """End the training and keep the best so far."""
-        self._board.stop.set()
+        self._board.stop = True
         self.stop_button.setEnabled(False)
         self.stop_button.setText("Stopping …")
 
@@ -238,91 +244,10 @@ class SegmentWidget(QWidget):
             self._look()
 
     def _trained(self, source: Source, result: TrainResult) -> None:
-        self._state = result.state
-        self.continue_box.setEnabled(True)
-        self._take_model(result.model, "")
+        self.desk.take(result.model, result.state)
         score = f"mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}" if result.metrics else ""
-        self._note = f"Trained for {result.steps} steps. {score}".strip()
-        self.apply()
-
-    def _take_model(self, model: SegmentationModel, name: str) -> None:
-        self.model = model
-        self._memory["model_name"] = name
-        self.panel.show_model(model, name)
-        self._refresh()
-
-    def apply(self) -> None:
-        """Segment the chosen image with the model."""
-        if self.model is None:
-            return
-        try:
-            source = self.chooser.source()
-        except VisualCCCError as error:
-            show_problem(error)
-            return
-        options = PredictOptions(tta=self.panel.tta_box.isChecked(), uncertainty=self.panel.uncertainty_box.isChecked())
-        path = self._memory.get("model_path", "MODEL")
-        self.runner.start(
-            jobs.run_predict, self.model, source, options, path, title=f"Segment {source.name}",
-            then=bound(self.results.show, source),
-        )  # fmt: skip
-
-    def suggest(self) -> None:
-        """Mark places to paint next."""
-        if self.model is None:
-            return
-        try:
-            source = self.chooser.source()
-        except VisualCCCError as error:
-            show_problem(error)
-            return
-        strokes = self.strokes.of(source.layer)
-        painted = None
-        if strokes is not None:
-            painted = strokes.data.reshape(make_source(source.layer).planes.shape)
-            painted = painted if source.plane is None else painted[source.plane : source.plane + 1]
-        self.runner.start(
-            jobs.run_suggest, self.model, source, painted, 5, title="Where next?",
-            then=bound(self._show_suggestions, source),
-        )  # fmt: skip
-
-    def _show_suggestions(self, source: Source, places: Any) -> None:
-        self.results.mark(source, places)
-        self._note = (
-            "Paint at the marked places, then train again." if places else "It is sure everywhere: nothing to mark."
-        )
-
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save model", "phases.safetensors", "Models (*.safetensors)")
-        if path:
-            self.save(path)
-
-    def save(self, path: str) -> None:
-        """Write the model."""
-        if self.model is not None:
-            self._preparer.start(jobs.run_save, self.model, path, then=self._saved)
-
-    def _saved(self, path: Any) -> None:
-        self._memory["model_path"] = str(path)
-        self._note = f"Saved {path}"
-        self.panel.show_model(self.model, path.stem)
-        self._refresh()
-
-    def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load model", "", "Models (*.safetensors)")
-        if path:
-            self.load(path)
-
-    def load(self, path: str) -> None:
-        """Read a model and take over its phases."""
-        self.runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, path))
-
-    def _loaded(self, path: str, model: SegmentationModel) -> None:
-        self._memory["model_path"] = path
-        self._state = None
-        self.continue_box.setEnabled(False)
-        self._take_model(model, path.rsplit("/", 1)[-1].removesuffix(".safetensors"))
-        self._note = "Choose an image and press “Apply to image”."
+        self._say(f"Trained for {result.steps} steps. {score}".strip())
+        self.desk.apply()
 
     def _job_started(self, title: str) -> None:
         self.run_bar.set_running(True)

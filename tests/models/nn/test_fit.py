@@ -19,11 +19,11 @@ class Line:
         self._scores, self._scale = scores, scale
         self.validated = 0
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
         x = torch.randn(32, 1, 1, 1, generator=torch.Generator().manual_seed(step))
         return x, self._scale * (3 * x - 1)
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
         return ((outputs - targets) ** 2).mean()
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -32,7 +32,7 @@ class Line:
             return {"score": self._scores[min(self.validated, len(self._scores)) - 1]}
         x = torch.linspace(-1, 1, 9)[:, None, None, None]
         with torch.no_grad():
-            return {"score": -float(self.loss(network(x), 3 * x - 1))}
+            return {"score": -float(self.loss(network(x), 3 * x - 1, 1.0))}
 
 
 def line(seed: int = 0) -> nn.Module:

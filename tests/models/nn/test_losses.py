@@ -19,7 +19,11 @@ def labels() -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["ce_dice", "focal_dice", "lovasz"])
 def test_unlabelled_pixels_do_not_count(name, scores, labels):
-    loss = segmentation_loss(name, torch.ones(3))
+    weighted = segmentation_loss(name)
+
+    def loss(scores, labels):
+        return weighted(scores, labels, torch.ones(3))
+
     labels[0, :4] = UNLABELLED
     other = scores.clone()
     other[0, :, :4] = 17.0
@@ -33,7 +37,7 @@ def test_unlabelled_pixels_do_not_count(name, scores, labels):
 @pytest.mark.parametrize("name", ["ce_dice", "focal_dice", "lovasz"])
 def test_nothing_labelled_gives_zero_and_no_nan(name, scores):
     scores.requires_grad_()
-    loss = segmentation_loss(name, torch.ones(3))(scores, torch.full((2, 8, 9), UNLABELLED, dtype=torch.uint8))
+    loss = segmentation_loss(name)(scores, torch.full((2, 8, 9), UNLABELLED, dtype=torch.uint8), torch.ones(3))
     loss.backward()
     assert loss.item() == 0
     assert torch.isfinite(scores.grad).all()
@@ -42,7 +46,7 @@ def test_nothing_labelled_gives_zero_and_no_nan(name, scores):
 @pytest.mark.parametrize("name", ["ce_dice", "focal_dice", "lovasz"])
 def test_perfect_scores_cost_nothing(name, labels):
     perfect = 40.0 * torch.nn.functional.one_hot(labels.long(), 3).movedim(-1, 1).float()
-    assert segmentation_loss(name, torch.ones(3))(perfect, labels).item() == pytest.approx(0, abs=1e-3)
+    assert segmentation_loss(name)(perfect, labels, torch.ones(3)).item() == pytest.approx(0, abs=1e-3)
 
 
 def test_dice_by_hand():

@@ -47,8 +47,8 @@ def test_rare_classes_are_found():
     labels = np.zeros((256, 256), np.uint8)
     labels[200:203, 50:53] = 1
     one = LabelledPlane(labels.astype(np.float32), labels)
-    _, with_rare = PatchSampler([one], 2, 32, 64, PLAIN, rare=1.0).batch(0)
-    _, without = PatchSampler([one], 2, 32, 64, PLAIN, rare=0.0).batch(0)
+    _, with_rare = PatchSampler([one], 2, 32, 64, PLAIN).batch(0, 1.0)
+    _, without = PatchSampler([one], 2, 32, 64, PLAIN).batch(0, 0.0)
     share = (with_rare == 1).flatten(1).any(1).float().mean()
     assert share > 0.3
     assert share > 4 * (without == 1).flatten(1).any(1).float().mean()
@@ -85,7 +85,7 @@ def test_batches_depend_on_seed_and_step_alone():
 def test_a_class_that_one_image_lacks_is_taken_from_another():
     empty = LabelledPlane(np.zeros((64, 64), np.float32), np.zeros((64, 64), np.uint8))
     full = LabelledPlane(np.ones((64, 64), np.float32), np.ones((64, 64), np.uint8))
-    _, labels = PatchSampler([empty] * 20 + [full], 2, 32, 64, PLAIN, rare=1.0).batch(0)
+    _, labels = PatchSampler([empty] * 20 + [full], 2, 32, 64, PLAIN).batch(0, 1.0)
     assert (labels == 1).flatten(1).any(1).float().mean() == pytest.approx(0.5, abs=0.2)
 
 

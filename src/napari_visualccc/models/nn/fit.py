@@ -20,11 +20,11 @@ Tensors = dict[str, torch.Tensor]
 class Task(Protocol):
     """What is learnt: batches, a loss, and how good a network is."""
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of a step; the same step gives the same batch."""
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a step, when the share `done` of the schedule is over."""
         ...
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
         """A number to make small."""
         ...
 
@@ -172,7 +172,7 @@ def _run(
     start = time.perf_counter() - state.seconds
     checked = trainer.done()
     while (done := trainer.done()) < 1:
-        loss = trainer.step(schedule.rate(done))
+        loss = trainer.step(done)
         state.seconds = time.perf_counter() - start
         done = trainer.done()
         stop = should_stop()
@@ -219,8 +219,9 @@ class _Trainer:
         by_step = self.state.step / self._schedule.steps if self._schedule.steps else 0.0
         return max(by_time, by_step)
 
-    def step(self, rate: float) -> float:
-        images, targets = self._task.batch(self.state.step)
+    def step(self, done: float) -> float:
+        images, targets = self._task.batch(self.state.step, done)
+        rate = self._schedule.rate(done)
         self._network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = rate
@@ -228,7 +229,7 @@ class _Trainer:
         half = self._precision.dtype != torch.float32
         with torch.autocast(self._device, self._precision.dtype, enabled=half):
             outputs = self._network(images.contiguous(memory_format=self._precision.layout))
-        loss = self._task.loss(outputs, targets)
+        loss = self._task.loss(outputs, targets, done)
         loss.backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
         value = float(loss.detach())

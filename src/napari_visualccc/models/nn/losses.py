@@ -10,19 +10,21 @@ from torch.nn import functional as F
 # Label of pixels that nobody painted: they do not count.
 UNLABELLED = 255
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def segmentation_loss(name: str, weights: torch.Tensor) -> Loss:
-    """Loss of scores (N, C, Y, X) against labels (N, Y, X), `UNLABELLED` left out.
+def segmentation_loss(name: str) -> Loss:
+    """Loss of scores (N, C, Y, X) against labels (N, Y, X) with weights (C,) per class; `UNLABELLED` is left out.
 
     Parameters
     ----------
     name
         ``"ce_dice"``: cross entropy + soft Dice; ``"focal_dice"``: focal loss (γ = 2) + soft Dice;
         ``"lovasz"``: cross entropy + Lovász softmax.
-    weights
-        Weight per class in the pixel-wise part, shape (C,).
+
+    Notes
+    -----
+    The weights count in the pixel-wise part.
 
     References
     ----------
@@ -31,7 +33,7 @@ def segmentation_loss(name: str, weights: torch.Tensor) -> Loss:
     .. [3] Berman et al., The Lovász-Softmax loss, doi 10.1109/CVPR.2018.00464.
     """
 
-    def loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         scores = scores.float()
         labels = labels.long()
         known = labels != UNLABELLED

@@ -80,8 +80,6 @@ class PatchSampler:
         Patches per batch.
     augmentation
         How to disturb them.
-    rare
-        Share of patches centred on a class drawn with equal chances; the others fall anywhere on labelled pixels.
     seed
         Of all choices.
     device
@@ -96,12 +94,11 @@ class PatchSampler:
         batch: int,
         augmentation: Augmentation,
         *,
-        rare: float = 0.5,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
         self._patch, self._batch, self._augmentation = patch, batch, augmentation
-        self._rare, self._seed, self._device = rare, seed, device
+        self._seed, self._device = seed, device
         self._images = [torch.from_numpy(plane.image).to(device) for plane in planes]
         self._labels = [torch.from_numpy(plane.labels).to(device) for plane in planes]
         rng = random_generator(seed, 0)
@@ -115,17 +112,25 @@ class PatchSampler:
         # The square root lets a small but labelled image count beside a large one.
         self._plane_share = np.sqrt(labelled) / np.sqrt(labelled).sum()
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images (N, 1, Y, X) float32 and labels (N, Y, X) uint8."""
+    def batch(self, step: int, rare: float = 0.5) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (N, 1, Y, X) float32 and labels (N, Y, X) uint8.
+
+        Parameters
+        ----------
+        step
+            Number of the batch.
+        rare
+            Share of patches centred on a class drawn with equal chances; the others fall anywhere on labelled pixels.
+        """
         rng = random_generator(self._seed, 1, step)
-        drawn = [self._draw(rng) for _ in range(self._batch)]
+        drawn = [self._draw(rng, rare) for _ in range(self._batch)]
         images = torch.stack([image for image, _ in drawn])
         labels = torch.stack([labels for _, labels in drawn])
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         return disturb(images, self._augmentation, generator), labels
 
-    def _draw(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        number, (y, x) = self._centre(rng)
+    def _draw(self, rng: np.random.Generator, rare: float) -> tuple[torch.Tensor, torch.Tensor]:
+        number, (y, x) = self._centre(rng, rare)
         image, labels = self._images[number], self._labels[number]
         jitter = rng.uniform(-0.45, 0.45, 2) * self._patch
         grid = _grid(image.shape, (y + jitter[0], x + jitter[1]), self._patch, self._transform(rng))
@@ -134,11 +139,11 @@ class PatchSampler:
         targets = _sample(labels[None, None].float(), grid, "nearest")[0, 0]
         return pixels, targets.to(torch.uint8)
 
-    def _centre(self, rng: np.random.Generator) -> tuple[int, NDArray[np.int64]]:
+    def _centre(self, rng: np.random.Generator, rare: float) -> tuple[int, NDArray[np.int64]]:
         number = int(rng.choice(len(self._images), p=self._plane_share))
         places = self._places[number]
         present = np.flatnonzero(self._present[number])
-        if rng.random() < self._rare:
+        if rng.random() < rare:
             # a class that few planes hold is looked for where it is
             label = int(rng.choice(np.flatnonzero(self._present.any(0))))
             if not self._present[number, label]:

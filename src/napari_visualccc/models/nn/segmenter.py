@@ -39,6 +39,8 @@ class Segmenter:
 
     def __init__(self, network: nn.Module, device: str = "cpu", precision: Precision | None = None) -> None:
         self.device = str(device)
+        if getattr(network, "wants_float32", False):
+            precision = PLAIN
         self._precision = precision or fastest_precision(device)
         ready = fused(copy.deepcopy(network).eval())
         self._network = ready.to(self.device, self._precision.dtype).to(memory_format=self._precision.layout)

@@ -14,8 +14,12 @@ from torch.nn import functional as F
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.models.architectures import DECODERS, REDUCTIONS
 
+# In the card: tells these networks from others.
+KIND = "encoder-decoder"
 # Channels of the levels at full and at half resolution, above a reduced body.
-_DETAIL_WIDTHS = (16, 32)
+_DETAIL_WIDTHS = (32, 64)
+# The reduced body is cheap: its decoder hands on more than smp's 16 channels.
+_DECODER_CHANNELS = (256, 128, 64, 64, 64)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Architecture:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
-        return asdict(self)
+        return {"kind": KIND, **asdict(self)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Architecture:
@@ -54,7 +58,13 @@ class Architecture:
             If the card describes something else.
         """
         try:
-            return cls(str(record["decoder"]), str(record["encoder"]), int(record["classes"]), int(record["reduction"]))
+            return cls(
+                str(record["decoder"]),
+                str(record["encoder"]),
+                int(record["classes"]),
+                int(record["reduction"]),
+                int(record.get("context", 0)),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a segmentation network: {error}") from error
 
@@ -137,7 +147,9 @@ def _body(architecture: Architecture) -> Any:
     if architecture.decoder not in DECODERS:
         raise OptionError(f"decoder {architecture.decoder!r} is not known: choose one of {', '.join(DECODERS)}")
     try:
-        words = {"encoder_weights": None, "in_channels": 1, "classes": architecture.classes}
+        words: dict[str, Any] = {"encoder_weights": None, "in_channels": 1, "classes": architecture.classes}
+        if architecture.reduction > 1 and architecture.decoder.startswith("unet"):
+            words["decoder_channels"] = _DECODER_CHANNELS
         return smp.create_model(architecture.decoder, architecture.encoder, **words)
     except (KeyError, ValueError, RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]

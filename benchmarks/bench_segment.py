@@ -1,0 +1,76 @@
+"""Quality of trained networks on real micrographs, on the validation splits.
+
+    python benchmarks/bench_segment.py [superalloy superalloy-one ebc nanocomposite emps …] [--minutes M] [--seeds N]
+
+Class-mean and pooled IoU are different things (the pooled one is about five points higher): both are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+from _data import first, load, require_data
+from _timing import report
+
+from napari_visualccc.segment import PredictOptions, TrainOptions, evaluate, train
+
+Check = tuple[str, str, float]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A data set, how many images are learnt from, how long, and what is wanted."""
+
+    data: str
+    images: int | None
+    minutes: float
+    wanted: tuple[Check, ...]
+
+
+STUDIES = {
+    "superalloy": Study(
+        "superalloy", None, 10,
+        (("mean_iou", ">=", 0.92), ("tertiary", ">=", 0.80), ("pooled_iou", ">=", 0.967)),
+    ),
+    "superalloy-one": Study("superalloy", 1, 10, (("pooled_iou", ">=", 0.935),)),
+    "ebc": Study("ebc", None, 20, (("oxide", ">=", 0.98), ("mean_iou", ">=", 0.80), ("crack", ">=", 0.45))),
+    "nanocomposite": Study("nanocomposite", None, 10, (("agglomerate", ">=", 0.80),)),
+    "emps": Study("emps", None, 10, (("particle", ">=", 0.85),)),
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="*", default=[], help=", ".join(STUDIES))
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    require_data()
+    met = [run(name, arguments.minutes, arguments.seeds) for name in arguments.studies or STUDIES]
+    return 0 if all(met) else 1
+
+
+def run(name: str, minutes: float | None, seeds: int) -> bool:
+    study = STUDIES[name]
+    learnt, measured = load(study.data)
+    learnt = first(learnt, study.images)
+    options = TrainOptions(max_minutes=minutes or study.minutes)
+    found = []
+    for seed in range(seeds):
+        result = train(learnt, replace(options, seed=seed), validation=measured)
+        metrics = evaluate(result.model, measured, PredictOptions(tta=True)).metrics
+        found.append(metrics | metrics["iou"] | {"steps": result.steps})
+        sys.stderr.write(f"{name} seed {seed}: {found[-1]}\n")
+    values = {key: [one[key] for one in found] for key, _, _ in study.wanted}
+    wanted = {key: (float(np.mean(values[key])), sign, target) for key, sign, target in study.wanted}
+    return report(
+        f"segment {name}", wanted, minutes=options.max_minutes, seeds=values, steps=[one["steps"] for one in found],
+        iou=found[0]["iou"], mean_iou=found[0]["mean_iou"], pooled_iou=found[0]["pooled_iou"],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""From the card of a segmentation model to its network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from napari_visualccc.core.errors import OptionError
+from napari_visualccc.models.nn import pixels, unet
+
+
+def network_of(architecture: Mapping[str, Any]) -> nn.Module:
+    """Network with random weights, as a card describes it.
+
+    Raises
+    ------
+    OptionError
+        If this version does not know such a network.
+    """
+    kind = architecture.get("kind")
+    if kind == unet.KIND:
+        return unet.build(unet.Architecture.from_dict(architecture))
+    if kind == pixels.KIND:
+        try:
+            return pixels.PixelClassifier(int(architecture["levels"]), int(architecture["classes"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise OptionError(f"the model's card does not describe a pixel classifier: {error}") from error
+    raise OptionError(f"the model's network is of the kind {kind!r}, which this version does not know")

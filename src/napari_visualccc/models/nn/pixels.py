@@ -1,0 +1,195 @@
+"""A small network that classifies pixels by their pyramid of features, and how it learns from painted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.pyramid import BAND_ROWS, Levels, feature_count, maps_dtype, pyramid_of
+
+# In the card: tells this network from an encoder with a decoder.
+KIND = "pixels"
+# Painted pixels of one class beyond this teach a classifier of this size nothing more.
+MOST_PER_CLASS = 4000
+_HIDDEN = 16
+_DECAY = 3e-3
+
+
+class PixelClassifier(nn.Module):
+    """Two layers on standardised features.
+
+    Parameters
+    ----------
+    levels
+        Number of pyramid levels.
+    classes
+        Number of classes.
+    """
+
+    multiple = 1
+    # Derivatives need all digits of the grey values: only the feature maps are kept in half precision.
+    wants_float32 = True
+
+    def __init__(self, levels: int, classes: int) -> None:
+        super().__init__()
+        inputs = feature_count(levels)
+        self.levels, self.classes = levels, classes
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.first = nn.Linear(inputs, _HIDDEN)
+        self.second = nn.Linear(_HIDDEN, classes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is needed to build it again, for the card."""
+        return {"kind": KIND, "levels": self.levels, "classes": self.classes}
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Class scores of shape (N, classes, Y, X) of normalised images of shape (N, 1, Y, X)."""
+        dtype = maps_dtype(images.device.type)
+        pyramids = (pyramid_of(image[None], self.levels, dtype) for image in images)
+        return torch.cat([torch.cat(list(self._bands(levels)), dim=2) for levels in pyramids])
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """Class scores of single pixels from `features_at`."""
+        return self.second(F.relu(self.first((features - self.mean) * self.scale)))
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def probabilities(self, levels: Levels) -> torch.Tensor:
+        """Class probabilities of all pixels, float32, shape (classes, Y, X)."""
+        return torch.cat([scores.float().softmax(dim=1) for scores in self._bands(levels)], dim=2)[0]
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def labels(self, levels: Levels) -> NDArray[np.uint8]:
+        """Class of each pixel, shape (Y, X): faster than the probabilities, for refreshing while one paints."""
+        return np.concatenate([scores.argmax(dim=1)[0].to(torch.uint8).numpy() for scores in self._bands(levels)])
+
+    def _bands(self, levels: Levels) -> Iterator[torch.Tensor]:
+        """Class scores of bands of rows, from top to bottom."""
+        dtype = levels[0].dtype
+        weight = self.first.weight * self.scale  # standardisation folded in
+        bias = (self.first.bias - weight @ self.mean).to(dtype)
+        parts = weight.to(dtype).split([level.shape[1] for level in levels], dim=1)
+        hidden: torch.Tensor | None = None
+        for level, part in zip(reversed(levels[1:]), reversed(parts[1:]), strict=True):
+            own = F.conv2d(level, part[..., None, None])
+            hidden = own if hidden is None else own.add_(_enlarged(hidden, own.shape[-2:]))
+        fine = levels[0]
+        height, width = fine.shape[-2:]
+        last, shift = self.second.weight[..., None, None].to(dtype), self.second.bias.to(dtype)
+        for top in range(0, height, BAND_ROWS):
+            bottom = min(top + BAND_ROWS, height)
+            sums = F.conv2d(fine[:, :, top:bottom], parts[0][..., None, None], bias)
+            if hidden is not None:
+                # one more row on either side, so that bands join without a seam
+                first, stop = max(top // 2 - 1, 0), min((bottom + 1) // 2 + 1, hidden.shape[-2])
+                more = _enlarged(hidden[:, :, first:stop], (2 * (stop - first), 2 * hidden.shape[-1]))
+                sums += more[:, :, top - 2 * first : bottom - 2 * first, :width]
+            yield F.conv2d(F.relu_(sums), last, shift)
+
+
+def _enlarged(values: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Twice as large, cut to size."""
+    made = F.interpolate(values, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return made[..., : size[0], : size[1]]
+
+
+@dataclass(frozen=True)
+class PaintedPixels:
+    """Painted pixels of one image.
+
+    Attributes
+    ----------
+    features
+        From `features_at`.
+    labels
+        Class of each, 0 … classes - 1.
+    """
+
+    features: torch.Tensor
+    labels: NDArray[np.int64]
+
+
+def fit_pixels(
+    painted: Sequence[PaintedPixels],
+    levels: int,
+    classes: int,
+    *,
+    seed: int = 0,
+    start: PixelClassifier | None = None,
+    progress: Progress | None = None,
+) -> PixelClassifier:
+    """Train a classifier on painted pixels; every class counts alike.
+
+    Parameters
+    ----------
+    painted
+        Pixels of all images.
+    levels, classes
+        Shape of the classifier.
+    seed
+        Of the random beginning.
+    start
+        Classifier of a moment ago, to begin with: a few steps are enough then.
+    progress
+        Cancels.
+    """
+    progress = silent(progress)
+    features = torch.cat([one.features for one in painted])
+    labels = torch.from_numpy(np.concatenate([one.labels for one in painted]))
+    counts = torch.bincount(labels, minlength=classes).float()
+    weights = torch.where(counts > 0, len(labels) / counts.clamp_min(1), 0.0)
+    weights = weights / weights.sum()
+    warm = start is not None and start.levels == levels and start.classes == classes
+    if warm and start is not None:
+        network = PixelClassifier(levels, classes)
+        network.load_state_dict(start.state_dict())
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = PixelClassifier(levels, classes)
+        network.mean.copy_(features.mean(dim=0))
+        network.scale.copy_(1 / features.std(dim=0, correction=0).clamp_min(1e-6))
+    standard = (features - network.mean) * network.scale
+    optimiser = torch.optim.LBFGS(
+        [*network.first.parameters(), *network.second.parameters()], max_iter=8, history_size=10,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def loss() -> torch.Tensor:
+        progress.check()
+        optimiser.zero_grad()
+        scores = network.second(F.relu(network.first(standard)))
+        decay = network.first.weight.square().sum() + network.second.weight.square().sum()
+        value = F.cross_entropy(scores, labels, weights) + _DECAY * decay
+        value.backward()
+        return value
+
+    before = float("inf")
+    for _ in range(2 if warm else 12):
+        now = float(optimiser.step(loss).detach())
+        if before - now < 1e-4 * abs(before):
+            break
+        before = now
+    network.eval()
+    return network
+
+
+def chosen_places(labels: NDArray[Any], classes: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Painted pixels to learn from, at most `MOST_PER_CLASS` of each class, and their classes."""
+    rng = np.random.default_rng(seed)
+    places, found = [], []
+    for label in range(classes):
+        flat = np.flatnonzero(labels.ravel() == label)
+        if len(flat) > MOST_PER_CLASS:
+            flat = np.sort(rng.choice(flat, MOST_PER_CLASS, replace=False))
+        places.append(np.stack(np.divmod(flat, labels.shape[1]), axis=1))
+        found.append(np.full(len(flat), label, np.int64))
+    return np.concatenate(places), np.concatenate(found)

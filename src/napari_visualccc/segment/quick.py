@@ -1,0 +1,224 @@
+"""Segmentation in a blink: a pixel classifier that learns from strokes while they are painted."""
+
+from __future__ import annotations
+
+import shlex
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.params import to_arguments
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset, annotated
+from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.options import PredictOptions, QuickOptions
+from napari_visualccc.segment.prediction import predict
+from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.pixels import PixelClassifier
+    from napari_visualccc.models.nn.pyramid import Levels
+
+# Pyramids take about 16 bytes per pixel: this is a stack of thirty planes of 2 megapixels.
+_MOST_KEPT_BYTES = 1 << 30
+# Where the quick model is this sure, a network may take its word.
+SURE = 0.95
+
+
+@dataclass(frozen=True)
+class QuickResult(Result):
+    """A pixel classifier and how it came about.
+
+    Attributes
+    ----------
+    model
+        To be used like any other segmentation model.
+    pixels
+        Painted pixels that it learnt from.
+    """
+
+    model: SegmentationModel
+    pixels: int
+
+
+class QuickSegmenter:
+    """Trains a pixel classifier on strokes, again and again as more are painted.
+
+    Features of planes are kept between calls, so that another stroke takes a moment.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> image = rng.normal(0, 1, (64, 64)); image[:, 32:] += 8
+    >>> strokes = np.zeros((64, 64), np.uint8); strokes[5:9, 5:20] = 1; strokes[5:9, 40:60] = 2
+    >>> from napari_visualccc.segment import annotated, dataset_of_strokes
+    >>> quick = QuickSegmenter()
+    >>> model = quick.fit(dataset_of_strokes([annotated(image, strokes)])).model
+    >>> predict(model, image).labels[:, [3, 60]].mean(axis=0).tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self, options: QuickOptions | None = None) -> None:
+        self.options = options or QuickOptions()
+        self._classifier: PixelClassifier | None = None
+        self._classes: tuple[Any, ...] = ()
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Planes, Levels]] = OrderedDict()
+        self._size = PixelSize()
+
+    def fit(
+        self, dataset: Dataset, *, arguments: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> QuickResult:
+        """Learn from all labels; goes on from the last time if the classes are the same.
+
+        Parameters
+        ----------
+        dataset
+            Images with strokes (or masks, of which some thousand pixels per class are drawn).
+        arguments
+            How the command line is told of the data, for the record.
+        progress
+            Reports and cancels.
+
+        Raises
+        ------
+        InputError
+            If no labelled pixel has a value, or all have the same class.
+        """
+        from napari_visualccc.models.nn.pixels import PaintedPixels, chosen_places, fit_pixels
+        from napari_visualccc.models.nn.pyramid import features_at
+
+        watch = Stopwatch()
+        progress = silent(progress)
+        classes = len(dataset.classes)
+        self._size = common_pixel_size(dataset.items)
+        painted = []
+        for item, index in progress.part(0, 0.8).steps(list(dataset.planes), message="looking at the strokes"):
+            targets = dataset.targets(item, index)
+            if (targets != UNLABELLED).any():
+                levels = self._features(item, index)
+                places, labels = chosen_places(
+                    targets_at(targets, tuple(levels[0].shape[-2:])), classes, self.options.seed
+                )
+                painted.append(PaintedPixels(features_at(levels, places), labels))
+        found = np.unique(np.concatenate([one.labels for one in painted])) if painted else np.empty(0)
+        if len(found) < 2:
+            raise InputError("there is nothing to tell apart: paint pixels of at least two phases that have a value")
+        start = self._classifier if self._classes == dataset.classes else None
+        progress(0.85, "learning")
+        self._classifier = fit_pixels(
+            painted, self.options.levels, classes, seed=self.options.seed, start=start, progress=progress.quiet()
+        )
+        self._classes = dataset.classes
+        pixels = sum(len(one.labels) for one in painted)
+        names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
+        command = ["visualccc", "segment", "train", "--quick", *(arguments or ()), *to_arguments(self.options)]
+        provenance = Provenance(
+            "segment quick", self.options.as_dict(), names, fingerprint(dataset.items[0].image), shlex.join(command),
+            self.options.seed, None, watch.seconds,
+        )  # fmt: skip
+        card = ModelCard(
+            "segment", self._classifier.as_dict(), dataset.classes, self._size, GreyScale.METHOD,
+            {"options": self.options.as_dict(), "data": [{"name": item.name} for item in dataset.items],
+             "pixels": pixels, "seconds": round(watch.seconds, 2), "device": "cpu", "command": provenance.command},
+        )  # fmt: skip
+        progress(1.0)
+        return QuickResult(provenance, SegmentationModel(self._classifier, card), pixels)
+
+    def labels(self, item: Annotated, index: int) -> NDArray[Any]:
+        """Label values of a plane by the last fit, from the features kept: for refreshing while one paints.
+
+        Parameters
+        ----------
+        item
+            Image; its labels do not matter.
+        index
+            Number of the plane.
+
+        Returns
+        -------
+        ndarray
+            Label values, shape (Y, X).
+        """
+        if self._classifier is None:
+            raise InputError("nothing was learnt yet: paint at least two phases")
+        positions = self._classifier.labels(self._features(item, index))
+        shape = item.image.plane_shape
+        values = np.asarray([one.value for one in self._classes], np.uint8)[positions]
+        return values if values.shape == shape else targets_at(values, shape)
+
+    def forget(self) -> None:
+        """Drop the features kept, for images whose pixels changed."""
+        self._kept.clear()
+
+    def _features(self, item: Annotated, index: int) -> Levels:
+        from napari_visualccc.models.nn.pyramid import pyramid_features
+
+        key = (id(item.image.source), index, item.pixel_size, self._size, self.options.levels)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][1]
+        levels: Levels = pyramid_features(image_at(item, index, self._size), self.options.levels)
+        self._kept[key] = (item.image, levels)  # the planes keep the array, and with it its id, alive
+        while len(self._kept) > 1 and sum(_bytes(kept) for _, kept in self._kept.values()) > _MOST_KEPT_BYTES:
+            self._kept.popitem(last=False)
+        return levels
+
+
+def _bytes(levels: Levels) -> int:
+    return sum(level.numel() * level.element_size() for level in levels)
+
+
+def with_quick_labels(
+    dataset: Dataset, model: SegmentationModel, *, sure: float = SURE, progress: Progress | None = None
+) -> Dataset:
+    """Strokes, and around them what a quick model is sure of: more for a network to begin with.
+
+    Only planes that have strokes are filled; what was painted stays as it is.
+
+    Parameters
+    ----------
+    dataset
+        Strokes.
+    model
+        Quick model with the same classes.
+    sure
+        Least probability of a pixel that is taken over.
+    """
+    progress = silent(progress)
+    values = np.asarray([one.value for one in dataset.classes])
+    filled = []
+    for number, item in enumerate(dataset.items):
+        part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
+        targets = [dataset.targets(item, index) for index in range(len(item.image))]
+        labels = np.zeros(item.image.shape, np.int32)
+        nothing = _free_value(values)
+        labels[:] = nothing
+        for index, target in enumerate(targets):
+            if not (target != UNLABELLED).any():
+                continue
+            result = predict(
+                model, item.image.only(index), PredictOptions(uncertainty=True), pixel_size=item.pixel_size,
+                progress=part.quiet(),
+            )  # fmt: skip
+            assert result.confidence is not None
+            plane = np.where(result.confidence >= sure, result.labels.astype(np.int32), nothing)
+            plane[target != UNLABELLED] = values[target[target != UNLABELLED]]
+            labels[index] = plane.reshape(target.shape)
+            part((index + 1) / len(targets), "asking the quick model")
+        filled.append(replace(annotated(item.image, labels, name=item.name), pixel_size=item.pixel_size))
+    return replace(dataset, items=tuple(filled), ignore=(*dataset.ignore, _free_value(values)))
+
+
+def _free_value(values: NDArray[Any]) -> int:
+    """A label value that is no class."""
+    return int(values.max()) + 1

@@ -1,0 +1,128 @@
+"""Quick segmentation: from strokes to a model in a moment."""
+
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.segment import (
+    PredictOptions,
+    QuickSegmenter,
+    SegmentationModel,
+    annotated,
+    dataset_of_strokes,
+    predict,
+    with_quick_labels,
+)
+
+
+def strokes(image, mask, count=25, **words):
+    painted = np.zeros(mask.shape, np.uint8)
+    rng = np.random.default_rng(0)
+    for label in (0, 1):
+        for place in rng.permutation(np.argwhere(mask == label))[:count]:
+            painted[tuple(place)] = label + 1
+    return annotated(image, painted, **words)
+
+
+@pytest.fixture
+def item(discs):
+    return strokes(*discs(0), name="scan")
+
+
+def test_a_few_pixels_are_enough(item, discs):
+    image, mask = discs(0)
+    result = QuickSegmenter().fit(dataset_of_strokes([item], names={1: "ground", 2: "disc"}))
+    assert result.pixels == 50
+    assert ((predict(result.model, image).labels == 2) == mask).mean() > 0.95
+    other, truth = discs(5)
+    assert ((predict(result.model, 3.0 * other + 700).labels == 2) == truth).mean() > 0.93
+    assert result.model.card.class_names == {1: "ground", 2: "disc"}
+    assert "--quick" in result.provenance.command
+
+
+def test_refreshing_equals_predicting(item):
+    quick = QuickSegmenter()
+    model = quick.fit(dataset_of_strokes([item])).model
+    live = quick.labels(item, 0)
+    assert (live == predict(model, item.image).labels).mean() > 0.995
+    assert set(np.unique(live)) <= {1, 2}
+
+
+def test_further_strokes_use_the_kept_features(item, monkeypatch):
+    from napari_visualccc.models.nn import pyramid
+
+    quick = QuickSegmenter()
+    quick.fit(dataset_of_strokes([item]))
+    calls = []
+    monkeypatch.setattr(pyramid, "pyramid_features", lambda *_: calls.append(1))
+    item.labels.source[60, 60] = 1
+    quick.fit(dataset_of_strokes([item]))
+    quick.labels(item, 0)
+    assert calls == []
+
+
+def test_memory_is_bounded(discs, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.segment.quick._MOST_KEPT_BYTES", 600_000)
+    quick = QuickSegmenter()
+    items = [strokes(*discs(seed)) for seed in range(4)]
+    quick.fit(dataset_of_strokes(items))
+    assert len(quick._kept) == 1
+
+
+def test_saved_and_loaded_like_any_model(item, tmp_path, discs):
+    model = QuickSegmenter().fit(dataset_of_strokes([item])).model
+    again = SegmentationModel.load(model.save(tmp_path / "quick.safetensors"))
+    assert again.card.architecture["kind"] == "pixels"
+    image, _ = discs(3)
+    options = PredictOptions(tta=True, uncertainty=True)
+    np.testing.assert_array_equal(predict(model, image, options).labels, predict(again, image, options).labels)
+    assert (tmp_path / "quick.safetensors").stat().st_size < 50_000
+
+
+def test_tiles_hardly_matter(item, discs):
+    model = QuickSegmenter().fit(dataset_of_strokes([item])).model
+    image, _ = discs(4, (400, 380))
+    whole = predict(model, image).labels
+    tiled = predict(model, image, PredictOptions(tile=256, overlap=128)).labels
+    assert (whole == tiled).mean() > 0.995
+
+
+def test_stacks_and_pixel_sizes(discs):
+    image, mask = discs(0)
+    fine = strokes(np.kron(image, np.ones((2, 2), np.uint16)), np.kron(mask, np.ones((2, 2), np.uint8)),
+                   pixel_size=PixelSize(1, 1, "nm"))  # fmt: skip
+    stack = annotated(np.stack([image, image]), np.zeros((2, *mask.shape), np.uint8), pixel_size=PixelSize(2, 2, "nm"))
+    quick = QuickSegmenter()
+    quick.fit(dataset_of_strokes([fine, stack]))
+    live = quick.labels(stack, 1)
+    assert live.shape == mask.shape
+    assert ((live == 2) == mask).mean() > 0.9
+
+
+def test_sure_pixels_are_taken_over_and_paint_is_kept(item, discs):
+    _, mask = discs(0)
+    dataset = dataset_of_strokes([item])
+    item.labels.source[0, 0] = 2 - mask[0, 0]  # painted wrong on purpose: the user has the last word
+    model = QuickSegmenter().fit(dataset).model
+    filled = with_quick_labels(dataset, model)
+    targets, painted = filled.targets(filled.items[0], 0), dataset.targets(item, 0)
+    assert (targets[painted != 255] == painted[painted != 255]).all()
+    known = targets != 255
+    assert known.mean() > 0.5
+    assert (targets[known] == mask[known]).mean() > 0.97
+
+
+def test_nothing_to_learn(discs):
+    image, mask = discs(0)
+    dead = annotated(np.full(mask.shape, np.nan), mask + 1)
+    with pytest.raises(InputError, match="at least two phases"):
+        QuickSegmenter().fit(dataset_of_strokes([dead]))
+    with pytest.raises(InputError, match="nothing was learnt"):
+        QuickSegmenter().labels(dead, 0)
+
+
+def test_cancelling(item):
+    with pytest.raises(Cancelled):
+        QuickSegmenter().fit(dataset_of_strokes([item]), progress=Progress(is_cancelled=lambda: True))

@@ -1,0 +1,139 @@
+"""`visualccc segment` and `models`: the names and keys that others script against."""
+
+import json
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from napari_visualccc.cli import main
+from napari_visualccc.io import read
+
+NETWORK = ["--steps", "4", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four images with masks: raw/a.png, painted/a.png …"""
+    root = tmp_path_factory.mktemp("set")
+    rng = np.random.default_rng(0)
+    for kind in ("raw", "painted"):
+        (root / kind).mkdir()
+    for name in "abcd":
+        mask = np.zeros((80, 96), np.uint8)
+        mask[20:60, 10 : rng.integers(40, 90)] = 1
+        iio.imwrite(root / "raw" / f"{name}.png", (80 + 60 * mask + rng.normal(0, 8, mask.shape)).astype(np.uint8))
+        iio.imwrite(root / "painted" / f"{name}.png", mask)
+    return root
+
+
+def run(capsys, *arguments):
+    code = main([*map(str, arguments), "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out) if captured.out else None, captured.err
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    path = folder / "phases.safetensors"
+    flags = ["--images", folder / "raw", "--masks", folder / "painted", "--classes", "ground,phase", "--output", path]
+    assert main([*map(str, ["segment", "train", *flags]), *NETWORK]) == 0
+    return path
+
+
+def test_train(folder, capsys):
+    code, answer, err = run(
+        capsys, "segment", "train", "--images", folder / "raw", "--masks", folder / "painted",
+        "--val-images", folder / "raw", "--val-masks", folder / "painted", "--output", folder / "other", *NETWORK,
+    )  # fmt: skip
+    assert code == 0
+    assert err == ""
+    assert {"classes", "metrics", "steps", "seconds"} <= answer.keys()
+    assert answer["classes"] == ["class 0", "class 1"]
+    assert answer["metrics"]["held_out"] == "validation images"
+    assert answer["steps"] == 4
+    assert (folder / "other.safetensors").exists()
+    assert not (folder / "other.training").exists()
+
+
+def test_predict(folder, model, capsys, tmp_path):
+    code, answer, _ = run(capsys, "segment", "predict", model, folder / "raw", "--output", tmp_path, "--uncertainty")
+    assert code == 0
+    assert answer["megapixels_per_second"] > 0
+    assert len([path for path in answer["outputs"] if path.endswith("_phases.ome.tif")]) == 4
+    labels = np.asarray(read(tmp_path / "a_phases.ome.tif")[0].data)
+    assert labels.shape == (80, 96)
+    assert set(np.unique(labels)) <= {0, 1}
+    entropy = np.asarray(read(tmp_path / "a_entropy.ome.tif")[0].data)
+    assert 0 <= entropy.min() <= entropy.max() <= 1
+
+
+def test_predict_to_zarr(folder, model, capsys, tmp_path):
+    code, answer, _ = run(
+        capsys, "segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path, "--format", "zarr"
+    )
+    assert code == 0
+    assert np.asarray(read(tmp_path / "a_phases.ome.zarr")[0].data).shape == (80, 96)
+
+
+def test_evaluate(folder, model, capsys):
+    code, answer, _ = run(
+        capsys, "segment", "evaluate", model, "--images", folder / "raw", "--masks", folder / "painted", "--tta"
+    )
+    assert code == 0
+    assert {"mean_iou", "pooled_iou", "iou", "dice", "pixel_accuracy", "confusion", "n"} <= answer.keys()
+    assert answer["iou"].keys() == {"ground", "phase"}
+    assert answer["n"] == 4
+    assert np.sum(answer["confusion"]) == 4 * 80 * 96
+
+
+def test_models_show_and_list(model, capsys):
+    code, card, _ = run(capsys, "models", "show", model)
+    assert code == 0
+    assert card["task"] == "segment"
+    assert [one["name"] for one in card["classes"]] == ["ground", "phase"]
+    assert card["training"]["steps"] == 4
+    code, answer, _ = run(capsys, "models", "list")
+    assert code == 0
+    assert any(one["name"] == "resnet18" for one in answer["encoders"])
+    assert main(["models", "show", str(model)]) == 0
+    assert "resnet18" in capsys.readouterr().out
+
+
+def test_words_for_people(folder, model, capsys, tmp_path):
+    assert main(["segment", "predict", str(model), str(folder / "raw" / "a.png"), "--output", str(tmp_path)]) == 0
+    assert "ground" in capsys.readouterr().out
+    assert main(["segment", "evaluate", str(model), "--images", str(folder / "raw"), "--masks",
+                 str(folder / "painted")]) == 0  # fmt: skip
+    assert "mean IoU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["segment", "train", "--images", "{raw}", "--masks", "{raw}/nothing", "--output", "x"], "no such file"),
+        (["segment", "train", "--images", "{raw}", "--masks", "{raw}", "--output", "x"], "--binary"),
+        (["segment", "train", "--images", "{raw}", "--masks", "{painted}", "--output", "x", "--classes", "a,b,c",
+          "--encoder", "resnet17"], "resnet17"),
+        (["segment", "train", "--images", "{raw}", "--masks", "{painted}", "--output", "x", "--val-images", "{raw}"],
+         "--val-masks"),
+        (["segment", "predict", "{raw}/a.png", "{raw}", "--output", "x"], "not a model file"),
+        (["segment", "predict", "nothing.safetensors", "{raw}", "--output", "x"], "cannot be opened"),
+        (["models", "show", "{raw}/a.png"], "not a model file"),
+    ],
+)  # fmt: skip
+def test_what_the_user_can_mend_is_one_line_and_exit_2(folder, arguments, words, capsys):
+    places = {"raw": str(folder / "raw"), "painted": str(folder / "painted")}
+    code, answer, err = run(capsys, *[part.format(**places) for part in arguments])
+    assert code == 2
+    assert answer is None
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_help_of_groups(capsys):
+    for group in ("segment", "models"):
+        with pytest.raises(SystemExit) as stop:
+            main([group, "--help"])
+        assert stop.value.code == 0
+        assert group in capsys.readouterr().out
