@@ -137,3 +137,43 @@ def test_help_of_groups(capsys):
             main([group, "--help"])
         assert stop.value.code == 0
         assert group in capsys.readouterr().out
+
+
+def test_quick(folder, capsys, tmp_path):
+    code, answer, _ = run(
+        capsys, "segment", "train", "--quick", "--images", folder / "raw", "--masks", folder / "painted",
+        "--val-images", folder / "raw", "--val-masks", folder / "painted", "--output", tmp_path / "quick",
+    )  # fmt: skip
+    assert code == 0
+    assert answer["metrics"]["mean_iou"] > 0.9
+    code, answer, _ = run(
+        capsys, "segment", "evaluate", tmp_path / "quick.safetensors", "--images", folder / "raw", "--masks",
+        folder / "painted",
+    )  # fmt: skip
+    assert answer["mean_iou"] > 0.9
+
+
+def test_measure(folder, model, capsys, tmp_path):
+    run(capsys, "segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path)
+    code, answer, _ = run(
+        capsys, "segment", "measure", tmp_path / "a_phases.ome.tif", "--image", folder / "raw" / "a.png",
+        "--output", tmp_path / "out.csv",
+    )  # fmt: skip
+    assert code == 0
+    assert [row["class"] for row in answer["fractions"]] == ["ground", "phase"]
+    assert sum(row["fraction"] for row in answer["fractions"]) == pytest.approx(1)
+    assert answer["unit"] == "px"
+    names = {path.name for path in tmp_path.glob("out*")}
+    assert {"out.csv", "out_phases.csv", "out_sizes.csv", "out_provenance.json"} <= names
+
+
+def test_measure_a_mask_by_names(folder, capsys, tmp_path):
+    code, answer, _ = run(
+        capsys, "segment", "measure", folder / "painted" / "a.png", "--classes", "ground,film",
+        "--thickness-of", "film", "--output", tmp_path / "film",
+    )  # fmt: skip
+    assert code == 0
+    assert len(answer["thickness_summary"]) >= 1
+    assert len(answer["objects"]) >= 2
+    assert main(["segment", "measure", str(folder / "painted" / "a.png"), "--output", str(tmp_path / "b")]) == 0
+    assert "95 %" in capsys.readouterr().out

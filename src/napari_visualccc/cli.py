@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import models, segment
+from napari_visualccc.commands import measurement, models, segment
 from napari_visualccc.commands.base import Answer, Command, declare_device
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
@@ -94,6 +94,7 @@ def _commands() -> tuple[Command, ...]:
                 "visualccc cluster scan.dm4 --k 3 --features intensity,local --output clusters",
                 _declare_cluster, _cluster, _show_cluster),
         *segment.COMMANDS,
+        *measurement.COMMANDS,
         *models.COMMANDS,
         Command("demo", "The whole workflow on the built-in sample micrographs.", "visualccc demo --output demo-output",
                 _declare_demo, _demo, _show_demo),

@@ -148,8 +148,9 @@ def test_patches_suit_the_images():
         return LabelledPlane(np.zeros((n, n), np.float32), np.zeros((n, n), np.uint8))
 
     auto = TrainOptions()
-    assert patch_of(auto, [plane(512)], 128) == (512, 1)
-    assert patch_of(auto, [plane(4096)], 128) == (1024, 1)
+    assert patch_of(auto, [plane(512)], 128) == (256, 4)
+    assert patch_of(auto, [plane(4096)], 128) == (256, 4)
+    assert patch_of(replace(auto, max_minutes=20), [plane(4096)], 128) == (512, 4)
     assert patch_of(auto, [plane(100)], 128) == (256, 4)
     assert patch_of(replace(auto, patch=250, batch=3), [plane(100)], 32) == (256, 3)
 

@@ -285,3 +285,49 @@ def test_narrow_dock_has_no_sideways_scrolling(opened, qtbot):
     train(widget, qtbot)
     area = widget.findChild(QScrollArea)
     assert area.widget().minimumSizeHint().width() <= 300
+
+
+def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.quick_button.setChecked(True)
+    assert not widget.form.isVisibleTo(widget)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        strokes = paint(widget, layer, mask, qtbot)
+    preview = viewer.layers["scan · phases (preview)"]
+    agreement = ((preview.data == 2) == mask).mean()
+    assert agreement > 0.85
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=10_000)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        y, x = np.argwhere(mask == 1)[200]
+        strokes.paint((int(y), int(x)), 2)
+    train(widget, qtbot)
+    assert "U-Net" in widget.hint.text()
+    phases = viewer.layers["scan · phases"]
+    assert ((phases.data == 2) == mask).mean() > 0.85
+    assert widget.model.card.architecture["kind"] == "pixels"
+
+
+def test_a_network_may_begin_with_what_quick_is_sure_of(opened, qtbot):
+    _, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.seed_box.setChecked(True)
+    train(widget, qtbot)
+    assert widget.model.card.architecture["kind"] == "encoder-decoder"
+
+
+def test_painting_with_the_mouse(opened, qtbot):
+    """A drag over the canvas with napari's brush is a stroke of ours."""
+    viewer, widget, layer, mask = opened
+    widget.paint()
+    strokes = widget.strokes.of(layer)
+    canvas = viewer.window._qt_viewer.canvas
+    qtbot.wait(300)
+    middle = canvas.native.rect().center()
+    qtbot.mousePress(canvas.native, Qt.MouseButton.LeftButton, pos=middle)
+    for _ in range(14):
+        middle.setX(middle.x() + 4)
+        qtbot.mouseMove(canvas.native, middle)
+        qtbot.wait(10)
+    qtbot.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=10_000)
+    assert (strokes.data == 1).sum() == widget._pixels[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,…", help="Names of the phases in the order of their values.")
     parser.add_argument(
         "--strokes", action="store_true", help="Masks are sparse strokes: 0 is not painted, 1, 2, … are phases."
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="Train a pixel classifier, in seconds, instead of a network."
     )
     parser.add_argument("--output", metavar="MODEL", required=True, help="File to write: MODEL.safetensors.")
     parser.add_argument("--resume", action="store_true", help="Go on with a training of this output that was cut off.")
@@ -55,6 +59,8 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     validation = None
     if arguments.val_images:
         validation = dataset.with_items(pair_files(arguments.val_images, arguments.val_masks))
+    if arguments.quick:
+        return _train_quick(dataset, validation, output, arguments, progress)
     checkpoint = output.with_suffix(".training")
     if not arguments.resume:
         checkpoint.unlink(missing_ok=True)
@@ -69,6 +75,29 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         "metrics": result.metrics,
         "history": result.history.to_dict("records"),
         "steps": result.steps,
+        "seconds": result.provenance.seconds,
+        "provenance": result.provenance.as_dict(),
+    }
+
+
+def _train_quick(
+    dataset: Dataset, validation: Dataset | None, output: Path, arguments: argparse.Namespace, progress: Progress
+) -> Answer:
+    from napari_visualccc.segment import QuickOptions, QuickSegmenter, evaluate
+
+    options = QuickOptions() if arguments.seed is None else QuickOptions(seed=int(arguments.seed))
+    result = QuickSegmenter(options).fit(dataset, arguments=_data_flags(arguments), progress=progress.part(0, 0.8))
+    metrics = {}
+    if validation is not None:
+        measured = evaluate(result.model, validation, device=arguments.device, progress=progress.part(0.8, 1))
+        metrics = measured.metrics | {"held_out": "validation images"}
+    card = replace(result.model.card, metrics=metrics)
+    return {
+        "model": str(replace(result.model, card=card).save(output)),
+        "classes": [one.name for one in dataset.classes],
+        "metrics": metrics,
+        "history": [],
+        "steps": 0,
         "seconds": result.provenance.seconds,
         "provenance": result.provenance.as_dict(),
     }

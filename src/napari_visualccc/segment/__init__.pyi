@@ -7,6 +7,9 @@ from .evaluation import Evaluation as Evaluation
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .folders import pair_files as pair_files
+from .measure_options import MeasureOptions as MeasureOptions
+from .measure_result import MeasureResult as MeasureResult
+from .measurement import measure_phases as measure_phases
 from .model import SegmentationModel as SegmentationModel
 from .options import PredictOptions as PredictOptions
 from .options import QuickOptions as QuickOptions

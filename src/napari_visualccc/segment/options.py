@@ -41,11 +41,12 @@ class TrainOptions(Options):
     )  # fmt: skip
     patch: Any = option(
         "auto", label="Patch", kind="int", auto=True, minimum=32, maximum=4096, step=32, unit="px", advanced=True,
-        help="Edge of the patches that the network learns from; 'auto' takes the size of the images, 1024 at most.",
+        help="Edge of the patches that the network learns from; 'auto' takes half the size of the images, at most "
+        "256, or 512 from 15 minutes on.",
     )  # fmt: skip
     batch: Any = option(
         "auto", label="Patches per step", kind="int", auto=True, minimum=1, maximum=512, advanced=True,
-        help="'auto' keeps about 260,000 pixels in a step.",
+        help="'auto' takes four.",
     )  # fmt: skip
     learning_rate: float = option(
         1e-3, label="Learning rate", minimum=1e-7, maximum=1.0, step=1e-4, advanced=True,
@@ -56,12 +57,13 @@ class TrainOptions(Options):
         help="Cross entropy or focal loss with Dice, or with the Lovász extension of the IoU.",
     )  # fmt: skip
     rare_weight: float = option(
-        0.25, label="Weight of rare phases", minimum=0.0, maximum=1.0, step=0.05, advanced=True,
-        help="A phase counts by its share to the power of minus this: 0 all pixels alike, 1 all phases alike.",
+        0.5, label="Weight of rare phases", minimum=0.0, maximum=1.0, step=0.05, advanced=True,
+        help="At first a phase counts by its share to the power of minus this (0 all pixels alike, 1 all phases "
+        "alike); towards the end of the training all pixels count alike.",
     )  # fmt: skip
     rare_patches: float = option(
         0.5, label="Patches on rare phases", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
-        help="Share of patches centred on a phase that is drawn with equal chances.",
+        help="At first, share of patches centred on a phase that is drawn with equal chances; none towards the end.",
     )  # fmt: skip
     rotation: float = option(
         0.5, label="Turned patches", minimum=0.0, maximum=1.0, step=0.1, advanced=True,

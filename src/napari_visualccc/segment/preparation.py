@@ -23,9 +23,9 @@ from napari_visualccc.segment.prediction import rescale_factors
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.patches import LabelledPlane
 
-# Pixels in one step: more are steadier, fewer make more steps in the same time.
-_STEP_PIXELS = 1 << 18
-_LARGEST_PATCH = 1024
+_BATCH, _PATCH, _WIDE_PATCH = 4, 256, 512
+# Minutes from which on wide patches pay.
+_MUCH_TIME = 15
 
 
 def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
@@ -42,19 +42,18 @@ def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
 
 
 def patch_of(options: TrainOptions, planes: Sequence[LabelledPlane], multiple: int) -> tuple[int, int]:
-    """Edge of a patch and patches per step: what the user said, or what suits images of this size.
+    """Edge of a patch and patches per step: what the user said, or what suits the images and the time there is.
 
-    Both the image's neighbourhood and the number of patches in a step matter: the patch is as wide as the images are,
-    within limits, and a step holds at least two for the sake of batch normalisation where they are small.
+    A wide patch shows more of the neighbourhood, and costs more per step: worth it when there is time. Never fewer
+    than four patches of different places: batch normalisation over one image learns that image's grey values.
     """
     edge = options.patch
     if edge == AUTO:
-        edge = min(_LARGEST_PATCH, float(np.median([min(plane.image.shape) for plane in planes])))
-    # Two multiples at least, for the same reason as in prediction.
+        largest = _WIDE_PATCH if options.max_minutes >= _MUCH_TIME else _PATCH
+        edge = min(largest, float(np.median([min(plane.image.shape) for plane in planes])) / 2)
+    # Two multiples at least: see `models.nn.tiled`.
     patch = max(2, round(edge / multiple)) * multiple
-    batch = options.batch
-    if batch == AUTO:
-        batch = max(1, round(_STEP_PIXELS / patch**2))
+    batch = _BATCH if options.batch == AUTO else options.batch
     return int(patch), int(batch)
 
 

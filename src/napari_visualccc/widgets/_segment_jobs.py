@@ -14,7 +14,7 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.results import Colour
 from napari_visualccc.segment.options import PredictOptions, TrainOptions
-from napari_visualccc.widgets._source import Source
+from napari_visualccc.widgets._source import Source, array_of, pixel_size_of
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment, TrainingState
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Annotated,
         Dataset,
         Evaluation,
+        QuickSegmenter,
         SegmentationModel,
         SegmentationResult,
         Suggestion,
@@ -107,16 +108,53 @@ class Work:
         return dataset_of_strokes(copies, names=self.names, colours=self.colours)
 
 
-def run_train(
-    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, checkpoint: Path | None,
-    progress: Progress,
-) -> TrainResult:  # fmt: skip
-    """Train a network on all strokes."""
-    from napari_visualccc.segment import train
+@dataclass(frozen=True)
+class Glance:
+    """What a quick model makes of one plane.
 
+    Attributes
+    ----------
+    model
+        The model.
+    labels
+        Label values, shape (Y, X).
+    image, plane
+        Layer and index of the plane.
+    """
+
+    model: SegmentationModel
+    labels: NDArray[Any]
+    image: Any
+    plane: int
+
+
+def run_quick(quick: QuickSegmenter, work: Work, image: Any, plane: int, progress: Progress) -> Glance:
+    """Learn from all strokes in a moment, and label the plane that the user looks at."""
+    from napari_visualccc.segment import annotated, dataset_of_strokes
+
+    dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
+    model = quick.fit(dataset, progress=progress.part(0, 0.7)).model
+    array = array_of(image)
+    shape = array.shape[:-1] if image.rgb else array.shape
+    unpainted = np.broadcast_to(np.uint8(0), shape)
+    here = annotated(Planes(array, rgb=bool(image.rgb)), unpainted, pixel_size=pixel_size_of(image))
+    progress(0.8, "applying")
+    return Glance(model, quick.labels(here, plane), image, plane)
+
+
+def run_train(
+    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, quick: bool, progress: Progress
+) -> TrainResult:
+    """Train a network on all strokes and, with `quick`, on what a quick model is sure of around them."""
+    from napari_visualccc.segment import QuickSegmenter, train, with_quick_labels
+
+    dataset = work.dataset()
+    if quick:
+        model = QuickSegmenter().fit(dataset, progress=progress.quiet()).model
+        dataset = with_quick_labels(dataset, model, progress=progress.part(0, 0.02))
     return train(
-        work.dataset(), options, state=state, checkpoint=checkpoint, watch=board.moments.append,
-        preview=board.preview, should_stop=board.should_stop, progress=progress,
+        dataset, options, state=state, watch=board.moments.append, preview=board.preview,
+        should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 
 

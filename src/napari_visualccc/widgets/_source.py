@@ -161,7 +161,8 @@ class SourceChooser(QWidget):
     def __init__(self, viewer: Any, *, kinds: tuple[str, ...] = ("image",), label: str = "Image",
                  whole_stack: bool = True, switch: bool = True) -> None:  # fmt: skip
         super().__init__()
-        self._viewer, self._kinds, self._switchable = viewer, kinds, switch
+        self.viewer = self._viewer = viewer
+        self._kinds, self._switchable = kinds, switch
         self._layers: list[Any] = []
         self._watched: Any = None
         self.combo = QComboBox()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QRadioButton, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.layers import SEPARATOR
@@ -13,9 +13,10 @@ from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, scrolled
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
 from napari_visualccc.widgets._phases import PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
+from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._session import bare, remembered
@@ -49,8 +50,10 @@ class SegmentWidget(QWidget):
         self.desk = ModelDesk(
             self.panel, self.chooser, self.strokes, self.results, (self.runner, self._preparer), self._memory
         )
+        self.quick = QuickDesk(self.chooser, self.strokes, self.results, self.desk, self.runner, self._work)
         self._restore()
         self._connect()
+        self._mode_changed()
         self._phases_changed()
         self._preparer.later(self._prepare, _AFTER_OPENING_MS)
 
@@ -59,7 +62,17 @@ class SegmentWidget(QWidget):
         self.chooser = SourceChooser(self._viewer, whole_stack=False)
         self.phases = PhaseTable()
         self.paint_button = button("Paint on this image", "Take the brush: strokes go into a layer of their own")
+        self.quick_button = QRadioButton("Quick (seconds)")
+        self.quick_button.setToolTip("Tell phases apart by grey value and texture, pixel by pixel, while you paint")
+        self.network_button = QRadioButton("U-Net (minutes)")
+        self.network_button.setToolTip("Learn shapes and context as well: better, and slower to train")
+        self.network_button.setChecked(True)
+        self.live_box = QCheckBox("Refresh while painting")
+        self.live_box.setToolTip("Show what the quick model makes of this plane after every stroke")
+        self.live_box.setChecked(True)
         self.form = OptionsForm(TrainOptions)
+        self.seed_box = QCheckBox("Begin with what Quick is sure of")
+        self.seed_box.setToolTip("Also learn from pixels near the strokes that a quick model is 95 % sure of")
         self.continue_box = QCheckBox("Continue from the last model")
         self.continue_box.setToolTip("Go on with what was learnt before instead of beginning anew")
         self.continue_box.setEnabled(False)
@@ -74,8 +87,10 @@ class SegmentWidget(QWidget):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        for part in (self.hint, self.chooser, self.phases, self.paint_button, self.form, self.continue_box,
-                     self.run_bar, self.stop_button, self.plot_fold, self.panel):  # fmt: skip
+        modes = row(self.quick_button, self.network_button)
+        upper = (self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form)
+        lower = (self.seed_box, self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel)
+        for part in (*upper, *lower):
             layout.addWidget(part)
         layout.addStretch(1)
         scrolled(content, self)
@@ -87,6 +102,9 @@ class SegmentWidget(QWidget):
         self.phases.changed.connect(self._phases_changed)
         self.paint_button.clicked.connect(self.paint)
         self.form.changed.connect(self._refresh)
+        self.quick_button.toggled.connect(self._mode_changed)
+        self.live_box.toggled.connect(self._mode_changed)
+        self.quick.done.connect(self._say)
         self.run_bar.run_clicked.connect(self.train)
         self.run_bar.cancel_clicked.connect(self.runner.cancel)
         self.stop_button.clicked.connect(self.stop)
@@ -94,7 +112,6 @@ class SegmentWidget(QWidget):
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
         self.desk.changed.connect(self._say)
-        self.panel.measure_clicked.connect(self._open_measure)
         self.runner.started.connect(self._job_started)
         self.runner.progressed.connect(self._job_progressed)
         self.runner.finished.connect(self._job_finished)
@@ -109,6 +126,7 @@ class SegmentWidget(QWidget):
         memory = self._memory
         if "options" in memory:
             self.form.set_values(memory["options"])
+            self.quick_button.setChecked(memory["quick"])
             self.phases.set_names(memory["names"])
         self.results.restore(memory)
 
@@ -117,12 +135,11 @@ class SegmentWidget(QWidget):
             options = self.form.options()
             self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
         self._memory.setdefault("options", {})
-        self._memory["names"] = list(self.phases.names.values())
+        self._memory.update(names=list(self.phases.names.values()), quick=self.quick_button.isChecked())
 
     @property
     def _ready(self) -> bool:
-        painted = [number for number, count in self._pixels.items() if count and number in self.phases.names]
-        return len(painted) >= 2
+        return sum(number in self.phases.names for number in self._pixels) >= 2
 
     def _refresh(self, *_: object) -> None:
         """Buttons and hint say what can be done now."""
@@ -173,9 +190,6 @@ class SegmentWidget(QWidget):
 
     def paint(self) -> None:
         """Get the brush ready on the chosen image."""
-        if self.chooser.problem:
-            show_problem(VisualCCCError(self.chooser.problem))
-            return
         self._note = ""
         self.strokes.paint(self.chooser.layer, self.phases.chosen)
         self._refresh()
@@ -206,6 +220,14 @@ class SegmentWidget(QWidget):
         )  # fmt: skip
         return jobs.Work(items, self.phases.names, self.phases.colours)
 
+    def _mode_changed(self, *_: object) -> None:
+        quick = self.quick_button.isChecked()
+        self.live_box.setVisible(quick)
+        for part in (self.form, self.seed_box, self.continue_box):
+            part.setVisible(not quick)
+        self.quick.set_live(quick and self.live_box.isChecked())
+        self._refresh()
+
     def train(self) -> None:
         """Train on all strokes."""
         try:
@@ -215,6 +237,9 @@ class SegmentWidget(QWidget):
             show_problem(error)
             return
         self._note = ""
+        if self.quick_button.isChecked():
+            self.quick.train(source)
+            return
         self._board = jobs.Board()
         self._look()
         state = self.desk.state if self.continue_box.isChecked() else None
@@ -223,8 +248,10 @@ class SegmentWidget(QWidget):
         self.plot_fold.show()
         self.plot_fold.set_open(True)
         self._style_plot()
+        seeded = self.seed_box.isChecked()
         self.runner.start(
-            jobs.run_train, work, options, self._board, state, None, title=TRAINING, then=bound(self._trained, source)
+            jobs.run_train, work, options, self._board, state, seeded, title=TRAINING,
+            then=bound(self._trained, source),
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -245,8 +272,10 @@ class SegmentWidget(QWidget):
 
     def _trained(self, source: Source, result: TrainResult) -> None:
         self.desk.take(result.model, result.state)
-        score = f"mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}" if result.metrics else ""
-        self._say(f"Trained for {result.steps} steps. {score}".strip())
+        words = f"Trained for {result.steps} steps."
+        if result.metrics:
+            words += f" Mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}."
+        self._say(words)
         self.desk.apply()
 
     def _job_started(self, title: str) -> None:
@@ -285,8 +314,3 @@ class SegmentWidget(QWidget):
     def _open_pixel_size(self) -> None:
         _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")
         widget.chooser.choose(self.chooser.layer)
-
-    def _open_measure(self) -> None:
-        if self.results.shown is not None:
-            self._viewer.layers.selection.active = self.results.shown.layer
-        self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")

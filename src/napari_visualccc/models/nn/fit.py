@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision
 
 Tensors = dict[str, torch.Tensor]
@@ -154,7 +155,8 @@ def fit(
     progress = silent(progress)
     trainer = _Trainer(network, task, schedule, precision, device, state)
     try:
-        _run(trainer, schedule, progress, keep, watch, should_stop or (lambda: False))
+        with kept_memory():
+            _run(trainer, schedule, progress, keep, watch, should_stop or (lambda: False))
     finally:
         trainer.restore_best()
     return trainer.state

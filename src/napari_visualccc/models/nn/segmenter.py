@@ -15,6 +15,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.resample import Read, ResampledPlane, interpolate
 from napari_visualccc.core.runtime import allocate
 from napari_visualccc.models.nn.fuse import fused
+from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import PLAIN, Precision, fastest_precision
 from napari_visualccc.models.nn.tiled import NotFinite, TiledNetwork
 
@@ -83,18 +84,21 @@ class Segmenter:
         MemoryError
             If even the smallest tile does not fit.
         """
-        if factors == (1.0, 1.0):
-            yield from self._native(read, shape, tile, overlap, views, progress)
-            return
-        plane = ResampledPlane(read, shape, factors)
-        progress = silent(progress)
-        seen: NDArray[np.float16] | None = None
-        for rows, probabilities in self._native(plane.read, plane.shape, tile, overlap, views, progress.part(0, 0.9)):
-            if seen is None:
-                seen = allocate((len(probabilities), *plane.shape), np.float16)
-            seen[:, rows] = probabilities
-        assert seen is not None
-        yield from _brought_back(seen, shape, progress.part(0.9, 1))
+        with kept_memory():
+            if factors == (1.0, 1.0):
+                yield from self._native(read, shape, tile, overlap, views, progress)
+                return
+            plane = ResampledPlane(read, shape, factors)
+            progress = silent(progress)
+            seen: NDArray[np.float16] | None = None
+            for rows, probabilities in self._native(
+                plane.read, plane.shape, tile, overlap, views, progress.part(0, 0.9)
+            ):
+                if seen is None:
+                    seen = allocate((len(probabilities), *plane.shape), np.float16)
+                seen[:, rows] = probabilities
+            assert seen is not None
+            yield from _brought_back(seen, shape, progress.part(0.9, 1))
 
     def _native(
         self, read: Read, shape: tuple[int, int], tile: int, overlap: int, views: int, progress: Progress | None

@@ -1,0 +1,96 @@
+"""`visualccc segment measure`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_visualccc.commands.base import Answer, Command
+from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.progress import Progress
+
+
+def _declare(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.segment.measure_options import MeasureOptions
+
+    parser.add_argument("labels", metavar="LABELS", help="Label image or stack; the value is the phase.")
+    parser.add_argument("--image", metavar="PATH", help="Micrograph of the same shape, for intensities of objects.")
+    parser.add_argument("--classes", metavar="A,B,…", help="Names of the phases in the order of their values, from 0.")
+    parser.add_argument(
+        "--output", metavar="CSV", required=True, help="File for the objects; the other tables are put beside it."
+    )
+    add_arguments(parser, MeasureOptions)
+
+
+def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.io import read
+    from napari_visualccc.io.writers import write_csv, write_json
+    from napari_visualccc.segment import MeasureOptions, measure_phases
+
+    options = from_arguments(MeasureOptions, arguments)
+    path = Path(arguments.labels)
+    signal = read(path)[0]
+    image = read(arguments.image)[0].planes if arguments.image else None
+    flags = [str(path)] + (["--image", arguments.image] if arguments.image else [])
+    result = measure_phases(
+        signal.planes, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments.classes, path),
+        name=str(path), arguments=flags, progress=progress,
+    )  # fmt: skip
+    output = Path(arguments.output)
+    output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
+    written = [write_csv(output, result.objects)]
+    written += [
+        write_csv(output.with_name(f"{output.stem}_{name}.csv"), table)
+        for name, table in result.tables.items()
+        if name != "objects"
+    ]
+    record = result.provenance.as_dict()
+    written.append(write_json(output.with_name(f"{output.stem}_provenance.json"), record))
+    return {
+        "fractions": result.phases.to_dict("records"),
+        "objects": result.objects.to_dict("records"),
+        **{
+            name: table.to_dict("records")
+            for name, table in result.tables.items()
+            if name not in ("phases", "objects", "thickness")
+        },
+        "pixel_size": [result.pixel_size.y, result.pixel_size.x],
+        "unit": result.pixel_size.unit,
+        "outputs": [str(one) for one in written],
+        "seconds": result.provenance.seconds,
+        "provenance": record,
+    }
+
+
+def _names(text: str | None, path: Path) -> dict[int, str] | None:
+    """Names as given, or from the table that `segment predict` wrote beside its labels."""
+    if text:
+        return dict(enumerate(name.strip() for name in text.split(",")))
+    name = path.name
+    for extension in (".ome.tif", ".ome.zarr"):
+        name = name.removesuffix(extension)
+    beside = path.with_name(f"{name}.csv")
+    if name == path.name or not beside.exists():
+        return None
+    import pandas as pd
+
+    table = pd.read_csv(beside)
+    if not {"label", "class"} <= set(table.columns):
+        return None
+    return {int(value): str(name) for value, name in zip(table["label"], table["class"], strict=True)}
+
+
+def _show(answer: Answer) -> list[str]:
+    lines = [
+        f"{row['class']}: {row['fraction']:.2%} (95 %: {row['fraction_low']:.2%} … {row['fraction_high']:.2%})"
+        for row in answer["fractions"]
+    ]
+    lines.append(f"{len(answer['objects'])} objects")
+    return lines + [f"wrote {path}" for path in answer["outputs"]]
+
+
+COMMANDS = (
+    Command("segment measure", "Phase fractions with intervals, objects, layer thickness, interfaces, in nm.",
+            "visualccc segment measure scan_phases.ome.tif --image scan.dm4 --thickness-of oxide --output oxide.csv",
+            _declare, _measure, _show),
+)  # fmt: skip
