@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from napari_visualccc.segment import Dataset, dataset_of_masks, pair_files
+from napari_visualccc.segment import Dataset, annotated, dataset_of_masks, pair_files
 
 DATA = Path(os.environ.get("VISUALCCC_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 NAMES = {
@@ -26,6 +26,8 @@ def require_data() -> None:
 
 def load(name: str) -> tuple[Dataset, Dataset]:
     """Training and validation images of a set, by its official split."""
+    if name == "hrtem":
+        return simulated_interphase()
     folder = DATA / name
     if name in ("superalloy", "ebc"):
         splits = [pair_files(folder / split / "images", folder / split / "masks") for split in ("train", "val")]
@@ -39,6 +41,18 @@ def load(name: str) -> tuple[Dataset, Dataset]:
         splits = [[p for p in pairs if split_of.get(Path(p.name).stem) == split] for split in ("train", "val")]
     learnt = dataset_of_masks(splits[0], names=NAMES[name], binary=name == "emps")
     return learnt, learnt.with_items(splits[1])
+
+
+def simulated_interphase(images: int = 8) -> tuple[Dataset, Dataset]:
+    """Simulated HRTEM interphases at the default dose, other ones to learn from than to measure on."""
+    from napari_visualccc.samples import HrtemOptions, hrtem
+
+    items = []
+    for seed in range(images + 2):
+        sample = hrtem(HrtemOptions(seed=seed))
+        items.append(annotated(sample.image, sample.labels, pixel_size=sample.pixel_size, name=f"interphase {seed}"))
+    learnt = dataset_of_masks(items[2:], names=list(sample.class_names.values()))
+    return learnt, learnt.with_items(items[:2])
 
 
 def first(dataset: Dataset, count: int | None) -> Dataset:

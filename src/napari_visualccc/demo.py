@@ -7,21 +7,24 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_visualccc._version import __version__
 from napari_visualccc.core.errors import OutputError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Stopwatch
+from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.pictures import grey_picture, overlay_picture, with_scale_bar
 
 if TYPE_CHECKING:
     from napari_visualccc.cluster import ClusterOptions, ClusterResult
     from napari_visualccc.samples import Sample
+    from napari_visualccc.segment import SegmentationResult
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,14 @@ class Chapter:
     title: str
     text: str
     sample: Sample
-    result: ClusterResult
+    result: ClusterResult | SegmentationResult
     measured: list[Measurement]
     plane: int = 0
+
+    @property
+    def what(self) -> str:
+        """What the labels are: ``"clusters"`` or ``"phases"``."""
+        return self.result.layers[-1].title
 
 
 def run_demo(output: Path, *, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def run_demo(output: Path, *, seed: int = 0, progress: Progress | None = None) -
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output} cannot be made a folder: {error.strerror}") from error
-    makers = (_porous_films, _lithium_deposits, _interphase)
+    makers = (_porous_films, _lithium_deposits, _interphase, _painted_films)
     written: list[Path] = []
     sections: list[str] = []
     measured: list[Measurement] = []
@@ -135,6 +143,47 @@ def _interphase(seed: int, progress: Progress) -> Chapter:
     return Chapter("Interphase", text, sample, result, _agreement(sample, result, {0: 0, 1: 1, 2: 2, 3: 2, 4: 2, 5: 2}))
 
 
+def _painted_films(seed: int, progress: Progress) -> Chapter:
+    """A few dots of paint on one film of the series segment all of them."""
+    from napari_visualccc.core.scores import confusion_matrix, mean_iou
+    from napari_visualccc.samples import PorousOptions, porous
+    from napari_visualccc.segment import QuickSegmenter, annotated, dataset_of_strokes, predict
+
+    sample = porous(PorousOptions(count=4, seed=seed + 1), progress=progress.part(0, 0.4))
+    sample = replace(sample, name=f"{sample.name} painted")
+    painted = _dots(sample.labels[0], seed)
+    names = {label + 1: name for label, name in sample.class_names.items()}
+    colours = {label + 1: colour for label, colour in sample.colours.items()}
+    strokes = annotated(sample.image[0], painted, pixel_size=sample.pixel_size, name=sample.name)
+    trained = QuickSegmenter().fit(dataset_of_strokes([strokes], names=names, colours=colours))
+    result = predict(
+        trained.model, sample.image, pixel_size=sample.pixel_size, name=sample.name, rgb=False,
+        progress=progress.part(0.5, 1),
+    )  # fmt: skip
+    classes = max(sample.class_names) + 1
+    quality = mean_iou(confusion_matrix(sample.labels, result.labels - 1, classes))
+    share = f"{(painted > 0).mean():.1%}"
+    measured = [Measurement(f"{sample.name}: mean IoU over phases, {share} of one film painted", quality, 1.0)]
+    text = (
+        f"Dots of paint on {share} of the first film ({trained.pixels} pixels) train a pixel classifier in "
+        f"{trained.provenance.seconds:.1f} s; it segments the whole series."
+    )
+    return Chapter("Films segmented from a few dots of paint", text, sample, result, measured, plane=1)
+
+
+def _dots(truth: NDArray[np.uint8], seed: int, count: int = 12, radius: int = 3) -> NDArray[np.uint8]:
+    """Dots of paint inside each phase (label + 1), as somebody would paint who knows the truth."""
+    rng = random_generator(seed, 3)
+    painted = np.zeros(truth.shape, np.uint8)
+    y, x = np.ogrid[: truth.shape[0], : truth.shape[1]]
+    for label in np.unique(truth):
+        places = np.argwhere(truth == label)
+        for row, column in places[rng.integers(len(places), size=count)]:
+            dot = (y - row) ** 2 + (x - column) ** 2 <= radius**2
+            painted[dot & (truth == label)] = label + 1
+    return painted
+
+
 def _clustered(sample: Sample, options: ClusterOptions, progress: Progress) -> ClusterResult:
     from napari_visualccc.cluster import cluster_pixels
 
@@ -189,7 +238,7 @@ def _write_chapter(chapter: Chapter, output: Path) -> tuple[list[Path], str]:
     plane = chapter.plane
     pictures = {
         "micrograph": with_scale_bar(grey_picture(sample.image[plane]), sample.pixel_size),
-        "clusters": overlay_picture(sample.image[plane], result.labels[plane], result.colours),
+        chapter.what: overlay_picture(sample.image[plane], result.labels[plane], result.colours),
         "truth": overlay_picture(sample.image[plane], sample.labels[plane], sample.colours),
     }
     names = []
@@ -204,7 +253,7 @@ def _write_chapter(chapter: Chapter, output: Path) -> tuple[list[Path], str]:
 def _section(chapter: Chapter, pictures: list[str]) -> str:
     images = "".join(
         f'<figure><img src="{name}" alt=""><figcaption>{caption}</figcaption></figure>'
-        for name, caption in zip(pictures, ("micrograph", "clusters", "truth"), strict=True)
+        for name, caption in zip(pictures, ("micrograph", chapter.what, "truth"), strict=True)
     )
     rows = "".join(
         f"<tr><td>{html.escape(one.what)}</td><td>{one.measured:.4f}</td><td>{one.true:.4f}</td></tr>"
@@ -215,7 +264,7 @@ def _section(chapter: Chapter, pictures: list[str]) -> str:
     return f"""<section><h2>{html.escape(chapter.title)}</h2><p>{html.escape(chapter.text)}</p>
 <div class="row">{images}</div>
 <table><tr><th></th><th>measured</th><th>true</th></tr>{rows}</table>
-<h3>Clusters over the whole stack</h3>{table}
+<h3>{chapter.what.capitalize()} over the whole stack</h3>{table}
 <details><summary>How was this made?</summary><pre>{record}</pre></details></section>"""
 
 
@@ -229,7 +278,8 @@ pre{background:#f5f5f5;padding:1em;overflow:auto}"""
 def _page(sections: list[str], seconds: float) -> str:
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>napari-visualccc demo</title>
 <style>{_STYLE}</style></head><body><h1>napari-visualccc demo</h1>
-<p>Simulated micrographs with known truth, clustered without labels. Version {__version__}, {seconds:.1f} s.</p>
+<p>Simulated micrographs with known truth, clustered without labels and segmented from a few.
+Version {__version__}, {seconds:.1f} s.</p>
 {"".join(sections)}</body></html>"""
 
 
