@@ -44,7 +44,6 @@ class SegmentResults(QObject):
         panel.export_clicked.connect(self._ask_folder)
         panel.provenance_clicked.connect(self.show_provenance)
         panel.compare_clicked.connect(self.compare)
-        panel.measure_clicked.connect(self._open_measure)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._layers_changed)
 
@@ -187,8 +186,3 @@ class SegmentResults(QObject):
         if self.shown is not None and record is not None:
             self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
             self.dialog.show()
-
-    def _open_measure(self) -> None:
-        if self.shown is not None:
-            self._viewer.layers.selection.active = self.shown.layer
-        self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")

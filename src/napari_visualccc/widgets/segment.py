@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_visualccc.segment import SegmentationModel, TrainResult
 
 _AFTER_OPENING_MS = 300
+# Curves are drawn by the GUI thread, on a core that the training could use.
+_REDRAW_S = 0.5
 TRAINING = "Train"
 _WHILE_TRAINING = "Training … go on painting if you like: the next training takes it in."
 
@@ -41,6 +43,7 @@ class SegmentWidget(QWidget):
         self._memory = remembered(napari_viewer, "segment")
         self._board = jobs.Board()
         self._note = ""
+        self._drawn = 0.0  # seconds of the running job at which the curves were drawn
         self._pixels: dict[int, int] = {}
         self._build()
         self.runner = JobRunner(self)
@@ -258,7 +261,6 @@ class SegmentWidget(QWidget):
         """End the training and keep the best so far."""
         self._board.stop = True
         self.stop_button.setEnabled(False)
-        self.stop_button.setText("Stopping …")
 
     def _look(self) -> None:
         """Tell the training which plane the user looks at."""
@@ -282,14 +284,15 @@ class SegmentWidget(QWidget):
         self.run_bar.set_running(True)
         self.stop_button.setVisible(title == TRAINING)
         self.stop_button.setEnabled(True)
-        self.stop_button.setText("Stop and keep the best so far")
         self._refresh()
 
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
         self.run_bar.show_progress(fraction, message, seconds_left)
         if self.runner.title != TRAINING:
             return
-        self.plot.show_moments(list(self._board.moments))
+        if self.runner.seconds - self._drawn >= _REDRAW_S or self.runner.seconds < self._drawn:
+            self._drawn = self.runner.seconds
+            self.plot.show_moments(list(self._board.moments))
         picture = self._board.take_picture()
         if picture is not None and self.chooser.layer is not None:
             self.results.show_preview(self.chooser.layer, current_plane(self.chooser.layer, self._viewer), picture,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,6 +40,7 @@ class Precision:
 
 
 PLAIN = Precision(torch.float32, False)
+_ROUNDS = 8
 
 
 @lru_cache(maxsize=4)
@@ -46,7 +48,7 @@ def fastest_precision(device: Device | str) -> Precision:
     """Try a small convolution block in each format; half-precision must win by a tenth to be taken.
 
     bfloat16 keeps float32's range, so training needs no loss scaling. On CPUs without AMX or AVX512-BF16 it is
-    emulated and several times slower than float32, hence the measurement (about 0.1 s, once per process).
+    emulated and several times slower than float32, hence the measurement (about 0.2 s, once per process).
     """
     device = Device(device)
     if device is Device.MPS:
@@ -54,23 +56,30 @@ def fastest_precision(device: Device | str) -> Precision:
     candidates = [PLAIN, Precision(torch.float32, True), Precision(torch.bfloat16, True)]
     if device is Device.CUDA and not torch.cuda.is_bf16_supported(including_emulation=False):
         candidates = candidates[:2]
-    seconds = {candidate: _seconds(candidate, device) for candidate in candidates}
+    seconds = _measure(candidates, device)
     best = min(seconds, key=lambda c: seconds[c])
     best_exact = min(candidates[:2], key=lambda c: seconds[c])
     return best if seconds[best] < 0.9 * seconds[best_exact] else best_exact
 
 
-def _seconds(precision: Precision, device: Device) -> float:
+def _measure(candidates: list[Precision], device: Device) -> dict[Precision, float]:
+    """Shortest time of each; they take turns, so that a moment of load from elsewhere does not decide."""
+    best = dict.fromkeys(candidates, float("inf"))
     with torch.inference_mode():
-        block = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
-        block = block.to(str(device), precision.dtype).to(memory_format=precision.layout)
-        values = torch.zeros(2, 32, 128, 128, device=str(device), dtype=precision.dtype)
-        values = values.contiguous(memory_format=precision.layout)
-        best = float("inf")
-        for _ in range(4):
-            start = time.perf_counter()
-            block(values)
-            if device is Device.CUDA:
-                torch.cuda.synchronize()
-            best = min(best, time.perf_counter() - start)
+        trials = {candidate: _trial(candidate, device) for candidate in candidates}
+        for _ in range(_ROUNDS):
+            for candidate, trial in trials.items():
+                start = time.perf_counter()
+                trial()
+                if device is Device.CUDA:
+                    torch.cuda.synchronize()
+                best[candidate] = min(best[candidate], time.perf_counter() - start)
     return best
+
+
+def _trial(precision: Precision, device: Device) -> Callable[[], torch.Tensor]:
+    block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1))
+    block = block.to(str(device), precision.dtype).to(memory_format=precision.layout)
+    values = torch.zeros(2, 64, 128, 128, device=str(device), dtype=precision.dtype)
+    values = values.contiguous(memory_format=precision.layout)
+    return lambda: block(values)
