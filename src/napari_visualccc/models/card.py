@@ -12,6 +12,7 @@ from napari_visualccc._version import __version__
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.results import Colour
+from napari_visualccc.models.symmetry import SYMMETRIES
 
 Task = Literal["segment", "classify", "encoder"]
 TASKS = ("segment", "classify", "encoder")
@@ -53,6 +54,8 @@ class ModelCard:
         Of the images it was trained on; not calibrated if they were not, or differed without one.
     normalisation
         How grey values are scaled, in words.
+    symmetry
+        Views of an image that mean the same to the model, one of `napari_visualccc.models.symmetry.SYMMETRIES`.
     training
         Options, names and hashes of the data, steps, seconds, device.
     metrics
@@ -68,6 +71,7 @@ class ModelCard:
     classes: tuple[ClassInfo, ...]
     pixel_size: PixelSize = field(default_factory=PixelSize)
     normalisation: str = ""
+    symmetry: str = "all"
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "not stated"
@@ -117,6 +121,8 @@ class ModelCard:
             raise ModelError(f"{source} has a card that cannot be read ({error}): it is damaged") from error
         if card.task not in TASKS:
             raise ModelError(f"{source} is a model for {card.task!r}, which this version does not know")
+        if card.symmetry not in SYMMETRIES:
+            raise ModelError(f"{source} has a card that names an unknown symmetry, {card.symmetry!r}")
         return card
 
     def expect(self, task: Task, source: str) -> None:

@@ -41,6 +41,7 @@ class SegmentationTask:
         measured: Sequence[LabelledPlane],
         classes: int,
         options: TrainOptions,
+        symmetry: str,
         patch: tuple[int, int],
         device: str,
     ) -> None:
@@ -50,7 +51,7 @@ class SegmentationTask:
         from napari_visualccc.models.nn.patches import Augmentation, PatchSampler
 
         augmentation = Augmentation(
-            options.symmetry, options.rotation, options.scale, options.contrast, options.noise, options.blur,
+            symmetry, options.rotation, options.scale, options.contrast, options.noise, options.blur,
             options.invert,
         )  # fmt: skip
         self._sampler = PatchSampler(learnt, classes, *patch, augmentation, seed=options.seed, device=str(device))

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.architectures import DECODERS, LOSSES
+from napari_visualccc.models.symmetry import SYMMETRIES
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,10 @@ class TrainOptions(Options):
         1.0, label="Added blur", minimum=0.0, maximum=2.0, step=0.1, unit="px", advanced=True,
         help="Largest standard deviation of a Gaussian blur.",
     )  # fmt: skip
-    symmetry: bool = option(
-        True, label="Mirror and turn", advanced=True,
-        help="Show patches mirrored and turned by quarters. Switch off if up and down differ in meaning.",
+    symmetry: str = option(
+        "auto", label="Mirror and turn", choices=("auto", *SYMMETRIES), advanced=True,
+        help="Views in which patches are shown: all eight mirrored and quarter-turned ones, or only those mirrored "
+        "left-right or up-down where layers lie one above the other; 'auto' looks whether all images have such layers.",
     )  # fmt: skip
     validation: float = option(
         0.2, label="Held out", minimum=0.0, maximum=0.9, step=0.05, advanced=True,
@@ -118,7 +120,8 @@ class PredictOptions(Options):
 
     tta: bool = option(
         False, label="Average views",
-        help="Mean over the eight mirrored and turned views of each tile: a little better, eight times slower.",
+        help="Mean over all views of each tile in which the model learnt, mirrored and turned: a little better, up to "
+        "eight times slower.",
     )  # fmt: skip
     uncertainty: bool = option(
         False, label="Confidence and entropy", help="Also give the probability of the chosen phase, and the entropy."

@@ -165,7 +165,7 @@ def predict(
     for index in range(len(planes)):
         part = progress.part(index / len(planes), (index + 1) / len(planes))
         scale = GreyScale.of_plane(planes, index)
-        views = 8 if options.tta else 1
+        views = model.card.symmetry if options.tta else "none"
         bands = segmenter.bands(
             lambda region, index=index, scale=scale: scale.read(planes, index, region),  # type: ignore[misc]
             planes.plane_shape, factors=factors, tile=options.tile, overlap=options.overlap, views=views, progress=part,

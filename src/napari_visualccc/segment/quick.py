@@ -128,8 +128,10 @@ class QuickSegmenter:
         )  # fmt: skip
         card = ModelCard(
             "segment", self._classifier.as_dict(), dataset.classes, self._size, GreyScale.METHOD,
-            {"options": self.options.as_dict(), "data": [{"name": item.name} for item in dataset.items],
-             "pixels": pixels, "seconds": round(watch.seconds, 2), "device": "cpu", "command": provenance.command},
+            training={
+                "options": self.options.as_dict(), "data": [{"name": item.name} for item in dataset.items],
+                "pixels": pixels, "seconds": round(watch.seconds, 2), "device": "cpu", "command": provenance.command,
+            },
         )  # fmt: skip
         progress(1.0)
         return QuickResult(provenance, SegmentationModel(self._classifier, card), pixels)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_visualccc.core.errors import InputError, OptionError
-from napari_visualccc.core.params import to_arguments
+from napari_visualccc.core.params import AUTO, to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.model import SegmentationModel
@@ -138,10 +139,10 @@ def train(
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
     progress(0.02, f"preparing the network on {device}")
-    model = _new_model(dataset, options, size)
-    task = SegmentationTask(
-        learnt, measured, classes, options, patch_of(options, learnt, model.network.multiple), device
-    )
+    symmetry = symmetry_of([plane.image for plane in learnt]) if options.symmetry == AUTO else options.symmetry
+    model = _new_model(dataset, options, size, symmetry)
+    patch = patch_of(options, learnt, model.network.multiple)
+    task = SegmentationTask(learnt, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
     seconds = options.max_minutes * 60
@@ -182,14 +183,14 @@ def train(
     )
 
 
-def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize) -> SegmentationModel:
+def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str) -> SegmentationModel:
     import torch
 
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
     architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
-    card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD)
+    card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     return SegmentationModel(build(architecture), card)
 
 

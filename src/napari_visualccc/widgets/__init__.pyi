@@ -1,3 +1,4 @@
 from .calibration import PixelSizeWidget as PixelSizeWidget
 from .cluster import ClusterWidget as ClusterWidget
+from .measure import MeasureWidget as MeasureWidget
 from .segment import SegmentWidget as SegmentWidget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -196,13 +197,13 @@ class TextControl(Control):
         self.field.setText(self.spec.text(value).replace(",", ", "))
 
 
-def make_control(spec: OptionSpec) -> Control:
-    """Control that fits the kind of option, showing its default."""
-    kinds: dict[str, type[Control]] = {
+def make_control(spec: OptionSpec, maker: Callable[[OptionSpec], Control] | None = None) -> Control:
+    """Control that fits the kind of option, or is made by `maker`, showing its default."""
+    kinds: dict[str, Callable[[OptionSpec], Control]] = {
         "int": NumberControl, "float": NumberControl, "bool": BoolControl, "choice": ChoiceControl,
         "choices": ChoicesControl, "numbers": TextControl, "text": TextControl,
     }  # fmt: skip
-    control = kinds[spec.kind](spec)
+    control = (maker or kinds[spec.kind])(spec)
     tip = f"{spec.help}\nOn the command line: {spec.flag}"
     for widget in (control, *control.findChildren(QWidget)):
         if not widget.toolTip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from qtpy.QtCore import Signal
@@ -21,6 +22,8 @@ class OptionsForm(QWidget, Generic[O]):
     ----------
     options
         Class whose fields are declared with `core.params.option`.
+    special
+        Makers of controls of their own, by name of the option; the others get what fits their kind.
 
     Attributes
     ----------
@@ -32,9 +35,10 @@ class OptionsForm(QWidget, Generic[O]):
 
     changed = Signal()
 
-    def __init__(self, options: type[O]) -> None:
+    def __init__(self, options: type[O], special: Mapping[str, Callable[[OptionSpec], Control]] | None = None) -> None:
         super().__init__()
         self._class = options
+        self._special = special or {}
         self.controls: dict[str, Control] = {}
         self._problems: dict[str, Problem] = {}
         layout = QVBoxLayout(self)
@@ -57,7 +61,7 @@ class OptionsForm(QWidget, Generic[O]):
         layout.addWidget(self.advanced)
 
     def _add(self, spec: OptionSpec, form: QFormLayout) -> None:
-        control = make_control(spec)
+        control = make_control(spec, self._special.get(spec.name))
         label = QLabel(spec.label)
         label.setToolTip(control.toolTip())
         label.setBuddy(control)
@@ -68,11 +72,12 @@ class OptionsForm(QWidget, Generic[O]):
             form.addRow(label, control)
         problem = Problem()
         form.addRow(problem)
-        control.changed.connect(self._check)
+        control.changed.connect(self.check)
         self.controls[spec.name] = control
         self._problems[spec.name] = problem
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Say anew what is wrong, and tell of the change."""
         for name, control in self.controls.items():
             words = problem_of(control)
             self._problems[name].say(words)

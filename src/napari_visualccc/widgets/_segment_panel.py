@@ -23,6 +23,7 @@ class SegmentPanel(QWidget):
     save_clicked = Signal()
     load_clicked = Signal()
     export_clicked = Signal()
+    measure_clicked = Signal()
     compare_clicked = Signal()
     provenance_clicked = Signal()
 
@@ -40,6 +41,7 @@ class SegmentPanel(QWidget):
         self.title = QLabel()
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.table = ResultTable()
+        self.measure_button = button("Measure …", "Objects, sizes, layer thickness and interfaces of these phases")
         self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
         self.provenance_button = button("How was this made?", "Show the record of this result and its command line")
         self.truth = QComboBox()
@@ -52,7 +54,7 @@ class SegmentPanel(QWidget):
         inner = QVBoxLayout(self.result_part)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(4)
-        for part in (self.title, self.table, self.provenance_button, self.export_button,
+        for part in (self.title, self.table, row(self.measure_button, self.provenance_button), self.export_button,
                      row(self.truth, self.compare_button, stretch=0), self.scores):  # fmt: skip
             inner.addWidget(part)
         self.scores.hide()
@@ -72,7 +74,7 @@ class SegmentPanel(QWidget):
         for source, signal in (
             (self.apply_button, self.apply_clicked), (self.suggest_button, self.suggest_clicked),
             (self.save_button, self.save_clicked), (self.load_button, self.load_clicked),
-            (self.export_button, self.export_clicked),
+            (self.export_button, self.export_clicked), (self.measure_button, self.measure_clicked),
             (self.compare_button, self.compare_clicked), (self.provenance_button, self.provenance_clicked),
         ):  # fmt: skip
             source.clicked.connect(signal)

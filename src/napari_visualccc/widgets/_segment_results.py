@@ -44,6 +44,7 @@ class SegmentResults(QObject):
         panel.export_clicked.connect(self._ask_folder)
         panel.provenance_clicked.connect(self.show_provenance)
         panel.compare_clicked.connect(self.compare)
+        panel.measure_clicked.connect(self.open_measure)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._layers_changed)
 
@@ -186,3 +187,9 @@ class SegmentResults(QObject):
         if self.shown is not None and record is not None:
             self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
             self.dialog.show()
+
+    def open_measure(self) -> None:
+        """Open the Measure widget on the phases shown."""
+        if self.shown is not None:
+            _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")
+            widget.chooser.choose(self.shown.layer)

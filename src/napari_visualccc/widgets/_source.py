@@ -48,6 +48,11 @@ def array_of(layer: Any) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+def is_rgb(layer: Any) -> bool:
+    """True if the last axis of the layer's array holds colours; labels have none."""
+    return bool(getattr(layer, "rgb", False))
+
+
 def problem_with(layer: Any) -> str:
     """Why the layer cannot be worked on, in words; empty if it can."""
     from napari.layers import Image
@@ -67,7 +72,7 @@ def remark_on(layer: Any) -> str:
     remarks = []
     if layer.multiscale:
         remarks.append("full resolution of the pyramid is used")
-    if layer.rgb:
+    if is_rgb(layer):
         remarks.append("colours are read as brightness")
     elif np.dtype(array_of(layer).dtype).kind == "c":
         remarks.append("complex values are read as amplitude")
@@ -77,12 +82,12 @@ def remark_on(layer: Any) -> str:
 def plane_count(layer: Any) -> int:
     """Number of planes of an image layer."""
     shape = array_of(layer).shape
-    return int(np.prod(shape[: -3 if layer.rgb else -2], dtype=np.int64))
+    return int(np.prod(shape[: -3 if is_rgb(layer) else -2], dtype=np.int64))
 
 
 def current_plane(layer: Any, viewer: Any) -> int:
     """Index of the plane of the layer that the viewer shows."""
-    leading = array_of(layer).shape[: -3 if layer.rgb else -2]
+    leading = array_of(layer).shape[: -3 if is_rgb(layer) else -2]
     if not leading:
         return 0
     point = np.asarray(viewer.dims.point)[-layer.ndim :]
@@ -132,7 +137,7 @@ class Source:
 
 def make_source(layer: Any, plane: int | None = None) -> Source:
     """Everything the engine needs of a layer, or of one of its planes."""
-    planes = Planes(array_of(layer), rgb=bool(layer.rgb), name=layer.name)
+    planes = Planes(array_of(layer), rgb=is_rgb(layer), name=layer.name)
     place = placement_of(layer)
     if plane is None or len(planes) == 1:
         return Source(layer, planes, pixel_size_of(layer), place, None)
@@ -166,7 +171,7 @@ class SourceChooser(QWidget):
         self._layers: list[Any] = []
         self._watched: Any = None
         self.combo = QComboBox()
-        self.combo.setToolTip("Image to work on; follows the layer selected in the layer list")
+        self.combo.setToolTip("Layer to work on; follows the layer selected in the layer list")
         self.combo.setAccessibleName(label)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
@@ -218,6 +223,8 @@ class SourceChooser(QWidget):
     def problem(self) -> str:
         """Why nothing can be done with the choice, in words; empty if something can."""
         if self.layer is None:
+            if "image" not in self._kinds:
+                return "There are no labels yet: segment or paint some, or open a label image."
             return "There is no image yet: open one, or File › Open Sample › Visual-CCC."
         return problem_with(self.layer) if self._kinds == ("image",) else ""
 

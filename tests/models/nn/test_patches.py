@@ -7,7 +7,7 @@ import torch
 from napari_visualccc.models.nn.losses import UNLABELLED
 from napari_visualccc.models.nn.patches import Augmentation, LabelledPlane, PatchSampler, disturb
 
-PLAIN = Augmentation(symmetry=False, rotation=0, scale=1, contrast=0, noise=0, blur=0)
+PLAIN = Augmentation(symmetry="none", rotation=0, scale=1, contrast=0, noise=0, blur=0)
 
 
 def plane(shape=(90, 70), seed=0) -> LabelledPlane:
@@ -27,16 +27,30 @@ def test_plain_patches_are_crops():
 
 
 def test_mirrored_and_quarter_turned_patches_are_not_interpolated():
-    turned = Augmentation(symmetry=True, rotation=0, scale=1, contrast=0, noise=0, blur=0)
+    turned = Augmentation(symmetry="all", rotation=0, scale=1, contrast=0, noise=0, blur=0)
     images, labels = PatchSampler([plane()], 3, 32, 16, turned).batch(3)
     np.testing.assert_allclose(images[:, 0], labels, atol=1e-4)
+
+
+@pytest.mark.parametrize(("symmetry", "axis"), [("left-right", 0), ("up-down", 1)])
+def test_images_with_a_direction_keep_it(symmetry, axis):
+    ramp = np.arange(64, dtype=np.float32)
+    image = np.repeat(ramp[:, None] if axis == 0 else ramp[None], 64, 1 - axis)
+    other = np.random.default_rng(0).permutation(64 * 64).reshape(64, 64) % 7
+    one = LabelledPlane(image, other.astype(np.uint8))
+    for tilt in (0, 1):
+        views = Augmentation(symmetry=symmetry, rotation=tilt, scale=1, contrast=0, noise=0, blur=0)
+        images, labels = PatchSampler([one], 7, 32, 16, views).batch(0)
+        slopes = images[:, 0].diff(dim=1 + axis).mean((1, 2))
+        assert (slopes > 0.9).all()
+    assert len(torch.unique(labels.flatten(1), dim=0)) > 8
 
 
 def test_labels_follow_turns_and_zooms():
     """A smooth ramp thresholded: image and label agree except within a pixel of the step."""
     ramp = np.add.outer(np.arange(200.0), np.arange(200.0)).astype(np.float32) - 200
     one = LabelledPlane(ramp, (ramp > 0).astype(np.uint8))
-    wild = Augmentation(symmetry=True, rotation=1, scale=1.5, contrast=0, noise=0, blur=0)
+    wild = Augmentation(symmetry="all", rotation=1, scale=1.5, contrast=0, noise=0, blur=0)
     images, labels = PatchSampler([one], 2, 48, 16, wild).batch(0)
     sure = images[:, 0].abs() > 2
     assert ((images[:, 0] > 0) == (labels > 0))[sure].all()

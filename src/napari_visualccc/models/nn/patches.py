@@ -13,9 +13,12 @@ from torch.nn import functional as F
 
 from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.models.nn.losses import UNLABELLED
+from napari_visualccc.models.symmetry import VIEWS
 
 # Of each class of each image so many pixels are remembered as places to draw patches around.
 _PLACES = 50_000
+# Images with a direction are turned by this angle at most (radians), as a sample may be mounted.
+_TILT = 0.15
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Augmentation:
     Attributes
     ----------
     symmetry
-        Mirror and turn by quarters.
+        Views to draw from, one of `napari_visualccc.models.symmetry.SYMMETRIES`.
     rotation
-        Share of patches turned by any angle.
+        Share of patches turned by any angle (by a few degrees if not all views are allowed) and zoomed.
     scale
         Largest zoom factor, in or out; 1 for none.
     contrast
@@ -56,7 +59,7 @@ class Augmentation:
         Share of patches whose contrast is inverted (bright and dark field).
     """
 
-    symmetry: bool = True
+    symmetry: str = "all"
     rotation: float = 0.5
     scale: float = 1.25
     contrast: float = 0.2
@@ -157,14 +160,15 @@ class PatchSampler:
     def _transform(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Matrix (2, 2) from patch to source coordinates (x, y)."""
         a = self._augmentation
-        turn, mirror = (int(rng.integers(4)), int(rng.integers(2))) if a.symmetry else (0, 0)
-        angle = turn * math.pi / 2
+        views = VIEWS[a.symmetry]
+        turns, mirrored = views[int(rng.integers(len(views)))]
+        angle = turns * math.pi / 2
         zoom = 1.0
         if rng.random() < a.rotation:
-            angle += rng.uniform(0, math.pi / 2)
+            angle += rng.uniform(0, math.pi / 2) if a.symmetry == "all" else rng.uniform(-_TILT, _TILT)
             zoom = math.exp(rng.uniform(-1, 1) * math.log(max(a.scale, 1.0)))
         cos, sin = round(math.cos(angle), 9), round(math.sin(angle), 9)
-        return np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirror else 1.0, 1.0]) / zoom
+        return np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0]) / zoom
 
 
 def _places(labels: NDArray[np.uint8], label: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -59,7 +59,7 @@ class Segmenter:
         factors: tuple[float, float] = (1.0, 1.0),
         tile: int = 1024,
         overlap: int = 128,
-        views: int = 1,
+        views: str = "none",
         progress: Progress | None = None,
     ) -> Bands:
         """Class probabilities of a plane from top to bottom, as ``(rows, array of shape (classes, rows, X))``.
@@ -75,7 +75,7 @@ class Segmenter:
         tile, overlap
             In pixels as the network sees them.
         views
-            1, or 8 to average over D4.
+            Mirrored and turned views to average, one of `napari_visualccc.models.symmetry.SYMMETRIES`.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Segmenter:
             yield from _brought_back(seen, shape, progress.part(0.9, 1))
 
     def _native(
-        self, read: Read, shape: tuple[int, int], tile: int, overlap: int, views: int, progress: Progress | None
+        self, read: Read, shape: tuple[int, int], tile: int, overlap: int, views: str, progress: Progress | None
     ) -> Bands:
         """Bands at the network's own pixel size; starts again with smaller tiles when memory runs out."""
         done = 0

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.tiles import Tile, blend_weights, overlapping_tiles
 from napari_visualccc.models.nn.precision import Precision
+from napari_visualccc.models.symmetry import VIEWS
 
 Read = Callable[[tuple[slice, slice]], NDArray[np.float32]]
 
@@ -56,7 +57,7 @@ class TiledNetwork:
     tile, overlap
         Edge of a tile and least overlap with its neighbours, in pixels.
     views
-        1, or 8 for the mean over all mirrored and quarter-turned views (D4).
+        Mirrored and turned views to average: a key of `napari_visualccc.models.symmetry.VIEWS`.
     """
 
     def __init__(
@@ -67,11 +68,11 @@ class TiledNetwork:
         *,
         tile: int = 512,
         overlap: int = 128,
-        views: int = 1,
+        views: str = "none",
     ) -> None:
         self._network = network
         self._precision, self._device = precision, device
-        self.tile, self.overlap, self._views = tile, overlap, views
+        self.tile, self.overlap, self._views = tile, overlap, VIEWS[views]
 
     def bands(self, read: Read, shape: tuple[int, int], progress: Progress | None = None) -> Iterator[Band]:
         """Class probabilities of a plane, from top to bottom.
@@ -106,16 +107,15 @@ class TiledNetwork:
     def probabilities(self, values: NDArray[np.float32]) -> torch.Tensor:
         """Class probabilities of one tile, float32, shape (C, Y, X)."""
         image = torch.from_numpy(np.ascontiguousarray(values)).to(self._device, self._precision.dtype)[None, None]
-        if self._views == 1:
+        if len(self._views) == 1:
             return self._run(image).cpu()
         total: torch.Tensor | float = 0.0
-        for turns in range(4):
-            for mirrored in (False, True):
-                view = torch.rot90(image.flip(-1) if mirrored else image, turns, (-2, -1))
-                seen = torch.rot90(self._run(view), -turns, (-2, -1))
-                total = total + (seen.flip(-1) if mirrored else seen)
+        for turns, mirrored in self._views:
+            view = torch.rot90(image.flip(-1) if mirrored else image, turns, (-2, -1))
+            seen = torch.rot90(self._run(view), -turns, (-2, -1))
+            total = total + (seen.flip(-1) if mirrored else seen)
         assert isinstance(total, torch.Tensor)
-        return (total / 8).cpu()
+        return (total / len(self._views)).cpu()
 
     def _run(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2:]

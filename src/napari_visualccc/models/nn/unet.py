@@ -16,8 +16,8 @@ from napari_visualccc.models.architectures import DECODERS, REDUCTIONS
 
 # In the card: tells these networks from others.
 KIND = "encoder-decoder"
-# Channels of the levels at full and at half resolution, above a reduced body.
-_DETAIL_WIDTHS = (32, 64)
+# Channels of the level that draws the detail, at half (reduction 2 and 4) and at full resolution (reduction 1).
+_DETAIL_WIDTH, _FULL_DETAIL_WIDTH = 64, 32
 # The reduced body is cheap: its decoder hands on more than smp's 16 channels.
 _DECODER_CHANNELS = (256, 128, 64, 64, 64)
 
@@ -35,14 +35,13 @@ class Architecture:
     classes
         Number of output channels.
     reduction
-        1, 2 or 4: the body sees the image reduced by this factor, thin levels above it draw the detail.
+        1, 2 or 4: the body sees the image reduced by this factor, a shallow level above it draws the detail.
     """
 
     decoder: str = "unet"
     encoder: str = "resnet18"
     classes: int = 2
     reduction: int = 4
-    context: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
@@ -58,30 +57,25 @@ class Architecture:
             If the card describes something else.
         """
         try:
-            return cls(
-                str(record["decoder"]),
-                str(record["encoder"]),
-                int(record["classes"]),
-                int(record["reduction"]),
-                int(record.get("context", 0)),
-            )
+            return cls(str(record["decoder"]), str(record["encoder"]), int(record["classes"]), int(record["reduction"]))
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a segmentation network: {error}") from error
 
 
 class SegmentationNetwork(nn.Module):
-    """A U-Net whose heavy body looks at the reduced image, under thin levels that draw the detail.
+    """A U-Net whose deep body looks at the reduced image, under a shallow level that draws the detail.
 
     Micrographs want two things at once: outlines to the pixel, and a field of view wide enough to tell one grey layer
     from another. A body at full resolution spends nearly all its time on the first and sees little of the second.
-    At a quarter of the resolution its field of view is four times wider and its cost a sixteenth; two thin levels
-    above it, with skips of their own, give the pixels back. ::
+    At a quarter of the resolution its field of view is four times wider and its cost a sixteenth. The detail level
+    above it works at half the resolution, but loses no pixel: each 2×2 pixels come in as four channels, and go out as
+    four scores per class (Shi et al. 2016, doi 10.1109/CVPR.2016.207), which is three times faster than convolutions
+    at full resolution and as exact. ::
 
-        image ─┬─ 16 ch, full ───────────────────────────── ⊕ ─ scores
-               │    └─ 32 ch, half ──────────────── ⊕ ─ up ─┘
-               └─ mean of 4×4 ─ encoder ─ decoder ─ up ─┘
+        image ─┬─ 2×2 pixels to 4 channels ─ 64 ch, half ──────── ⊕ ─ 64 ch ─ 4 scores per class to 2×2 pixels
+               └─ mean of 4×4 ─ encoder ─ decoder ─ enlarge ──────┘
 
-    With ``reduction=1`` the body works at full resolution, beside one thin level.
+    With ``reduction=1`` the body works at full resolution, and so does the detail level.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -92,42 +86,25 @@ class SegmentationNetwork(nn.Module):
         width = body.segmentation_head[0].in_channels
         self.upsampling = body.segmentation_head[1]
         self.reduction = architecture.reduction
-        widths = _DETAIL_WIDTHS[: max(1, self.reduction.bit_length() - 1)]
-        self.down = nn.ModuleList(_block(before, after) for before, after in zip((1, *widths), widths, strict=False))
-        self.context = architecture.context
-        if self.context:
-            wide = _body(architecture)
-            self.wide_encoder, self.wide_decoder = wide.encoder, wide.decoder
-            width += wide.segmentation_head[0].in_channels
-        self.up = nn.ModuleList()
-        for detail in reversed(widths):
-            self.up.append(_block(width + detail, detail))
-            width = detail
-        self.head = nn.Conv2d(width, architecture.classes, 1)
+        self.cell = min(2, self.reduction)
+        detail = _DETAIL_WIDTH if self.cell > 1 else _FULL_DETAIL_WIDTH
+        self.down = _block(self.cell**2, detail)
+        self.up = _block(width + detail, detail)
+        self.head = nn.Conv2d(detail, architecture.classes * self.cell**2, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores of shape (N, classes, Y, X) for images of shape (N, 1, Y, X), sides multiples of `multiple`."""
-        details = []
-        values = images
-        for level, block in enumerate(self.down):
-            values = block(F.max_pool2d(values, 2) if level else values)
-            details.append(values)
+        detail = self.down(F.pixel_unshuffle(images, self.cell))
         reduced = F.avg_pool2d(images, self.reduction) if self.reduction > 1 else images
         values = self.upsampling(self.decoder(self.encoder(reduced)))
-        if self.context:
-            wide = self.wide_decoder(self.wide_encoder(F.avg_pool2d(images, self.context)))
-            wide = F.interpolate(wide, scale_factor=float(self.context), mode="bilinear")
-            values = torch.cat([values, wide], dim=1)
-        for block, detail in zip(self.up, reversed(details), strict=True):
-            if self.reduction > 1:
-                values = F.interpolate(values, scale_factor=2.0, mode="nearest")
-            values = block(torch.cat([values, detail], dim=1))
-        return self.head(values)
+        if self.reduction > self.cell:
+            values = F.interpolate(values, scale_factor=self.reduction / self.cell, mode="bilinear")
+        return F.pixel_shuffle(self.head(self.up(torch.cat([values, detail], dim=1))), self.cell)
 
     @property
     def multiple(self) -> int:
         """Image sides must be multiples of this."""
-        return 32 * max(self.reduction, self.context)
+        return 32 * self.reduction
 
 
 def build(architecture: Architecture) -> SegmentationNetwork:

@@ -1,0 +1,177 @@
+"""What was measured, shown: objects and thickness as layers, kept in step with the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_visualccc.layers import SEPARATOR, result_layers
+from napari_visualccc.widgets import _measure_jobs as jobs
+from napari_visualccc.widgets._jobs import JobRunner
+from napari_visualccc.widgets._layers import show_layer
+from napari_visualccc.widgets._measure_panel import MeasurePanel
+from napari_visualccc.widgets._provenance import ProvenanceDialog, provenance_of
+from napari_visualccc.widgets._source import Source
+
+if TYPE_CHECKING:
+    from napari_visualccc.segment import MeasureResult
+
+OBJECTS = "objects"
+_COLOURMAP = "viridis"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A result, the layer of its objects, and what was measured."""
+
+    result: MeasureResult
+    layer: Any
+    source: Source
+
+
+class MeasureResults(QObject):
+    """Shows results as layers and in the panel, and does what the panel's buttons say.
+
+    Attributes
+    ----------
+    shown
+        What tables and buttons are about; None if nothing is shown.
+    changed
+        Emitted when something else is shown.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, panel: MeasurePanel, runner: JobRunner, memory: dict[str, Any]) -> None:
+        super().__init__(panel)
+        self._viewer, self.panel, self._runner, self._memory = viewer, panel, runner, memory
+        self.shown: Measured | None = None
+        panel.objects_selected.connect(self._rows_selected)
+        panel.isolate_toggled.connect(self._isolate)
+        panel.export_clicked.connect(self._ask_folder)
+        panel.provenance_clicked.connect(self.show_provenance)
+        viewer.layers.events.removed.connect(self._layer_removed)
+
+    def restore(self) -> None:
+        """Show what an earlier widget of this viewer showed, if its layer is still there."""
+        shown = self._memory.get("shown")
+        if shown is not None and shown.layer in self._viewer.layers:
+            self._adopt(shown)
+
+    def show(self, source: Source, result: MeasureResult) -> None:
+        """Show a result over the labels that were measured."""
+        if source.layer not in self._viewer.layers:
+            return
+        objects = None
+        for data, words, kind in result_layers(result, source.placement):
+            if kind == "image" and not np.isfinite(data).any():
+                continue  # no layer was found; the panel says so
+            look = _thickness_look(data) if kind == "image" else {}
+            layer = show_layer(self._viewer, (source.fold(data), words | look, kind), like=source.layer)
+            if kind == "labels":
+                objects = layer
+        self._adopt(Measured(result, objects, source))
+
+    def _adopt(self, shown: Measured) -> None:
+        if self.shown is not None and self.shown.layer is not shown.layer:
+            self.shown.layer.events.selected_label.disconnect(self._label_selected)
+        if self.shown is None or self.shown.layer is not shown.layer:
+            shown.layer.events.selected_label.connect(self._label_selected)
+        self.shown = self._memory["shown"] = shown
+        extent = "this plane" if shown.source.plane is not None else f"{shown.result.object_labels.size / 1e6:.3g} Mpx"
+        title = f"{shown.source.name} · {extent} · {shown.result.pixel_size}"
+        self.panel.show_result(shown.result, title, _colours(shown.source.layer, shown.result.phases["label"]))
+        self.panel.show()
+        self.panel.isolate.setChecked(bool(shown.layer.show_selected_label))
+        self.changed.emit()
+
+    def _layer_removed(self, event: Any) -> None:
+        if self.shown is not None and self.shown.layer not in self._viewer.layers:
+            self.shown = None
+            self._memory.pop("shown", None)
+            self.panel.hide()
+            self.changed.emit()
+
+    def _rows_selected(self, numbers: list[int]) -> None:
+        if self.shown is None or not numbers:
+            return
+        if self.shown.layer.selected_label not in numbers:
+            self.shown.layer.selected_label = numbers[0]
+        self._go_to(numbers[0])
+
+    def _go_to(self, number: int) -> None:
+        """Bring an object into sight: its plane, and its place if that is off the canvas."""
+        assert self.shown is not None
+        layer, result = self.shown.layer, self.shown.result
+        record = result.objects.loc[result.objects["object"] == number].iloc[0]
+        unit, size = result.pixel_size.column_unit, result.pixel_size
+        plane = np.unravel_index(int(record["plane"]), layer.data.shape[:-2]) if layer.ndim > 2 else ()
+        place = (*plane, record[f"y_{unit}"] / size.y, record[f"x_{unit}"] / size.x)
+        world = layer.data_to_world(place)
+        for axis in range(layer.ndim - 2):
+            self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim + axis, world[axis])
+        low, high = layer.corner_pixels[:, -2:]
+        if not ((low <= place[-2:]) & (place[-2:] <= high)).all():
+            scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 kept the camera in the viewer
+            scene.camera.center = (0.0, *world[-2:])
+
+    def _label_selected(self, event: object = None) -> None:
+        if self.shown is None:
+            return
+        number = int(self.shown.layer.selected_label)
+        if number not in self.panel.objects.selected_labels() and 1 <= number <= len(self.shown.result.objects):
+            self.panel.pick(number)
+
+    def pick_at(self, position: Any) -> None:
+        """Select the object at a place in world coordinates."""
+        if self.shown is not None and self.shown.layer.visible and self.shown.layer.mode == "pan_zoom":
+            value = self.shown.layer.get_value(position, world=True)
+            if value:
+                self.shown.layer.selected_label = int(value)
+
+    def _isolate(self, on: bool) -> None:
+        if self.shown is not None:
+            self.shown.layer.show_selected_label = on
+
+    def _ask_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.panel, "Folder for tables and layers")
+        if folder:
+            self.export(folder)
+
+    def export(self, folder: str) -> None:
+        """Write tables, layers and record into a folder."""
+        if self.shown is not None:
+            shown = self.shown
+            stem = shown.source.name.replace(SEPARATOR, " ").replace("/", "-")
+            self._runner.start(jobs.run_export, shown.result, folder, stem, title="Save", then=self._say_saved)
+
+    def _say_saved(self, paths: Any) -> None:
+        from napari.utils.notifications import show_info
+
+        show_info(f"Saved {len(paths)} files in {paths[0].parent}")
+
+    def show_provenance(self) -> None:
+        """Show how the result was made."""
+        record = provenance_of(self.shown.layer) if self.shown is not None else None
+        if self.shown is not None and record is not None:
+            self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
+            self.dialog.show()
+
+
+def _colours(layer: Any, labels: Any) -> dict[int, Any]:
+    """Colours in which a labels layer shows its values."""
+    return {int(label): tuple(map(float, layer.get_color(int(label)))) for label in labels if label != 0}
+
+
+def _thickness_look(data: Any) -> dict[str, Any]:
+    """How the thickness map is shown: from the thinnest to the thickest place, clear where there is no layer."""
+    known = data[np.isfinite(data)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    return {
+        "colormap": _COLOURMAP, "contrast_limits": (low, high if high > low else low + 1.0),
+        "blending": "translucent", "interpolation2d": "nearest",
+    }  # fmt: skip

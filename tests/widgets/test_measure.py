@@ -1,0 +1,275 @@
+"""The Measure widget in a real viewer: measure, find objects, layer thickness, export, wrong input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_visualccc.layers import METADATA_KEY
+from napari_visualccc.segment import MeasureOptions, measure_phases
+from napari_visualccc.widgets import MeasureWidget
+from napari_visualccc.widgets._measure_panel import MOST_OBJECTS
+
+NAMES = {1: "matrix", 2: "pore"}
+
+
+def squares(shape=(80, 100)):
+    """Matrix with three square pores of 10, 20 and 10 px."""
+    labels = np.ones(shape, np.uint8)
+    labels[10:20, 10:20] = 2
+    labels[30:50, 30:50] = 2
+    labels[60:70, 70:80] = 2
+    return labels
+
+
+@pytest.fixture
+def opened(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    labels = squares()
+    viewer.add_image((100.0 * labels).astype(np.float32), name="scan", scale=(2, 2), units=("nm", "nm"))
+    features = pd.DataFrame({"index": list(NAMES), "class": list(NAMES.values())})
+    layer = viewer.add_labels(labels, name="scan · phases", scale=(2, 2), units=("nm", "nm"), features=features)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")
+    yield viewer, widget, layer
+    widget.runner.cancel()
+    widget.runner.wait(20)
+    widget._preparer.wait(60)
+
+
+def measured(widget, qtbot):
+    widget.run_bar.button.click()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    return widget.results.shown
+
+
+def test_it_says_what_to_do_when_there_are_no_labels(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((8, 8)))
+    widget = MeasureWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert not widget.run_bar.button.isEnabled()
+    assert "labels" in widget.hint.text()
+    assert "no labels yet" in widget.chooser.problem
+
+
+def test_measures_in_the_unit_of_the_layer(opened, qtbot):
+    viewer, widget, layer = opened
+    assert widget.image.currentText() == "scan"
+    shown = measured(widget, qtbot)
+    expected = measure_phases(layer.data, options=MeasureOptions(ignore="0"), pixel_size=shown.result.pixel_size,
+                              class_names=NAMES)  # fmt: skip
+    assert shown.result.phases["area_nm2"].tolist() == expected.phases["area_nm2"].tolist() == [7400 * 4, 600 * 4]
+    assert sorted(shown.result.objects["feret_min_nm"][1:]) == [20, 20, 40]
+    assert set(shown.result.objects["mean_intensity"]) == {100, 200}
+    objects = viewer.layers["scan · phases · objects"]
+    assert tuple(objects.scale) == (2, 2)
+    assert [str(unit) for unit in objects.units] == ["nanometer", "nanometer"]
+    assert objects.data.max() == len(shown.result.objects) == 4
+    assert objects.metadata[METADATA_KEY]["provenance"]["operation"] == "segment measure"
+    words = [widget.panel.phases.model().index(0, column).data() for column in range(4)]
+    assert words[0] == "matrix"
+    assert words[1] == "92.50"
+    assert "pore: 3 objects" in widget.panel.sizes_words.text()
+    assert not widget.panel.layer_fold.isVisibleTo(widget.panel)
+
+
+def test_rows_find_objects_and_objects_find_rows(opened, qtbot):
+    viewer, widget, _ = opened
+    shown = measured(widget, qtbot)
+    table = widget.panel.objects
+    widget.panel.objects_fold.set_open(True)
+    small = int(shown.result.objects["object"][1])
+    table.select_labels([])
+    row = next(r for r in range(4) if table.model().index(r, 1).data() == str(small))
+    table.selectRow(row)
+    assert shown.layer.selected_label == small
+    assert f"no. {small}" in widget.panel.about.text()
+    widget.results.pick_at((40 * 2.0, 40 * 2.0))
+    big = int(shown.layer.data[40, 40])
+    assert table.selected_labels() == [big]
+    assert "Feret 56.6 × 40 nm" in widget.panel.about.text()
+    widget.panel.isolate.setChecked(True)
+    assert shown.layer.show_selected_label
+
+
+def test_a_row_brings_its_object_into_sight(opened, qtbot):
+    viewer, widget, _ = opened
+    shown = measured(widget, qtbot)
+    viewer.scene.camera.zoom *= 20
+    viewer.scene.camera.center = (0, 0, 0)
+    qtbot.wait(100)
+    number = int(shown.layer.data[65, 75])
+    widget.panel.objects.clearSelection()
+    row = next(r for r in range(4) if widget.panel.objects.model().index(r, 1).data() == str(number))
+    widget.panel.objects.selectRow(row)
+    assert viewer.scene.camera.center[1:] == pytest.approx((64.5 * 2, 74.5 * 2))
+
+
+def test_thickness_of_a_layer(opened, qtbot):
+    viewer, widget, _ = opened
+    band = np.ones((60, 200), np.uint8)
+    band[20:40] = 2
+    viewer.add_labels(band, name="band", scale=(0.5, 0.5), units=("nm", "nm"))
+    assert widget.chooser.layer.name == "band"
+    widget.form.controls["thickness_of"].set_value("2")
+    shown = measured(widget, qtbot)
+    assert shown.result.thickness_summary["mean_nm"][0] == pytest.approx(10, rel=0.005)
+    assert widget.panel.thickness_words.text().startswith("mean 10 nm")
+    assert widget.panel.layer_fold.is_open
+    thickness = viewer.layers["band · thickness"]
+    assert np.isnan(thickness.data[0]).all()
+    assert thickness.data[30, 100] == pytest.approx(10, rel=0.01)
+    widget.form.controls["thickness_of"].set_value("1")
+    widget.form.controls["objects_of"].set_value("2")
+    assert "No layer" not in widget.panel.thickness_words.text()
+
+
+def test_no_layer_is_said_and_no_map_made(opened, qtbot):
+    viewer, widget, _ = opened
+    widget.form.controls["thickness_of"].choose("pore")
+    measured(widget, qtbot)
+    assert "No layer was found" in widget.panel.thickness_words.text()
+    assert not any("thickness" in layer.name for layer in viewer.layers)
+
+
+def test_the_menu_lists_the_phases_of_the_layer(opened):
+    _, widget, _ = opened
+    control = widget.form.controls["objects_of"]
+    actions = control._menu.actions()
+    assert [action.text() for action in actions] == ["matrix", "pore"]
+    for action in actions:
+        action.trigger()
+    assert control.value() == "matrix, pore"
+    actions[0].trigger()
+    single = widget.form.controls["thickness_of"]
+    for action in single._menu.actions():
+        action.trigger()
+    assert single.value() == "pore"
+
+
+def test_an_unknown_phase_is_named_beside_its_field(opened):
+    _, widget, _ = opened
+    widget.form.controls["thickness_of"].set_value("oxide")
+    assert "knows no phase 'oxide': give matrix (1), pore (2)" in widget.form.problem
+    assert not widget.run_bar.button.isEnabled()
+    widget.form.controls["thickness_of"].set_value("matrix, pore")
+    assert "takes one phase" in widget.form.problem
+    widget.form.controls["thickness_of"].set_value("Pore")
+    assert widget.run_bar.button.isEnabled()
+
+
+def test_removing_the_labels_while_measuring_cancels(opened, qtbot):
+    viewer, widget, _ = opened
+    noise = np.random.default_rng(0).integers(1, 3, (1500, 1500), np.uint8)
+    layer = viewer.add_labels(noise, name="noise")
+    widget.run_bar.button.click()
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    assert widget.results.shown is None
+
+
+def test_zero_is_ignored_unless_it_is_a_phase(opened):
+    viewer, widget, _ = opened
+    assert widget.form.controls["ignore"].value() == "0"
+    features = pd.DataFrame({"index": [0, 1], "name": ["polymer", "filler"]})
+    viewer.add_labels(np.eye(30, dtype=np.uint8), name="named", features=features)
+    assert widget.form.controls["ignore"].value() == ""
+    assert widget.names() == {0: "polymer", 1: "filler"}
+
+
+def test_one_plane_of_a_stack(opened, qtbot):
+    viewer, widget, _ = opened
+    stack = np.stack([squares(), np.ones((80, 100), np.uint8), squares()])
+    viewer.add_labels(stack, name="stack", scale=(1, 2, 2), units=("pixel", "nm", "nm"))
+    viewer.dims.set_current_step(0, 1)
+    widget.chooser.plane_button.setChecked(True)
+    assert len(measured(widget, qtbot).result.objects) == 1
+    widget.chooser.stack_button.setChecked(True)
+    shown = measured(widget, qtbot)
+    assert len(shown.result.objects) == 9
+    widget.results._go_to(int(shown.layer.data[2, 40, 40]))
+    assert viewer.dims.current_step[0] == 2
+
+
+def test_painting_makes_the_numbers_stale(opened, qtbot):
+    _, widget, layer = opened
+    measured(widget, qtbot)
+    layer.paint((5, 5), 2)
+    assert "painted on since" in widget.hint.text()
+    measured(widget, qtbot)
+    assert "painted" not in widget.hint.text()
+
+
+def test_many_objects_stay_quick(opened, qtbot):
+    viewer, widget, _ = opened
+    labels = np.ones((160, 160), np.uint8)
+    labels[1::4, 1::4] = 2
+    labels[1:3, 1:3] = 2
+    viewer.add_labels(labels, name="dots")
+    shown = measured(widget, qtbot)
+    assert len(shown.result.objects) == 1601 > MOST_OBJECTS
+    assert f"the {MOST_OBJECTS} largest of 1601" in widget.panel.objects_fold._button.text()
+    last = int(shown.layer.data[157, 157])
+    shown.layer.selected_label = last
+    assert f"no. {last}" in widget.panel.about.text()
+
+
+def test_cancelling_keeps_what_was_there(opened, qtbot):
+    viewer, widget, _ = opened
+    shown = measured(widget, qtbot)
+    viewer.add_labels(np.random.default_rng(0).integers(1, 3, (1500, 1500), np.uint8), name="noise")
+    widget.run_bar.button.click()
+    widget.run_bar.button.click()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    assert widget.results.shown is shown
+    assert "Cancelled" in widget.hint.text()
+
+
+def test_export_writes_everything(opened, qtbot, tmp_path):
+    _, widget, _ = opened
+    measured(widget, qtbot)
+    widget.results.export(str(tmp_path))
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "scan phases_objects.ome.tif", "scan phases_phases.csv", "scan phases_objects.csv", "scan phases_sizes.csv",
+        "scan phases_interfaces.csv", "scan phases_provenance.json",
+    }  # fmt: skip
+    widget.panel.phases.copy()
+    assert QApplication.clipboard().text().startswith("label\tclass")
+
+
+def test_removing_the_objects_clears_the_panel(opened, qtbot):
+    viewer, widget, _ = opened
+    shown = measured(widget, qtbot)
+    viewer.layers.remove(shown.layer)
+    assert widget.results.shown is None
+    assert not widget.panel.isVisibleTo(widget)
+
+
+def test_options_and_result_survive_reopening(opened, qtbot):
+    viewer, widget, _ = opened
+    widget.form.controls["min_size"].set_value(7)
+    shown = measured(widget, qtbot)
+    again = MeasureWidget(viewer)
+    viewer.window.add_dock_widget(again, name="again")
+    assert again.form.options().min_size == 7
+    assert again.results.shown is shown
+    again._preparer.wait(60)
+
+
+def test_coarse_pixels_are_read_in_micrometres(opened, qtbot):
+    viewer, widget, _ = opened
+    band = np.ones((60, 200), np.uint8)
+    band[20:40] = 2
+    viewer.add_labels(band, name="band", scale=(0.1, 0.1), units=("um", "um"))
+    widget.form.controls["thickness_of"].set_value("2")
+    shown = measured(widget, qtbot)
+    assert shown.result.thickness_summary["mean_nm"][0] == pytest.approx(2000, rel=0.005)
+    assert widget.panel.thickness_words.text().startswith("mean 2 µm")
+    assert widget.panel.phases.model().index(1, 3).data() == "40"  # 20 × 200 pixels of 0.01 µm²
+    assert "class 1: 2 objects, 7.14 ± 0 µm" in widget.panel.sizes_words.text()
+    densities = [widget.panel.interfaces.model().index(0, column).data() for column in range(3)]
+    assert densities == ["class 1 | class 2", "40", "0.333"]  # two interfaces of 20 µm in 120 µm²
