@@ -1,4 +1,4 @@
-"""`visualccc models list|show`."""
+"""`visualccc models list|show|export`."""
 
 from __future__ import annotations
 
@@ -56,9 +56,34 @@ def _lines_of_list(answer: Answer) -> list[str]:
     return [f"{one['name']}: {one['weights']}, {one['licence']}" for one in answer["encoders"]]
 
 
+def _declare_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="Model file.")
+    parser.add_argument("--output", metavar="ZIP", required=True, help="Package to write.")
+    parser.add_argument("--name", default="", help="Title of the package.")
+    parser.add_argument("--author", action="append", default=[], metavar="NAME", help="Author; may be repeated.")
+    parser.add_argument("--licence", default="", metavar="SPDX", help="Licence of the weights, such as CC-BY-4.0.")
+    parser.add_argument("--description", default="", metavar="TEXT", help="What the model is for.")
+
+
+def _export(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.segment import Publication, SegmentationModel, export_bioimageio
+
+    model = SegmentationModel.load(arguments.model)
+    about = Publication(arguments.name, arguments.author, arguments.licence, arguments.description)
+    written = export_bioimageio(model, arguments.output, about, progress=progress)
+    return {"output": str(written), "format": "bioimage.io 0.5, TorchScript", "classes": model.card.class_names}
+
+
+def _lines_of_export(answer: Answer) -> list[str]:
+    return [f"wrote {answer['output']} ({answer['format']})"]
+
+
 COMMANDS = (
     Command("models list", "Encoders that networks can be built on, and the weights at hand for them.",
             "visualccc models list", _declare_list, _list, _lines_of_list),
+    Command("models export", "Write a model as a bioimage.io package, for ilastik, deepImageJ, QuPath and others.",
+            "visualccc models export phases.safetensors --output phases.zip --author 'A. Maier' --licence CC-BY-4.0",
+            _declare_export, _export, _lines_of_export),
     Command("models show", "What a model says of itself: classes, pixel size, training, quality.",
             "visualccc models show phases.safetensors", _declare_show, _show_model, _lines_of_card),
 )  # fmt: skip

@@ -6,6 +6,8 @@ from .annotations import dataset_of_strokes as dataset_of_strokes
 from .evaluation import Evaluation as Evaluation
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .export import Publication as Publication
+from .export import export_bioimageio as export_bioimageio
 from .folders import pair_files as pair_files
 from .measure_options import MeasureOptions as MeasureOptions
 from .measure_result import MeasureResult as MeasureResult

@@ -217,6 +217,13 @@ def run_save(model: SegmentationModel, path: str, progress: Progress) -> Path:
     return model.save(path)
 
 
+def run_package(model: SegmentationModel, path: str, progress: Progress) -> Path:
+    """Write a model as a bioimage.io package."""
+    from napari_visualccc.segment import export_bioimageio
+
+    return export_bioimageio(model, path, progress=progress)
+
+
 def run_load(path: str, progress: Progress) -> SegmentationModel:
     """Read a model."""
     from napari_visualccc.segment import SegmentationModel

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_visualccc.segment import SegmentationModel
 
 _PATTERN = "Models (*.safetensors)"
+_PACKAGE = ".zip"
+_PATTERNS_TO_SAVE = f"{_PATTERN};;bioimage.io packages for other programs (*{_PACKAGE})"
 _PLACES = 5
 
 
@@ -111,14 +113,21 @@ class ModelDesk(QObject):
         )
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERN)
+        path, _ = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERNS_TO_SAVE)
         if path:
             self.save(path)
 
     def save(self, path: str) -> None:
-        """Write the model."""
-        if self.model is not None:
+        """Write the model: as a package for other programs if the path ends in ``.zip``."""
+        if self.model is None:
+            return
+        if path.endswith(_PACKAGE):
+            self._writer.start(jobs.run_package, self.model, path, then=self._packaged)
+        else:
             self._writer.start(jobs.run_save, self.model, path, then=self._saved)
+
+    def _packaged(self, path: Path) -> None:
+        self.changed.emit(f"Saved {path}, for ilastik, deepImageJ, QuPath and others")
 
     def _saved(self, path: Path) -> None:
         if self.model is not None:

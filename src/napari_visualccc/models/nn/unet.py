@@ -18,6 +18,8 @@ from napari_visualccc.models.architectures import DECODERS, REDUCTIONS
 KIND = "encoder-decoder"
 # Channels of the level that draws the detail, at half (reduction 2 and 4) and at full resolution (reduction 1).
 _DETAIL_WIDTH, _FULL_DETAIL_WIDTH = 64, 32
+# How much differences from the local mean are enlarged.
+_GAINS = (2.0, 8.0)
 # The reduced body is cheap: its decoder hands on more than smp's 16 channels.
 _DECODER_CHANNELS = (256, 128, 64, 64, 64)
 
@@ -72,8 +74,8 @@ class SegmentationNetwork(nn.Module):
     four scores per class (Shi et al. 2016, doi 10.1109/CVPR.2016.207), which is three times faster than convolutions
     at full resolution and as exact. ::
 
-        image ─┬─ 2×2 pixels to 4 channels ─ 64 ch, half ──────── ⊕ ─ 64 ch ─ 4 scores per class to 2×2 pixels
-               └─ mean of 4×4 ─ encoder ─ decoder ─ enlarge ──────┘
+        image ─ Greys ─┬─ 2×2 pixels to channels ─ 64 ch, half ───────── ⊕ ─ 64 ch ─ 4 scores per class to 2×2 pixels
+                       └─ mean of 4×4 ─ encoder ─ decoder ─ enlarge ─────┘
 
     With ``reduction=1`` the body works at full resolution, and so does the detail level.
     """
@@ -88,14 +90,16 @@ class SegmentationNetwork(nn.Module):
         self.reduction = architecture.reduction
         self.cell = min(2, self.reduction)
         detail = _DETAIL_WIDTH if self.cell > 1 else _FULL_DETAIL_WIDTH
-        self.down = _block(self.cell**2, detail)
+        self.greys = Greys()
+        self.down = _block(self.greys.channels * self.cell**2, detail)
         self.up = _block(width + detail, detail)
         self.head = nn.Conv2d(detail, architecture.classes * self.cell**2, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores of shape (N, classes, Y, X) for images of shape (N, 1, Y, X), sides multiples of `multiple`."""
-        detail = self.down(F.pixel_unshuffle(images, self.cell))
-        reduced = F.avg_pool2d(images, self.reduction) if self.reduction > 1 else images
+        greys, grey = self.greys(images)
+        detail = self.down(F.pixel_unshuffle(greys, self.cell))
+        reduced = F.avg_pool2d(grey, self.reduction) if self.reduction > 1 else grey
         values = self.upsampling(self.decoder(self.encoder(reduced)))
         if self.reduction > self.cell:
             values = F.interpolate(values, scale_factor=self.reduction / self.cell, mode="bilinear")
@@ -105,6 +109,40 @@ class SegmentationNetwork(nn.Module):
     def multiple(self) -> int:
         """Image sides must be multiples of this."""
         return 32 * self.reduction
+
+
+class Greys(nn.Module):
+    """The image beside itself at higher contrast, around the grey of its neighbourhood.
+
+    Two layers of a cross-section may differ by a tenth of the image's standard deviation, which a bright coating
+    beside them sets: too little for a network to notice before it has found simpler, worse rules. Here differences
+    from the local mean are enlarged, and saturate softly. The encoder, which takes one grey channel, gets a mixture
+    whose shares are learnt.
+    """
+
+    channels = 1 + len(_GAINS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.full((self.channels,), 1 / self.channels))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Greys of shape (N, `channels`, Y, X) and their mixture of shape (N, 1, Y, X)."""
+        images = images.float()
+        difference = images - _neighbourhood(images)
+        greys = torch.cat([images, *(torch.tanh(gain * difference) for gain in _GAINS)], dim=1)
+        mixture = (greys * self.shares.float()[:, None, None]).sum(dim=1, keepdim=True)
+        dtype = self.shares.dtype
+        return greys.to(dtype), mixture.to(dtype)
+
+
+def _neighbourhood(images: torch.Tensor) -> torch.Tensor:
+    """Mean around each pixel, over about 70 pixels."""
+    size = images.shape[-2:]
+    coarse = F.avg_pool2d(images, 8, ceil_mode=True, count_include_pad=False)
+    for _ in range(2):
+        coarse = F.avg_pool2d(coarse, 5, stride=1, padding=2, count_include_pad=False)
+    return F.interpolate(coarse, scale_factor=8.0, mode="bilinear")[..., : size[0], : size[1]]
 
 
 def build(architecture: Architecture) -> SegmentationNetwork:
