@@ -14,7 +14,7 @@ from napari_visualccc.models.normalise import GreyScale
 
 CARD = ModelCard(
     "segment", {"encoder": "resnet18"}, (ClassInfo(0, "Li", (0, 0, 0, 1)), ClassInfo(7, "SEI", (1, 0.5, 0, 1))),
-    PixelSize(0.5, 0.5, "nm"), "standard", {"steps": np.int64(5)}, {"mean_iou": float("nan")},
+    PixelSize(0.5, 0.5, "nm"), "standard", "left-right", {"steps": np.int64(5)}, {"mean_iou": float("nan")},
 )  # fmt: skip
 
 
@@ -24,6 +24,7 @@ def test_a_card_comes_back(tmp_path):
     assert file.card.classes == CARD.classes
     assert file.card.pixel_size == CARD.pixel_size
     assert file.card.training == {"steps": 5}
+    assert file.card.symmetry == "left-right"
     assert file.tensors["w"].shape == (2, 3)
     assert file.tensors["n"].shape == ()
     assert read_card(path).class_names == {0: "Li", 7: "SEI"}
@@ -88,3 +89,11 @@ def test_constant_and_missing_values():
     constant = GreyScale.of(np.full((4, 4), 7.0))
     assert constant.spread == 1
     assert constant.apply(np.array([7, np.nan, np.inf], np.float32)).tolist() == [0, 0, 0]
+
+
+def test_cards_of_older_versions_have_all_views_and_unknown_ones_are_refused():
+    record = CARD.as_dict()
+    del record["symmetry"]
+    assert ModelCard.from_json(json.dumps(record, default=str), "old").symmetry == "all"
+    with pytest.raises(ModelError, match="unknown symmetry"):
+        ModelCard.from_json(json.dumps(record | {"symmetry": "sixfold"}, default=str), "odd")

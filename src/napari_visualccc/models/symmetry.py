@@ -23,9 +23,10 @@ SYMMETRIES = tuple(VIEWS)
 _SAMPLES = 32
 # Fewer images than this do not tell whether they have a direction in common.
 _LEAST_IMAGES = 4
-# Share of an image's variance that lies between its rows, and correlation of row profiles between images, from which
-# on rows differ in meaning. Isotropic micrographs stay far below the first.
-_LAYERED, _ALIKE = 0.2, 0.5
+# Share of an image's variance that lies between its rows, correlation of row profiles between images, and how much
+# smaller it must be when one is turned round, for rows to differ in meaning. Isotropic micrographs stay far below the
+# first.
+_LAYERED, _ALIKE, _TURNED = 0.2, 0.5, 0.25
 
 
 def symmetry_of(images: Sequence[NDArray[Any]]) -> str:
@@ -68,7 +69,7 @@ def _have_direction(images: Sequence[NDArray[Any]], axis: int) -> bool:
     pairs = list(combinations(profiles, 2))
     straight = float(np.mean([a @ b for a, b in pairs]))
     turned = float(np.mean([a @ b[::-1] for a, b in pairs]))
-    return straight >= _ALIKE and straight - turned >= _ALIKE
+    return straight >= _ALIKE and straight - turned >= _TURNED
 
 
 def _profile(image: NDArray[Any], axis: int) -> tuple[NDArray[np.float64], float]:

@@ -27,9 +27,9 @@ class TrainOptions(Options):
         help="Part that draws the phases from what the encoder saw.",
     )  # fmt: skip
     reduction: str = option(
-        "4", label="Field of view", choices=("1", "2", "4"), advanced=True,
-        help="Factor by which the encoder sees the image reduced, and its field of view widened; thin layers above it "
-        "draw the detail. 1 is the classic U-Net, four times slower.",
+        "2", label="Field of view", choices=("1", "2", "4"), advanced=True,
+        help="Factor by which the encoder sees the image reduced, and its field of view widened; a shallow level above "
+        "it draws the detail. 1 is the classic U-Net, twice as slow.",
     )  # fmt: skip
     invert: float = option(
         0.0, label="Inverted contrast", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
@@ -67,7 +67,7 @@ class TrainOptions(Options):
         help="At first, share of patches centred on a phase that is drawn with equal chances; none towards the end.",
     )  # fmt: skip
     rotation: float = option(
-        0.5, label="Turned patches", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        0.2, label="Turned patches", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
         help="Share of patches turned by any angle and zoomed, beside mirroring and quarter turns.",
     )  # fmt: skip
     scale: float = option(
@@ -79,7 +79,7 @@ class TrainOptions(Options):
         help="How far brightness, contrast and γ of the patches vary (standard deviation).",
     )  # fmt: skip
     noise: float = option(
-        0.15, label="Added noise", minimum=0.0, maximum=5.0, step=0.05, advanced=True,
+        0.05, label="Added noise", minimum=0.0, maximum=5.0, step=0.05, advanced=True,
         help="Largest Gaussian or Poisson noise, in standard deviations of the image.",
     )  # fmt: skip
     blur: float = option(

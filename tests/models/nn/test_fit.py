@@ -83,8 +83,9 @@ def test_going_on_equals_never_having_stopped():
     torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
 
 
-def test_the_best_is_kept_not_the_last():
-    task = Line(scores=[0.1, 0.9, 0.2, 0.3])
+def test_the_best_of_the_second_half_is_kept_not_the_last():
+    """0.95, reached while the learning rate was high, is luck."""
+    task = Line(scores=[0.95, 0.1, 0.9, 0.3])
     weights = []
     network = line()
     state = fit(
@@ -92,7 +93,7 @@ def test_the_best_is_kept_not_the_last():
         keep=lambda s: weights.append(s.tensors["average.weight"].item()),
     )  # fmt: skip
     assert state.scores["score"] == 0.9
-    assert network.weight.item() == weights[1]
+    assert network.weight.item() == weights[2]
 
 
 def test_cancelling_leaves_the_best_so_far_in_the_network():

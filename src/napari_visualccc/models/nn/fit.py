@@ -16,6 +16,8 @@ from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision
 
 Tensors = dict[str, torch.Tensor]
+# Share of the schedule after which a model is no longer young.
+_GROWN_UP = 0.5
 
 
 class Task(Protocol):
@@ -206,12 +208,12 @@ class _Trainer:
         device: str,
         state: TrainingState | None,
     ) -> None:
-        self._network = network.to(device).to(memory_format=precision.layout)
+        self._network, self.state = network.to(device).to(memory_format=precision.layout), state or TrainingState()
         self._task, self._schedule, self._precision, self._device = task, schedule, precision, device
-        self.state = state or TrainingState()
         self._optimiser = torch.optim.AdamW(_groups(network, schedule.weight_decay), lr=0.0, fused=device != "mps")
         self._average: Tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._best: Tensors = {}
+        self._best_done = 0.0
         if self.state.tensors:
             self._load(self.state.tensors)
 
@@ -244,7 +246,7 @@ class _Trainer:
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def _update_average(self) -> None:
-        # A young average forgets faster, so that random beginnings do not linger.
+        # A young average forgets faster.
         decay = min(self._schedule.average, (1 + self.state.step) / (10 + self.state.step))
         theirs = self._network.state_dict()
         floating = [name for name, value in theirs.items() if value.is_floating_point()]
@@ -262,7 +264,10 @@ class _Trainer:
         finally:
             self._network.load_state_dict(own)
         state = self.state
-        if state.best_step < 0 or not scores["score"] < state.scores["score"]:
+        # A model of the first half, made at a high learning rate, must not win by luck on few labels.
+        young = self._best_done < _GROWN_UP <= self.done()
+        if state.best_step < 0 or young or not scores["score"] < state.scores["score"]:
+            self._best_done = self.done()
             self._best = {name: value.clone() for name, value in self._average.items()}
             state.best_step, state.scores = state.step, scores
         state.history.append({"step": state.step, "seconds": state.seconds, "loss": loss, **scores})
@@ -295,6 +300,7 @@ class _Trainer:
 
         self._network.load_state_dict(part("network"))
         self._average, self._best = part("average"), part("best")
+        self._best_done = self.done() if self.done() >= _GROWN_UP else 0.0
         first, second = part("moment1"), part("moment2")
         for name, parameter in self._network.named_parameters():
             if name in first:

@@ -19,7 +19,7 @@ KIND = "encoder-decoder"
 # Channels of the level that draws the detail, at half (reduction 2 and 4) and at full resolution (reduction 1).
 _DETAIL_WIDTH, _FULL_DETAIL_WIDTH = 64, 32
 # How much differences from the local mean are enlarged.
-_GAINS = (2.0, 8.0)
+_GAINS = (2.0, 8.0, 32.0)
 # The reduced body is cheap: its decoder hands on more than smp's 16 channels.
 _DECODER_CHANNELS = (256, 128, 64, 64, 64)
 
@@ -43,7 +43,7 @@ class Architecture:
     decoder: str = "unet"
     encoder: str = "resnet18"
     classes: int = 2
-    reduction: int = 4
+    reduction: int = 2
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
@@ -69,13 +69,13 @@ class SegmentationNetwork(nn.Module):
 
     Micrographs want two things at once: outlines to the pixel, and a field of view wide enough to tell one grey layer
     from another. A body at full resolution spends nearly all its time on the first and sees little of the second.
-    At a quarter of the resolution its field of view is four times wider and its cost a sixteenth. The detail level
-    above it works at half the resolution, but loses no pixel: each 2×2 pixels come in as four channels, and go out as
-    four scores per class (Shi et al. 2016, doi 10.1109/CVPR.2016.207), which is three times faster than convolutions
-    at full resolution and as exact. ::
+    At half the resolution its field of view is twice as wide and its cost a quarter. The detail level above it works
+    at half the resolution too, but loses no pixel: each 2×2 pixels come in as four channels, and go out as four scores
+    per class (Shi et al. 2016, doi 10.1109/CVPR.2016.207), which is three times faster than convolutions at full
+    resolution and as exact. ::
 
         image ─ Greys ─┬─ 2×2 pixels to channels ─ 64 ch, half ───────── ⊕ ─ 64 ch ─ 4 scores per class to 2×2 pixels
-                       └─ mean of 4×4 ─ encoder ─ decoder ─ enlarge ─────┘
+                       └─ mean of 2×2 ─ encoder ─ decoder ─ enlarge ─────┘
 
     With ``reduction=1`` the body works at full resolution, and so does the detail level.
     """
