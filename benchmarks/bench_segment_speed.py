@@ -90,7 +90,7 @@ def raw_network(model: SegmentationModel, image: np.ndarray) -> tuple[float, int
     segmenter = Segmenter(model.network)
     tiles = len(overlapping_tiles(image.shape, options.tile, options.overlap))
     precision = segmenter._precision
-    tile = torch.zeros(1, 1, options.tile, options.tile, dtype=precision.dtype)
+    tile = torch.zeros(1, 1, options.tile, options.tile)  # what the network takes: see `takes_float32`
     tile = tile.contiguous(memory_format=precision.layout)
 
     @torch.inference_mode()

@@ -175,11 +175,11 @@ def train(
         Path(checkpoint).unlink(missing_ok=True)
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
-    record = _record(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
+    record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
     card = replace(model.card, training=record["training"], metrics=metrics)
     progress(1.0)
     return TrainResult(
-        record["provenance"], replace(model, card=card), metrics, _history(final), final, final.step, bool(stopped)
+        record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
     )
 
 
@@ -194,7 +194,7 @@ def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetr
     return SegmentationModel(build(architecture), card)
 
 
-def _record(
+def record_of(
     dataset: Dataset,
     options: TrainOptions,
     state: TrainingState,
@@ -203,7 +203,7 @@ def _record(
     arguments: Sequence[str] | None,
     stopped: bool,
 ) -> dict[str, Any]:
-    """Provenance, and the same for the card."""
+    """Record of a training: ``"provenance"``, and ``"training"`` for the card."""
     data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
             for item in dataset.items]  # fmt: skip
     names = ", ".join(one["name"] for one in data[:3]) + (f" and {len(data) - 3} more" if len(data) > 3 else "")
@@ -219,7 +219,8 @@ def _record(
     return {"provenance": provenance, "training": training}
 
 
-def _history(state: TrainingState) -> pd.DataFrame:
+def history_of(state: TrainingState) -> pd.DataFrame:
+    """One row per validation."""
     import pandas as pd
 
     return pd.DataFrame(state.history)

@@ -53,10 +53,13 @@ class Board:
         self.stop = False
         self._picture: NDArray[Any] | None = None
         self._view: tuple[Planes, int] | None = None
+        self._is_new = False
+        self._shown: tuple[int, int] = (0, 0)
 
     def look_at(self, planes: Planes, index: int) -> None:
         """Plane that the next picture shows."""
         self._view = (planes, index)
+        self._is_new = True
 
     def take_picture(self) -> NDArray[Any] | None:
         """Latest picture that was not taken yet: label values of shape (Y, X), 0 where nothing is known."""
@@ -67,17 +70,22 @@ class Board:
         """True once the viewer asked the training to end. Worker thread."""
         return self.stop
 
-    def preview(self, model: SegmentationModel) -> None:
-        """Draw a picture with the model so far. Worker thread."""
-        from napari_visualccc.segment import predict
-
-        if self._view is None:
-            return
+    def view(self) -> NDArray[Any] | None:
+        """Grey values of what the user looks at; None if that did not change since it was asked. Worker thread."""
+        if self._view is None or not self._is_new:
+            return None
+        self._is_new = False
         planes, index = self._view
-        region = _middle(planes.plane_shape)
-        labels = np.zeros(planes.plane_shape, np.uint8)
-        labels[region] = predict(model, planes.read(index, region), rgb=False).labels
-        self._picture = labels
+        self._shown = planes.plane_shape
+        return np.asarray(planes.read(index, _middle(self._shown)))
+
+    def show(self, labels: NDArray[Any]) -> None:
+        """Labels of the grey values that `view` gave last. Worker thread."""
+        region = _middle(self._shown)
+        if labels.shape == tuple(side.stop - side.start for side in region):  # not of the view before
+            picture = np.zeros(self._shown, np.uint8)
+            picture[region] = labels
+            self._picture = picture
 
 
 def _middle(shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -146,14 +154,15 @@ def run_train(
     work: Work, options: TrainOptions, board: Board, state: TrainingState | None, quick: bool, progress: Progress
 ) -> TrainResult:
     """Train a network on all strokes and, with `quick`, on what a quick model is sure of around them."""
-    from napari_visualccc.segment import QuickSegmenter, train, with_quick_labels
+    from napari_visualccc.segment import QuickSegmenter, train_apart, with_quick_labels
 
     dataset = work.dataset()
+    progress(0.0, "handing over the strokes")
     if quick:
         model = QuickSegmenter().fit(dataset, progress=progress.quiet()).model
         dataset = with_quick_labels(dataset, model, progress=progress.part(0, 0.02))
-    return train(
-        dataset, options, state=state, watch=board.moments.append, preview=board.preview,
+    return train_apart(
+        dataset, options, state=state, watch=board.moments.append, look=board.view, show=board.show,
         should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 

@@ -49,7 +49,8 @@ class TiledNetwork:
     Parameters
     ----------
     network
-        Takes (N, 1, Y, X), gives scores (N, C, Y, X); its ``multiple`` is what the sides must be multiples of.
+        Takes (N, 1, Y, X), gives scores (N, C, Y, X); its ``multiple`` is what the sides must be multiples of. With
+        ``takes_float32`` it gets its images in float32 even if it computes in half precision.
     precision
         Number format to compute in.
     device
@@ -106,7 +107,7 @@ class TiledNetwork:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def probabilities(self, values: NDArray[np.float32]) -> torch.Tensor:
         """Class probabilities of one tile, float32, shape (C, Y, X)."""
-        image = torch.from_numpy(np.ascontiguousarray(values)).to(self._device, self._precision.dtype)[None, None]
+        image = torch.from_numpy(np.ascontiguousarray(values)).to(self._device)[None, None]
         if len(self._views) == 1:
             return self._run(image).cpu()
         total: torch.Tensor | float = 0.0
@@ -122,6 +123,8 @@ class TiledNetwork:
         multiple = getattr(self._network, "multiple", 32)
         image = reflect_to(image, *(max(_LEAST_MULTIPLES, -(-n // multiple)) * multiple for n in (height, width)))
         image = image.contiguous(memory_format=self._precision.layout)
+        if not getattr(self._network, "takes_float32", False):
+            image = image.to(self._precision.dtype)
         if self._precision.dtype != torch.float32 and next(self._network.parameters()).dtype == torch.float32:
             with torch.autocast(self._device, self._precision.dtype):
                 scores = self._network(image)

@@ -80,6 +80,9 @@ class SegmentationNetwork(nn.Module):
     With ``reduction=1`` the body works at full resolution, and so does the detail level.
     """
 
+    # Half precision would round off the faint differences that `Greys` enlarges.
+    takes_float32 = True
+
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture

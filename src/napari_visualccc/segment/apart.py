@@ -1,0 +1,184 @@
+"""Training in another process, so that a viewer stays smooth and the training gets the whole machine.
+
+A thread shares Python's lock with the viewer, whose every redraw then halts the training, and the other way round;
+and glibc gives the memory of threads other than the first back to the system after each step. Both together made
+training in the viewer half as fast as on the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core import errors
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.results import Stopwatch
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.segment import worker
+from napari_visualccc.segment.annotations import Dataset
+from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.options import TrainOptions
+from napari_visualccc.segment.training import TrainResult, history_of, record_of
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.fit import Moment, TrainingState
+
+_LOOK_S = 0.05
+
+
+def train_apart(
+    dataset: Dataset,
+    options: TrainOptions | None = None,
+    *,
+    state: TrainingState | None = None,
+    watch: Callable[[Moment], None] | None = None,
+    look: Callable[[], NDArray[Any] | None] | None = None,
+    show: Callable[[NDArray[Any]], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train a network in a process of its own; otherwise as `train`.
+
+    Parameters
+    ----------
+    dataset, options, state, watch, should_stop
+        As for `train`.
+    look
+        Asked all the time: grey values of shape (Y, X) that the user looks at, or None if that did not change.
+    show
+        Given the labels of these grey values after each validation.
+    progress
+        Reports; cancelling ends the other process at once.
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    InputError, OptionError
+        As from `train`; also if the system ended the process, as it does when memory runs out.
+    Cancelled
+        From `progress`.
+    """
+    options, progress = options or TrainOptions(), silent(progress)
+    stopwatch = Stopwatch()
+    with TemporaryDirectory(prefix="visualccc-training-") as name:
+        folder = Path(name)
+        worker.describe(dataset, options, folder)
+        if state is not None:
+            _keep(state, dataset, options, folder)
+        conversation = _Conversation(folder, watch, show, progress)
+        for _ in conversation.go_on():
+            if look is not None and (view := look()) is not None:
+                worker.save_array(folder / worker.VIEW, view)
+            if should_stop is not None and should_stop():
+                (folder / worker.STOP).touch()
+            progress.check()
+        return _result(dataset, options, folder, conversation.done, stopwatch.seconds)
+
+
+class _Conversation:
+    """The other process, and what it reports."""
+
+    def __init__(
+        self,
+        folder: Path,
+        watch: Callable[[Moment], None] | None,
+        show: Callable[[NDArray[Any]], None] | None,
+        progress: Progress,
+    ) -> None:
+        self._folder, self._watch, self._show, self._progress = folder, watch, show, progress
+        self._read = 0
+        self.done: dict[str, Any] = {}
+
+    def go_on(self) -> Iterator[None]:
+        """Start the process; yield a few times per second until it is over."""
+        command = [sys.executable, "-m", worker.__name__, str(self._folder), str(os.getpid())]
+        self._progress(0.0, "starting")
+        with (self._folder / "errors.txt").open("wb") as file:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file)
+            try:
+                while process.poll() is None:
+                    self._listen()
+                    yield
+                    time.sleep(_LOOK_S)
+            finally:
+                process.kill()
+                process.wait()
+        self._listen()
+        if not self.done:
+            raise _lost(process.returncode, (self._folder / "errors.txt").read_text(errors="replace"))
+
+    def _listen(self) -> None:
+        path = self._folder / worker.REPORT
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            file.seek(self._read)
+            news = file.read()
+        whole = news[: news.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            self._take(json.loads(line))
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        from napari_visualccc.models.nn.fit import Moment
+
+        if "progress" in entry:
+            self._progress(*entry["progress"])
+        elif "moment" in entry and self._watch is not None:
+            self._watch(Moment(*entry["moment"]))
+        elif "picture" in entry and self._show is not None:
+            self._show(np.load(self._folder / worker.PICTURE))
+        elif "done" in entry:
+            self.done = entry["done"]
+        elif "error" in entry:
+            kind, words = entry["error"]
+            raise getattr(errors, kind)(words)
+        elif "crash" in entry:
+            raise RuntimeError(f"the training failed:\n{entry['crash']}")
+
+
+def _lost(code: int, words: str) -> Exception:
+    """What to raise when the process ended without a word of its own."""
+    if code < 0 or code == 137:  # noqa: PLR2004 - killed, as shells number it
+        return errors.OptionError(
+            "the system ended the training, most likely because memory ran out: choose smaller patches (More options)"
+        )
+    return RuntimeError(f"the training process ended with code {code}:\n{words[-2000:]}")
+
+
+def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder: Path) -> None:
+    """Write the state of an earlier training for the other process."""
+    from napari_visualccc.models.nn.unet import Architecture
+    from napari_visualccc.segment.learning import write_checkpoint
+
+    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
+    write_checkpoint(folder / worker.STATE, state, ModelCard("segment", architecture.as_dict(), dataset.classes))
+
+
+def _result(dataset: Dataset, options: TrainOptions, folder: Path, done: dict[str, Any], seconds: float) -> TrainResult:
+    from napari_visualccc.segment.learning import read_checkpoint
+
+    model = SegmentationModel.load(folder / worker.MODEL)
+    state = read_checkpoint(folder / worker.STATE, model.card)
+    assert state is not None
+    # The record names the images as they are here, not the planes that were handed over.
+    record = record_of(dataset, options, state, done["device"], seconds, None, done["stopped"])
+    card = replace(model.card, training=record["training"])
+    return TrainResult(
+        record["provenance"], replace(model, card=card, hash=""), dict(card.metrics), history_of(state), state,
+        state.step, done["stopped"],
+    )  # fmt: skip

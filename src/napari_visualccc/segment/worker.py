@@ -1,0 +1,156 @@
+"""Training in a process of its own: ``python -m napari_visualccc.segment.worker FOLDER``; see `segment.apart`.
+
+What the two processes tell each other lies in the folder:
+
+=====================  =========================================================================
+``job.json``           options, classes and images (in)
+``plane_0.npz`` …      grey values and labels of each painted plane (in)
+``state.safetensors``  of an earlier training, to go on from (in); of this one (out)
+``view.npy``           grey values that the user looks at; may change at any time (in)
+``stop``               once it is there, the training ends with the best model so far (in)
+``report.jsonl``       a line per step, validation and picture (out)
+``picture.npy``        labels of what the user looks at (out)
+``model.safetensors``  the model (out)
+=====================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.segment.annotations import Annotated, Dataset
+from napari_visualccc.segment.options import TrainOptions
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.fit import Moment
+    from napari_visualccc.segment.model import SegmentationModel
+
+JOB, STATE, VIEW, STOP = "job.json", "state.safetensors", "view.npy", "stop"
+REPORT, PICTURE, MODEL = "report.jsonl", "picture.npy", "model.safetensors"
+# The viewer goes first when both want a core.
+_NICENESS = 5
+_REPORT_EVERY_S = 0.1
+
+
+class _Report:
+    """Lines for the other process."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._last = 0.0
+
+    def __call__(self, **entry: Any) -> None:
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def progress(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= _REPORT_EVERY_S:
+            self._last = now
+            self(progress=[fraction, message])
+
+    def moment(self, moment: Moment) -> None:
+        self(moment=[moment.step, moment.seconds, moment.done, moment.loss, dict(moment.scores)])
+
+
+def work(folder: Path, parent: int) -> None:
+    """Train as the folder says; end when the process `parent` is gone."""
+    import psutil
+
+    from napari_visualccc.segment.learning import write_checkpoint
+    from napari_visualccc.segment.training import train
+
+    report = _Report(folder / REPORT)
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+
+    def show(model: SegmentationModel) -> None:
+        picture = _picture(model, folder / VIEW)
+        if picture is not None:
+            save_array(folder / PICTURE, picture)
+            report(picture=True)
+
+    try:
+        result = train(
+            dataset_of(job, folder), TrainOptions(**job["options"]), checkpoint=folder / STATE, watch=report.moment,
+            preview=show, should_stop=(folder / STOP).exists,
+            progress=Progress(report.progress, lambda: not psutil.pid_exists(parent)),
+        )  # fmt: skip
+        result.model.save(folder / MODEL)
+        write_checkpoint(folder / STATE, result.state, result.model.card)
+        report(done={"stopped": result.stopped, "device": result.model.card.training["device"]})
+    except Cancelled:
+        pass
+    except VisualCCCError as error:
+        report(error=[type(error).__name__, str(error)])
+    except Exception:  # noqa: BLE001 - told to the other process, which raises it
+        report(crash=traceback.format_exc())
+
+
+def _picture(model: SegmentationModel, path: Path) -> Any:
+    from napari_visualccc.segment.prediction import predict
+
+    try:
+        view = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None  # nobody looks, or the other process is just writing
+    return predict(model, view, rgb=False).labels
+
+
+def save_array(path: Path, array: Any) -> None:
+    """Write an array so that a reader sees the old one or the new one, never half of one."""
+    temporary = path.with_name("writing_" + path.name)
+    np.save(temporary, array)
+    # On Windows a file that is being read cannot be replaced: there will be another picture.
+    with contextlib.suppress(PermissionError):
+        os.replace(temporary, path)
+
+
+def describe(dataset: Dataset, options: TrainOptions, folder: Path) -> None:
+    """Write a job into a folder: only the planes that have labels."""
+    items: list[dict[str, Any]] = []
+    for item, index in dataset.planes:
+        labels = item.labels.read(index)
+        if np.isin(labels, dataset.ignore).all():
+            continue
+        name = f"plane_{len(items)}.npz"
+        np.savez(folder / name, image=item.image.read(index), labels=labels)
+        size = item.pixel_size
+        items.append({"file": name, "name": item.name, "pixel_size": [size.y, size.x, size.unit]})
+    classes = [[one.value, one.name, list(one.colour)] for one in dataset.classes]
+    job = {
+        "options": options.as_dict(), "classes": classes, "items": items, "ignore": list(dataset.ignore),
+        "binary": dataset.binary,
+    }  # fmt: skip
+    (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
+
+
+def dataset_of(job: dict[str, Any], folder: Path) -> Dataset:
+    """Dataset as `describe` wrote it."""
+    items = []
+    for one in job["items"]:
+        with np.load(folder / one["file"]) as arrays:
+            image, labels = (Planes(arrays[key], rgb=False, name=one["name"]) for key in ("image", "labels"))
+        y, x, unit = one["pixel_size"]
+        items.append(Annotated(image, labels, PixelSize(y, x, unit), one["name"]))
+    classes = (ClassInfo(value, name, tuple(colour)) for value, name, colour in job["classes"])
+    return Dataset(tuple(items), tuple(classes), tuple(job["ignore"]), job["binary"])
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    work(Path(sys.argv[1]), int(sys.argv[2]))
