@@ -273,3 +273,14 @@ def test_coarse_pixels_are_read_in_micrometres(opened, qtbot):
     assert "class 1: 2 objects, 7.14 ± 0 µm" in widget.panel.sizes_words.text()
     densities = [widget.panel.interfaces.model().index(0, column).data() for column in range(3)]
     assert densities == ["class 1 | class 2", "40", "0.333"]  # two interfaces of 20 µm in 120 µm²
+
+
+def test_an_earlier_result_can_be_kept(opened, qtbot):
+    viewer, widget, _ = opened
+    first = measured(widget, qtbot)
+    again = measured(widget, qtbot)
+    assert again.layer is first.layer
+    widget.keep_box.setChecked(True)
+    kept = measured(widget, qtbot)
+    assert kept.layer is not first.layer
+    assert first.layer in viewer.layers

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._strokes import STROKES
@@ -331,3 +333,22 @@ def test_painting_with_the_mouse(opened, qtbot):
     qtbot.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=middle)
     qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=10_000)
     assert (strokes.data == 1).sum() == widget._pixels[1]
+
+
+def test_the_viewer_lives_while_a_network_learns(opened, qtbot):
+    """Drawing the first picture and curve takes a moment; for the rest of the time the event loop turns."""
+    _, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.form.set_values({"steps": 12})
+    beats: list[float] = []
+    clock = QTimer()
+    clock.setTimerType(Qt.TimerType.PreciseTimer)
+    clock.timeout.connect(lambda: beats.append(time.perf_counter()))
+    widget.train()
+    clock.start(5)
+    finished(widget, qtbot)
+    clock.stop()
+    gaps = np.diff(beats)
+    assert widget.model is not None
+    assert gaps[gaps > 0.05].sum() < 0.1 * gaps.sum()
+    assert np.median(gaps) < 0.02

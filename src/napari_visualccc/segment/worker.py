@@ -50,12 +50,12 @@ class _Report:
     """Lines for the other process."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
         self._last = 0.0
 
     def __call__(self, **entry: Any) -> None:
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
 
     def progress(self, fraction: float, message: str) -> None:
         now = time.monotonic()

@@ -62,8 +62,8 @@ class MeasureResults(QObject):
         if shown is not None and shown.layer in self._viewer.layers:
             self._adopt(shown)
 
-    def show(self, source: Source, result: MeasureResult) -> None:
-        """Show a result over the labels that were measured."""
+    def show(self, source: Source, result: MeasureResult, *, keep: bool = False) -> None:
+        """Show a result over the labels that were measured: in the layers of the last one, or in new ones."""
         if source.layer not in self._viewer.layers:
             return
         objects = None
@@ -71,7 +71,7 @@ class MeasureResults(QObject):
             if kind == "image" and not np.isfinite(data).any():
                 continue  # no layer was found; the panel says so
             look = _thickness_look(data) if kind == "image" else {}
-            layer = show_layer(self._viewer, (source.fold(data), words | look, kind), like=source.layer)
+            layer = show_layer(self._viewer, (source.fold(data), words | look, kind), like=source.layer, keep=keep)
             if kind == "labels":
                 objects = layer
         self._adopt(Measured(result, objects, source))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import OptionSpec
@@ -20,7 +20,7 @@ from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._measure_results import MeasureResults
 from napari_visualccc.widgets._parts import Hint, RunBar, row, scrolled
 from napari_visualccc.widgets._phase_control import PhaseControl
-from napari_visualccc.widgets._session import remembered
+from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class MeasureWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._memory = remembered(napari_viewer, "measure")
+        self._viewer = bare(napari_viewer)
+        self._memory = remembered(self._viewer, "measure")
         self._busy_with: Any = None
         self._note = ""
         self._stale = False  # painted on since it was measured
@@ -65,13 +65,16 @@ class MeasureWidget(QWidget):
         self.form = OptionsForm(MeasureOptions, {
             "objects_of": PhaseControl, "thickness_of": _single, "layer_includes": PhaseControl, "ignore": PhaseControl,
         })  # fmt: skip
+        self.keep_box = QCheckBox("Keep earlier result")
+        self.keep_box.setToolTip("Put objects and thickness into new layers; otherwise they replace the last ones")
         self.run_bar = RunBar("Measure", "Fractions, objects, thickness and interfaces of the phases")
         self.panel = MeasurePanel()
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        for part in (self.hint, self.chooser, row(label, self.image, stretch=1), self.form, self.run_bar, self.panel):
+        image = row(label, self.image, stretch=1)
+        for part in (self.hint, self.chooser, image, self.form, self.keep_box, self.run_bar, self.panel):
             layout.addWidget(part)
         layout.addStretch(1)
         self.panel.hide()
@@ -216,7 +219,7 @@ class MeasureWidget(QWidget):
         )  # fmt: skip
 
     def _show(self, source: Source, result: MeasureResult) -> None:
-        self.results.show(source, result)
+        self.results.show(source, result, keep=self.keep_box.isChecked())
 
     def _job_started(self, title: str) -> None:
         self._note = ""
