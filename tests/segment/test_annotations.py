@@ -79,3 +79,12 @@ def test_stacks_give_all_their_planes():
     labels[1] = 1
     dataset = dataset_of_masks([item(labels), item([[0, 1]])])
     assert len(list(dataset.planes)) == 4
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_targets_of_a_few_strokes_are_those_of_the_whole_plane(dtype):
+    labels = np.zeros((40, 30), dtype)
+    labels[3, 4:9], labels[39, 29] = 1, 2
+    dataset = dataset_of_strokes([annotated(np.zeros((40, 30), np.uint8), labels)])
+    expected = np.where(labels == 0, UNLABELLED, labels.astype(int) - 1)
+    np.testing.assert_array_equal(dataset.targets(dataset.items[0], 0), expected)

@@ -111,8 +111,11 @@ class Dataset:
         InputError
             If the plane holds a value that is neither a class nor ignored.
         """
-        raw = item.labels.read(index)
-        result = np.full(raw.shape, UNLABELLED, np.uint8)
+        every = item.labels.read(index)
+        result = np.full(every.shape, UNLABELLED, np.uint8)
+        # Strokes lie in a few rows: the others need no look, which matters while one paints.
+        rows = _rows_with_labels(every, self.ignore)
+        raw = every[rows]
         known = _unique(raw)
         wanted = {int(value): self._position(int(value), item) for value in known if int(value) not in self.ignore}
         if not wanted:
@@ -120,10 +123,12 @@ class Dataset:
         if raw.dtype == np.uint8:
             table = np.full(256, UNLABELLED, np.uint8)
             table[list(wanted)] = list(wanted.values())
-            result = table[raw]
+            result[rows] = table[raw]
         else:
+            part = result[rows]
             for value, position in wanted.items():
-                result[raw == value] = position
+                part[raw == value] = position
+            result[rows] = part
         if not item.image.is_integer:
             # Values that no detector measured teach nothing.
             result[~np.isfinite(item.image.plane(index))] = UNLABELLED
@@ -209,6 +214,13 @@ def dataset_of_strokes(
         for value in painted
     )
     return Dataset(tuple(items), classes, (0,))
+
+
+def _rows_with_labels(labels: NDArray[Any], ignore: Sequence[int]) -> NDArray[np.intp] | slice:
+    """Rows that hold anything but ignored values; all rows if that would not be quicker to know."""
+    if len(ignore) != 1:
+        return slice(None)
+    return np.flatnonzero((labels != ignore[0]).any(axis=1))
 
 
 def _unique(labels: NDArray[Any]) -> NDArray[Any]:

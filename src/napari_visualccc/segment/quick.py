@@ -74,6 +74,7 @@ class QuickSegmenter:
         self._classes: tuple[Any, ...] = ()
         self._kept: OrderedDict[tuple[Any, ...], tuple[Planes, Levels]] = OrderedDict()
         self._size = PixelSize()
+        self._hashed: tuple[Planes, str] | None = None
 
     def fit(
         self, dataset: Dataset, *, arguments: Sequence[str] | None = None, progress: Progress | None = None
@@ -123,8 +124,8 @@ class QuickSegmenter:
         names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
         command = ["visualccc", "segment", "train", "--quick", *(arguments or ()), *to_arguments(self.options)]
         provenance = Provenance(
-            "segment quick", self.options.as_dict(), names, fingerprint(dataset.items[0].image), shlex.join(command),
-            self.options.seed, None, watch.seconds,
+            "segment quick", self.options.as_dict(), names, self._fingerprint(dataset.items[0].image),
+            shlex.join(command), self.options.seed, None, watch.seconds,
         )  # fmt: skip
         card = ModelCard(
             "segment", self._classifier.as_dict(), dataset.classes, self._size, GreyScale.METHOD,
@@ -161,6 +162,13 @@ class QuickSegmenter:
     def forget(self) -> None:
         """Drop the features kept, for images whose pixels changed."""
         self._kept.clear()
+        self._hashed = None
+
+    def _fingerprint(self, image: Planes) -> str:
+        """Hash of an image, kept: every stroke asks for it."""
+        if self._hashed is None or self._hashed[0].source is not image.source:
+            self._hashed = (image, fingerprint(image))
+        return self._hashed[1]
 
     def _features(self, item: Annotated, index: int) -> Levels:
         from napari_visualccc.models.nn.pyramid import pyramid_features

@@ -135,3 +135,15 @@ def test_many_painted_pixels_are_thinned_out():
     assert (found == 0).sum() == pixel_network.MOST_PER_CLASS
     assert (found == 1).sum() == 1
     assert len(np.unique(places, axis=0)) == len(places)
+
+
+def test_features_of_single_pixels_are_those_of_whole_maps():
+    rng = np.random.default_rng(3)
+    levels = pyramid_features(rng.normal(size=(45, 70)).astype(np.float32), 4, torch.float32)
+    places = np.argwhere(rng.random((45, 70)) < 0.1)
+    places = np.concatenate([places, [[0, 0], [44, 69], [0, 69]]])
+    x, y = (torch.from_numpy((places[:, a] + 0.5) / n * 2 - 1).float() for a, n in ((1, 70), (0, 45)))
+    grid = torch.stack([x, y], dim=-1)[None, None]
+    words = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
+    expected = torch.cat([torch.nn.functional.grid_sample(level, grid, **words)[0, :, 0] for level in levels]).T
+    torch.testing.assert_close(features_at(levels, places), expected, rtol=1e-4, atol=1e-4)

@@ -138,14 +138,25 @@ def _blur(values: torch.Tensor) -> torch.Tensor:
     return F.conv2d(F.pad(values, (_RADIUS,) * 4, mode="replicate"), kernel, groups=count)
 
 
+def _interpolated(maps: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Values of maps (C, Y, X) between pixels, float32, shape (C, points).
+
+    Only the pixels around the points are touched: `grid_sample` wants whole maps in float32.
+    """
+    last = torch.tensor([maps.shape[-2] - 1, maps.shape[-1] - 1])
+    points = points.clamp_min(0).minimum(last)
+    low = points.long()
+    high = torch.minimum(low + 1, last)
+    share = (points - low).float()
+    (y0, x0), (y1, x1), (fy, fx) = low.T, high.T, share.T
+    upper = maps[:, y0, x0].float() * (1 - fx) + maps[:, y0, x1].float() * fx
+    lower = maps[:, y1, x0].float() * (1 - fx) + maps[:, y1, x1].float() * fx
+    return upper * (1 - fy) + lower * fy
+
+
 def features_at(levels: Levels, places: NDArray[np.int64]) -> torch.Tensor:
     """Features of single pixels, coarse levels interpolated; shape (pixels, levels × features)."""
     height, width = levels[0].shape[-2:]
-    y = torch.from_numpy((places[:, 0] + 0.5) / height * 2 - 1).float()
-    x = torch.from_numpy((places[:, 1] + 0.5) / width * 2 - 1).float()
-    grid = torch.stack([x, y], dim=-1)[None, None]
-    sampled = [
-        F.grid_sample(level.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0]
-        for level in levels
-    ]
+    centres = (torch.from_numpy(places) + 0.5) / torch.tensor([height, width])
+    sampled = [_interpolated(level[0], centres * torch.tensor(level.shape[-2:]) - 0.5) for level in levels]
     return torch.cat(sampled).T
