@@ -158,15 +158,11 @@ def train(
         if checkpoint is not None:
             write_checkpoint(checkpoint, now, model.card)
 
-    def seen(moment: Moment) -> None:
-        if watch is not None:
-            watch(moment)
-
     task.preview = None if preview is None else lambda network: preview(replace(model, network=network))
     try:
         final = fit(
             model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
-            keep=keep if checkpoint is not None or state is not None else None, watch=seen, should_stop=stop,
+            keep=keep if checkpoint is not None or state is not None else None, watch=watch, should_stop=stop,
             progress=progress.part(0.03, 0.98),
         )  # fmt: skip
     except Diverged as error:

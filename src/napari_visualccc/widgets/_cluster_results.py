@@ -14,7 +14,7 @@ from napari_visualccc.widgets import _cluster_jobs as jobs
 from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import show_layer, update_layer
-from napari_visualccc.widgets._provenance import ProvenanceDialog, provenance_of
+from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, make_source
 
 if TYPE_CHECKING:
@@ -298,7 +298,5 @@ class ClusterResults(QObject):
 
     def show_provenance(self) -> None:
         """Show how the result was made."""
-        record = provenance_of(self.shown.layer) if self.shown is not None else None
-        if self.shown is not None and record is not None:
-            self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
-            self.dialog.show()
+        if self.shown is not None:
+            self.dialog = open_provenance(self.shown.layer, self.panel)

@@ -1,8 +1,12 @@
-"""Putting result layers into the viewer: a new run updates the layer of the last one."""
+"""What every widget does with the viewer: show result layers, find what was clicked, open another widget."""
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from typing import Any
+
+from qtpy.compat import isalive
 
 from napari_visualccc.layers import METADATA_KEY, LayerData
 
@@ -64,3 +68,39 @@ def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
         if name in words:
             setattr(layer, name, words[name])
     layer.metadata = {**layer.metadata, **words.get("metadata", {})}
+
+
+def names_by_value(features: Any) -> dict[int, str]:
+    """Name of each label value from the table of a labels layer; empty if it names none."""
+    column = next((name for name in ("class", "name") if name in features), None)
+    if column is None or "index" not in features:
+        return {}
+    return {int(value): str(name) for value, name in zip(features["index"], features[column], strict=True)}
+
+
+def pick_on_click(viewer: Any, widget: Any) -> None:
+    """Let a click on the canvas call ``widget.results.pick_at(position)``, without keeping the widget alive."""
+    reference = weakref.ref(widget)
+
+    def click(viewer: Any, event: Any) -> Iterator[None]:
+        yield
+        if event.type == "mouse_release":  # a drag would come here as mouse_move
+            alive = reference()
+            if alive is not None and isalive(alive):
+                alive.results.pick_at(event.position)
+
+    viewer.mouse_drag_callbacks.append(click)
+
+
+def open_widget(viewer: Any, name: str, layer: Any) -> None:
+    """Open another of our widgets on a layer."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name)
+    widget.chooser.choose(layer)
+
+
+def theme_colours(viewer: Any) -> dict[str, str]:
+    """Foreground and background of the viewer's theme, for plots."""
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(viewer.theme)
+    return {"foreground": theme.text.as_hex(), "background": theme.background.as_hex()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
@@ -41,11 +41,3 @@ def prepare(*, progress: Progress) -> None:
     import napari_visualccc.segment.measurement  # noqa: F401
 
     progress(1.0)
-
-
-def names_by_value(features: Any) -> dict[int, str]:
-    """Name of each label value from the table of a labels layer; empty if it names none."""
-    column = next((name for name in ("class", "name") if name in features), None)
-    if column is None or "index" not in features:
-        return {}
-    return {int(value): str(name) for value, name in zip(features["index"], features[column], strict=True)}

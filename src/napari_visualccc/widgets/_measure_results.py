@@ -14,13 +14,12 @@ from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._layers import show_layer
 from napari_visualccc.widgets._measure_panel import MeasurePanel
-from napari_visualccc.widgets._provenance import ProvenanceDialog, provenance_of
+from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import MeasureResult
 
-OBJECTS = "objects"
 _COLOURMAP = "viridis"
 
 
@@ -156,10 +155,8 @@ class MeasureResults(QObject):
 
     def show_provenance(self) -> None:
         """Show how the result was made."""
-        record = provenance_of(self.shown.layer) if self.shown is not None else None
-        if self.shown is not None and record is not None:
-            self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
-            self.dialog.show()
+        if self.shown is not None:
+            self.dialog = open_provenance(self.shown.layer, self.panel)
 
 
 def _colours(layer: Any, labels: Any) -> dict[int, Any]:

@@ -85,3 +85,13 @@ class ProvenanceDialog(QDialog):
     def _copy(self) -> None:
         QApplication.clipboard().setText(self.command.toPlainText())
         self.copy_button.setText("Copied")
+
+
+def open_provenance(layer: Any, parent: QWidget) -> ProvenanceDialog | None:
+    """Show how a layer was made; None if it carries no record."""
+    record = provenance_of(layer)
+    if record is None:
+        return None
+    dialog = ProvenanceDialog(layer.name, record, parent)
+    dialog.show()
+    return dialog

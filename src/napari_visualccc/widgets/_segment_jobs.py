@@ -191,14 +191,6 @@ def run_suggest(
     return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
 
 
-def named_values(features: Any) -> dict[str, int]:
-    """Label value by the name of its class, from the table of a labels layer; empty if it names none."""
-    names = next((column for column in ("class", "name") if column in features), None)
-    if names is None or "index" not in features:
-        return {}
-    return {str(name): int(value) for name, value in zip(features[names], features["index"], strict=True)}
-
-
 def run_compare(
     true: Any, true_values: Mapping[str, int], called: Any, result: SegmentationResult, progress: Progress
 ) -> Evaluation:

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import find_layer, show_layer
-from napari_visualccc.widgets._provenance import ProvenanceDialog, provenance_of
+from napari_visualccc.widgets._layers import find_layer, names_by_value, open_widget, show_layer
+from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._segment_panel import SegmentPanel, choices
 from napari_visualccc.widgets._source import Source
 
@@ -152,8 +152,9 @@ class SegmentResults(QObject):
         if self.shown is None or name not in self._viewer.layers:
             return
         truth, result = self._viewer.layers[name], self.shown.result
+        values = {phase: value for value, phase in names_by_value(truth.features).items()}
         self._runner.start(
-            jobs.run_compare, truth.data, jobs.named_values(truth.features), self.shown.layer.data, result,
+            jobs.run_compare, truth.data, values, self.shown.layer.data, result,
             title="Compare", then=bound(self._compared, name),
         )  # fmt: skip
 
@@ -183,13 +184,10 @@ class SegmentResults(QObject):
 
     def show_provenance(self) -> None:
         """Show how the result was made."""
-        record = provenance_of(self.shown.layer) if self.shown is not None else None
-        if self.shown is not None and record is not None:
-            self.dialog = ProvenanceDialog(self.shown.layer.name, record, self.panel)
-            self.dialog.show()
+        if self.shown is not None:
+            self.dialog = open_provenance(self.shown.layer, self.panel)
 
     def open_measure(self) -> None:
         """Open the Measure widget on the phases shown."""
         if self.shown is not None:
-            _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")
-            widget.chooser.choose(self.shown.layer)
+            open_widget(self._viewer, "Measure", self.shown.layer)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from qtpy.compat import isalive
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_visualccc.cluster import ClusterOptions
@@ -16,6 +13,7 @@ from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._cluster_results import CLUSTERS, PREVIEW, ClusterResults
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._layers import open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
 from napari_visualccc.widgets._plots import KPlot
 from napari_visualccc.widgets._session import remembered
@@ -92,7 +90,7 @@ class ClusterWidget(QWidget):
         self._viewer.layers.events.removed.connect(self._layer_removed)
         self._viewer.dims.events.current_step.connect(self._plane_changed)
         self._viewer.events.theme.connect(self._draw_curve)
-        self._viewer.mouse_drag_callbacks.append(_click_callback(self))
+        pick_on_click(self._viewer, self)
 
     def _prepare(self) -> None:
         self._measurer.start(jobs.run_preparation)
@@ -254,29 +252,11 @@ class ClusterWidget(QWidget):
 
     def _draw_curve(self, event: object = None) -> None:
         if self._curve is not None:
-            from napari.utils.theme import get_theme
-
-            theme = get_theme(self._viewer.theme)
-            self.plot.show_curve(self._curve, foreground=theme.text.as_hex(), background=theme.background.as_hex())
+            self.plot.show_curve(self._curve, **theme_colours(self._viewer))
             self.plot_fold.set_title(f"How many clusters? Best silhouette: k = {self._curve.best}")
 
     def _take_k(self, k: int) -> None:
         self.form.set_values({"k": k})
 
     def _open_pixel_size(self) -> None:
-        _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")
-        widget.chooser.choose(self.chooser.layer)
-
-
-def _click_callback(widget: ClusterWidget) -> Callable[[Any, Any], Iterator[None]]:
-    """Mouse callback of the viewer that picks the cluster under a click, and does not keep the widget alive."""
-    reference = weakref.ref(widget)
-
-    def click(viewer: Any, event: Any) -> Iterator[None]:
-        yield
-        if event.type == "mouse_release":  # a drag would come here as mouse_move
-            alive = reference()
-            if alive is not None and isalive(alive):
-                alive.results.pick_at(event.position)
-
-    return click
+        open_widget(self._viewer, "Pixel size", self.chooser.layer)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from qtpy.compat import isalive
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
@@ -16,6 +13,7 @@ from napari_visualccc.segment.measure_options import MeasureOptions
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._layers import names_by_value, open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._measure_results import MeasureResults
 from napari_visualccc.widgets._parts import Hint, RunBar, row, scrolled
@@ -95,7 +93,7 @@ class MeasureWidget(QWidget):
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.connect(self._layers_changed)
         self._viewer.events.theme.connect(self._style)
-        self._viewer.mouse_drag_callbacks.append(_click_callback(self))
+        pick_on_click(self._viewer, self)
 
     def _prepare(self) -> None:
         self._preparer.start(jobs.prepare)
@@ -106,10 +104,7 @@ class MeasureWidget(QWidget):
         self.results.restore()
 
     def _style(self, event: object = None) -> None:
-        from napari.utils.theme import get_theme
-
-        theme = get_theme(self._viewer.theme)
-        self.panel.set_colours(foreground=theme.text.as_hex(), background=theme.background.as_hex())
+        self.panel.set_colours(**theme_colours(self._viewer))
 
     def _refresh(self, *_: object) -> None:
         ready = not self.chooser.problem and not self.form.problem
@@ -134,7 +129,7 @@ class MeasureWidget(QWidget):
 
     def names(self) -> dict[int, str]:
         """Names of the phases of the chosen layer."""
-        return jobs.names_by_value(self.chooser.layer.features) if self.chooser.layer is not None else {}
+        return names_by_value(self.chooser.layer.features) if self.chooser.layer is not None else {}
 
     def _source_changed(self) -> None:
         names = self.names()
@@ -235,8 +230,7 @@ class MeasureWidget(QWidget):
         self._note = "Cancelled; what was there before is unchanged."
 
     def _open_pixel_size(self) -> None:
-        _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")
-        widget.chooser.choose(self.chooser.layer)
+        open_widget(self._viewer, "Pixel size", self.chooser.layer)
 
 
 def _single(spec: OptionSpec) -> PhaseControl:
@@ -248,17 +242,3 @@ def _fits(image: Any, labels: Any) -> bool:
         return False
     shape = array_of(image).shape
     return tuple(shape[:-1] if is_rgb(image) else shape) == tuple(array_of(labels).shape)
-
-
-def _click_callback(widget: MeasureWidget) -> Callable[[Any, Any], Iterator[None]]:
-    """Mouse callback of the viewer that picks the object under a click, and does not keep the widget alive."""
-    reference = weakref.ref(widget)
-
-    def click(viewer: Any, event: Any) -> Iterator[None]:
-        yield
-        if event.type == "mouse_release":  # a drag would come here as mouse_move
-            alive = reference()
-            if alive is not None and isalive(alive):
-                alive.results.pick_at(event.position)
-
-    return click

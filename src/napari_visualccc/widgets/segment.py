@@ -13,6 +13,7 @@ from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._layers import open_widget, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
 from napari_visualccc.widgets._phases import PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
@@ -309,11 +310,7 @@ class SegmentWidget(QWidget):
         self._note = "Cancelled; what was there before is unchanged."
 
     def _style_plot(self, event: object = None) -> None:
-        from napari.utils.theme import get_theme
-
-        theme = get_theme(self._viewer.theme)
-        self.plot.set_colours(foreground=theme.text.as_hex(), background=theme.background.as_hex())
+        self.plot.set_colours(**theme_colours(self._viewer))
 
     def _open_pixel_size(self) -> None:
-        _, widget = self._viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")
-        widget.chooser.choose(self.chooser.layer)
+        open_widget(self._viewer, "Pixel size", self.chooser.layer)
