@@ -284,3 +284,12 @@ def test_an_earlier_result_can_be_kept(opened, qtbot):
     kept = measured(widget, qtbot)
     assert kept.layer is not first.layer
     assert first.layer in viewer.layers
+
+
+def test_the_labels_that_were_measured_stay_chosen(opened, qtbot):
+    viewer, widget, layer = opened
+    other = viewer.add_labels(np.ones((80, 100), np.uint8), name="strokes")
+    widget.chooser.choose(layer)
+    assert viewer.layers.selection.active is other
+    measured(widget, qtbot)
+    assert widget.chooser.layer == layer

@@ -215,6 +215,8 @@ class MeasureWidget(QWidget):
 
     def _show(self, source: Source, result: MeasureResult) -> None:
         self.results.show(source, result, keep=self.keep_box.isChecked())
+        # The new layer was selected for a moment, and the chooser followed the selection.
+        self.chooser.choose(source.layer)
 
     def _job_started(self, title: str) -> None:
         self._note = ""
