@@ -13,7 +13,6 @@ from napari_visualccc.segment import (
     annotated,
     dataset_of_strokes,
     predict,
-    with_quick_labels,
 )
 
 
@@ -99,19 +98,6 @@ def test_stacks_and_pixel_sizes(discs):
     live = quick.labels(stack, 1)
     assert live.shape == mask.shape
     assert ((live == 2) == mask).mean() > 0.9
-
-
-def test_sure_pixels_are_taken_over_and_paint_is_kept(item, discs):
-    _, mask = discs(0)
-    dataset = dataset_of_strokes([item])
-    item.labels.source[0, 0] = 2 - mask[0, 0]  # painted wrong on purpose: the user has the last word
-    model = QuickSegmenter().fit(dataset).model
-    filled = with_quick_labels(dataset, model)
-    targets, painted = filled.targets(filled.items[0], 0), dataset.targets(item, 0)
-    assert (targets[painted != 255] == painted[painted != 255]).all()
-    known = targets != 255
-    assert known.mean() > 0.5
-    assert (targets[known] == mask[known]).mean() > 0.97
 
 
 def test_nothing_to_learn(discs):

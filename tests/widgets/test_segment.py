@@ -309,14 +309,6 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     assert widget.model.card.architecture["kind"] == "pixels"
 
 
-def test_a_network_may_begin_with_what_quick_is_sure_of(opened, qtbot):
-    _, widget, layer, mask = opened
-    paint(widget, layer, mask, qtbot)
-    widget.seed_box.setChecked(True)
-    train(widget, qtbot)
-    assert widget.model.card.architecture["kind"] == "encoder-decoder"
-
-
 def test_painting_with_the_mouse(opened, qtbot):
     """A drag over the canvas with napari's brush is a stroke of ours."""
     viewer, widget, layer, mask = opened

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
-    from napari_visualccc.segment.options import TrainOptions
+    from napari_visualccc.segment.options import QuickOptions, TrainOptions
 
     parser.add_argument("--images", metavar="DIR", required=True, help="Folder of micrographs, or one file.")
     _declare_masks(parser)
@@ -33,6 +33,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="MODEL", required=True, help="File to write: MODEL.safetensors.")
     parser.add_argument("--resume", action="store_true", help="Go on with a training of this output that was cut off.")
     add_arguments(parser, TrainOptions)
+    add_arguments(parser.add_argument_group("with --quick"), QuickOptions, besides=TrainOptions)
     declare_device(parser)
 
 
@@ -85,7 +86,7 @@ def _train_quick(
 ) -> Answer:
     from napari_visualccc.segment import QuickOptions, QuickSegmenter, evaluate
 
-    options = QuickOptions() if arguments.seed is None else QuickOptions(seed=int(arguments.seed))
+    options = from_arguments(QuickOptions, arguments)
     result = QuickSegmenter(options).fit(dataset, arguments=_data_flags(arguments), progress=progress.part(0, 0.8))
     metrics = {}
     if validation is not None:

@@ -204,9 +204,17 @@ def specs(options: type[Options]) -> tuple[OptionSpec, ...]:
     )
 
 
-def add_arguments(parser: argparse.ArgumentParser, options: type[Options]) -> None:
-    """Give the parser a flag per option; their values are read with `from_arguments`."""
+def add_arguments(
+    parser: argparse._ActionsContainer, options: type[Options], *, besides: type[Options] | None = None
+) -> None:
+    """Give the parser a flag per option; their values are read with `from_arguments`.
+
+    Options that `besides` has too share the flag that it has got already.
+    """
+    known = {spec.name for spec in specs(besides)} if besides is not None else set()
     for spec in specs(options):
+        if spec.name in known:
+            continue
         text = spec.help + (f" Allowed: {', '.join(spec.choices)}." if spec.choices else "")
         text += f" Default: {spec.text(spec.default)}{' ' + spec.unit if spec.unit else ''}."
         if spec.kind == "bool":

@@ -21,7 +21,6 @@ from .prediction import SegmentationResult as SegmentationResult
 from .prediction import predict as predict
 from .quick import QuickResult as QuickResult
 from .quick import QuickSegmenter as QuickSegmenter
-from .quick import with_quick_labels as with_quick_labels
 from .suggestions import Suggestion as Suggestion
 from .suggestions import suggest_places as suggest_places
 from .training import TrainResult as TrainResult

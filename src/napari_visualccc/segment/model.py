@@ -48,7 +48,7 @@ class SegmentationModel:
         return 0 if 0 not in values else int(np.iinfo(values.dtype).max)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model as one ``.safetensors`` file; weights in half precision where that loses nothing of note.
+        """Write the model as one ``.safetensors`` file.
 
         Raises
         ------
@@ -79,8 +79,16 @@ class SegmentationModel:
 
 
 def weights(network: nn.Module) -> dict[str, NDArray[Any]]:
-    """All weights and running statistics as float32 arrays."""
-    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    """All weights and running statistics; in half precision where that changes no number, as with shipped weights."""
+    return {name: _shortest(value.detach().cpu().numpy()) for name, value in network.state_dict().items()}
+
+
+def _shortest(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype != np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), values) else values
 
 
 def fill(network: nn.Module, tensors: Any, source: str) -> None:

@@ -9,6 +9,11 @@ from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.architectures import DECODERS, LOSSES
 from napari_visualccc.models.symmetry import SYMMETRIES
 
+_SHARES_HELP = (
+    "Judge from the images how much of the area each phase takes, instead of from how much of it was painted; for "
+    "strokes, not for whole masks."
+)
+
 
 @dataclass(frozen=True)
 class TrainOptions(Options):
@@ -21,6 +26,11 @@ class TrainOptions(Options):
     encoder: str = option(
         "resnet18", label="Encoder",
         help="Part that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of timm.",
+    )  # fmt: skip
+    weights: str = option(
+        "auto", label="Begin with", advanced=True,
+        help="'auto': the weights that come with the package for this encoder, if there are any; 'random'; or a model "
+        "file (MODEL.safetensors) to go on from, whose phases may be others.",
     )  # fmt: skip
     decoder: str = option(
         "unet", label="Decoder", choices=DECODERS, advanced=True,
@@ -91,6 +101,12 @@ class TrainOptions(Options):
         help="Views in which patches are shown: all eight mirrored and quarter-turned ones, or only those mirrored "
         "left-right or up-down where layers lie one above the other; 'auto' looks whether all images have such layers.",
     )  # fmt: skip
+    fill: bool = option(
+        True, label="Learn from Quick, too", advanced=True,
+        help="With strokes: also learn from pixels of the painted planes that a quick model is 95 % sure of, except "
+        "phases that it gets wrong on strokes kept aside. What is painted has the last word.",
+    )  # fmt: skip
+    shares: bool = option(True, label="Judge area shares", advanced=True, help=_SHARES_HELP)
     validation: float = option(
         0.2, label="Held out", minimum=0.0, maximum=0.9, step=0.05, advanced=True,
         help="Share of the images (of the area, if there are fewer than four) kept aside to measure quality when no "
@@ -109,6 +125,11 @@ class QuickOptions(Options):
         5, label="Scales", minimum=1, maximum=7,
         help="How many scales are looked at, each twice as coarse as the one before: 5 sees about 100 pixels around.",
     )  # fmt: skip
+    context: bool = option(
+        True, label="Pre-trained features",
+        help="Also look at what the pre-trained network sees around each pixel (with 3 scales or more).",
+    )  # fmt: skip
+    shares: bool = option(True, label="Judge area shares", advanced=True, help=_SHARES_HELP)
     seed: int = option(
         0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed and strokes, same model."
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,20 +19,23 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset, annotated
+from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.options import PredictOptions, QuickOptions
-from napari_visualccc.segment.prediction import predict
+from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at
+from napari_visualccc.segment.shares import is_sparse, share_ratios
 
 if TYPE_CHECKING:
+    import torch
+
+    from napari_visualccc.models.nn.context import Context
     from napari_visualccc.models.nn.pixels import PixelClassifier
     from napari_visualccc.models.nn.pyramid import Levels
 
 # Pyramids take about 16 bytes per pixel: this is a stack of thirty planes of 2 megapixels.
 _MOST_KEPT_BYTES = 1 << 30
-# Where the quick model is this sure, a network may take its word.
-SURE = 0.95
+# Pixels per plane that tell how common phases are.
+_SAMPLED = 10_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class QuickSegmenter:
         self._kept: OrderedDict[tuple[Any, ...], tuple[Planes, Levels]] = OrderedDict()
         self._size = PixelSize()
         self._hashed: tuple[Planes, str] | None = None
+        self._samples: dict[int, torch.Tensor] = {}
 
     def fit(
         self, dataset: Dataset, *, arguments: Sequence[str] | None = None, progress: Progress | None = None
@@ -102,7 +106,7 @@ class QuickSegmenter:
         progress = silent(progress)
         classes = len(dataset.classes)
         self._size = common_pixel_size(dataset.items)
-        painted = []
+        painted, others, pixels_seen = [], [], 0
         for item, index in progress.part(0, 0.8).steps(list(dataset.planes), message="looking at the strokes"):
             targets = dataset.targets(item, index)
             if (targets != UNLABELLED).any():
@@ -111,14 +115,21 @@ class QuickSegmenter:
                     targets_at(targets, tuple(levels[0].shape[-2:])), classes, self.options.seed
                 )
                 painted.append(PaintedPixels(features_at(levels, places), labels))
+                if self.options.shares and is_sparse(targets):
+                    others.append(self._sampled(levels))
+                    pixels_seen += targets.size
         found = np.unique(np.concatenate([one.labels for one in painted])) if painted else np.empty(0)
         if len(found) < 2:
             raise InputError("there is nothing to tell apart: paint pixels of at least two phases that have a value")
         start = self._classifier if self._classes == dataset.classes else None
         progress(0.85, "learning")
         self._classifier = fit_pixels(
-            painted, self.options.levels, classes, seed=self.options.seed, start=start, progress=progress.quiet()
-        )
+            painted, self.options.levels, classes, seed=self.options.seed, start=start, context=self._context(),
+            progress=progress.quiet(),
+        )  # fmt: skip
+        if others:
+            counts = np.bincount(np.concatenate([one.labels for one in painted]), minlength=classes)
+            _correct_shares(self._classifier, others, counts, pixels_seen)
         self._classes = dataset.classes
         pixels = sum(len(one.labels) for one in painted)
         names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
@@ -162,7 +173,14 @@ class QuickSegmenter:
     def forget(self) -> None:
         """Drop the features kept, for images whose pixels changed."""
         self._kept.clear()
+        self._samples.clear()
         self._hashed = None
+
+    def _context(self) -> Context | None:
+        """Pre-trained features, if they are wanted and at hand."""
+        from napari_visualccc.models.nn.context import LEVEL, shipped_context
+
+        return shipped_context() if self.options.context and self.options.levels > LEVEL else None
 
     def _fingerprint(self, image: Planes) -> str:
         """Hash of an image, kept: every stroke asks for it."""
@@ -170,65 +188,60 @@ class QuickSegmenter:
             self._hashed = (image, fingerprint(image))
         return self._hashed[1]
 
+    def _sampled(self, levels: Levels) -> torch.Tensor:
+        """Features of pixels all over a plane, kept."""
+        from napari_visualccc.models.nn.pixels import some_places
+        from napari_visualccc.models.nn.pyramid import features_at
+
+        key = id(levels[0])
+        if key not in self._samples:
+            self._samples[key] = features_at(levels, some_places(tuple(levels[0].shape[-2:]), _SAMPLED))
+        return self._samples[key]
+
     def _features(self, item: Annotated, index: int) -> Levels:
+        from napari_visualccc.models.nn.context import ready_context, with_context
         from napari_visualccc.models.nn.pyramid import pyramid_features
 
         key = (id(item.image.source), index, item.pixel_size, self._size, self.options.levels)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][1]
-        levels: Levels = pyramid_features(image_at(item, index, self._size), self.options.levels)
+        image = image_at(item, index, self._size)
+        levels: Levels = pyramid_features(image, self.options.levels)
+        if self._context() is not None:
+            levels = with_context(levels, ready_context()(image))
         self._kept[key] = (item.image, levels)  # the planes keep the array, and with it its id, alive
         while len(self._kept) > 1 and sum(_bytes(kept) for _, kept in self._kept.values()) > _MOST_KEPT_BYTES:
-            self._kept.popitem(last=False)
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._samples.pop(id(dropped[0]), None)
         return levels
+
+
+def _correct_shares(
+    classifier: PixelClassifier, others: Sequence[torch.Tensor], painted: NDArray[np.int64], pixels: int
+) -> None:
+    """Make a classifier that learnt from strokes expect phases as common as the images show them.
+
+    Parameters
+    ----------
+    classifier
+        Changed in place.
+    others
+        Features of pixels all over the painted planes.
+    painted
+        Number of painted pixels of each class.
+    pixels
+        Number of pixels of the painted planes.
+    """
+    import torch
+
+    from napari_visualccc.models.nn.pixels import probabilities_at
+
+    classifier.shift.zero_()
+    seen = np.concatenate([probabilities_at(classifier, features) for features in others])
+    learnt = (painted > 0) / (painted > 0).sum()  # `fit_pixels` lets every painted class count alike
+    classifier.shift.copy_(torch.from_numpy(np.log(share_ratios(seen, learnt, painted, pixels))))
 
 
 def _bytes(levels: Levels) -> int:
     return sum(level.numel() * level.element_size() for level in levels)
-
-
-def with_quick_labels(
-    dataset: Dataset, model: SegmentationModel, *, sure: float = SURE, progress: Progress | None = None
-) -> Dataset:
-    """Strokes, and around them what a quick model is sure of: more for a network to begin with.
-
-    Only planes that have strokes are filled; what was painted stays as it is.
-
-    Parameters
-    ----------
-    dataset
-        Strokes.
-    model
-        Quick model with the same classes.
-    sure
-        Least probability of a pixel that is taken over.
-    """
-    progress = silent(progress)
-    values = np.asarray([one.value for one in dataset.classes])
-    filled = []
-    for number, item in enumerate(dataset.items):
-        part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
-        targets = [dataset.targets(item, index) for index in range(len(item.image))]
-        labels = np.zeros(item.image.shape, np.int32)
-        nothing = _free_value(values)
-        labels[:] = nothing
-        for index, target in enumerate(targets):
-            if not (target != UNLABELLED).any():
-                continue
-            result = predict(
-                model, item.image.only(index), PredictOptions(uncertainty=True), pixel_size=item.pixel_size,
-                progress=part.quiet(),
-            )  # fmt: skip
-            assert result.confidence is not None
-            plane = np.where(result.confidence >= sure, result.labels.astype(np.int32), nothing)
-            plane[target != UNLABELLED] = values[target[target != UNLABELLED]]
-            labels[index] = plane.reshape(target.shape)
-            part((index + 1) / len(targets), "asking the quick model")
-        filled.append(replace(annotated(item.image, labels, name=item.name), pixel_size=item.pixel_size))
-    return replace(dataset, items=tuple(filled), ignore=(*dataset.ignore, _free_value(values)))
-
-
-def _free_value(values: NDArray[Any]) -> int:
-    """A label value that is no class."""
-    return int(values.max()) + 1

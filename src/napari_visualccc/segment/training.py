@@ -22,6 +22,8 @@ from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
+from napari_visualccc.segment.seeding import filled
+from napari_visualccc.segment.shares import expect_shares_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,6 +140,10 @@ def train(
     learnt, measured, kind = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
+    strokes = learnt
+    if options.fill:
+        progress(0.02, "asking a quick model")
+        learnt = filled(learnt, classes, seed=options.seed, progress=progress.quiet())
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in learnt]) if options.symmetry == AUTO else options.symmetry
     model = _new_model(dataset, options, size, symmetry)
@@ -169,6 +175,8 @@ def train(
         raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
+    if options.shares:
+        expect_shares_of(model.network, strokes, classes, str(device), progress)
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
@@ -182,12 +190,17 @@ def train(
 def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str) -> SegmentationModel:
     import torch
 
+    from napari_visualccc.models.nn.encoders import begin_with, weights_for
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
     architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
-    return SegmentationModel(build(architecture), card)
+    network = build(architecture)
+    path = weights_for(options.encoder, options.weights)
+    if path is not None:
+        begin_with(network, path)
+    return SegmentationModel(network, card)
 
 
 def record_of(

@@ -151,16 +151,13 @@ def run_quick(quick: QuickSegmenter, work: Work, image: Any, plane: int, progres
 
 
 def run_train(
-    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, quick: bool, progress: Progress
+    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, progress: Progress
 ) -> TrainResult:
-    """Train a network on all strokes and, with `quick`, on what a quick model is sure of around them."""
-    from napari_visualccc.segment import QuickSegmenter, train_apart, with_quick_labels
+    """Train a network on all strokes."""
+    from napari_visualccc.segment import train_apart
 
     dataset = work.dataset()
     progress(0.0, "handing over the strokes")
-    if quick:
-        model = QuickSegmenter().fit(dataset, progress=progress.quiet()).model
-        dataset = with_quick_labels(dataset, model, progress=progress.part(0, 0.02))
     return train_apart(
         dataset, options, state=state, watch=board.moments.append, look=board.view, show=board.show,
         should_stop=board.should_stop, progress=progress,

@@ -75,8 +75,6 @@ class SegmentWidget(QWidget):
         self.live_box.setToolTip("Show what the quick model makes of this plane after every stroke")
         self.live_box.setChecked(True)
         self.form = OptionsForm(TrainOptions)
-        self.seed_box = QCheckBox("Begin with what Quick is sure of")
-        self.seed_box.setToolTip("Also learn from pixels near the strokes that a quick model is 95 % sure of")
         self.continue_box = QCheckBox("Continue from the last model")
         self.continue_box.setToolTip("Go on with what was learnt before instead of beginning anew")
         self.continue_box.setEnabled(False)
@@ -93,7 +91,7 @@ class SegmentWidget(QWidget):
         layout.setSpacing(6)
         modes = row(self.quick_button, self.network_button)
         upper = (self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form)
-        lower = (self.seed_box, self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel)
+        lower = (self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel)
         for part in (*upper, *lower):
             layout.addWidget(part)
         layout.addStretch(1)
@@ -227,7 +225,7 @@ class SegmentWidget(QWidget):
     def _mode_changed(self, *_: object) -> None:
         quick = self.quick_button.isChecked()
         self.live_box.setVisible(quick)
-        for part in (self.form, self.seed_box, self.continue_box):
+        for part in (self.form, self.continue_box):
             part.setVisible(not quick)
         self.quick.set_live(quick and self.live_box.isChecked())
         self._refresh()
@@ -252,9 +250,8 @@ class SegmentWidget(QWidget):
         self.plot_fold.show()
         self.plot_fold.set_open(True)
         self._style_plot()
-        seeded = self.seed_box.isChecked()
         self.runner.start(
-            jobs.run_train, work, options, self._board, state, seeded, title=TRAINING,
+            jobs.run_train, work, options, self._board, state, title=TRAINING,
             then=bound(self._trained, source),
         )  # fmt: skip
 

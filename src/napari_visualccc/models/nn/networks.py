@@ -9,6 +9,7 @@ from torch import nn
 
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.models.nn import pixels, unet
+from napari_visualccc.models.nn.context import Context
 
 
 def network_of(architecture: Mapping[str, Any]) -> nn.Module:
@@ -24,7 +25,9 @@ def network_of(architecture: Mapping[str, Any]) -> nn.Module:
         return unet.build(unet.Architecture.from_dict(architecture))
     if kind == pixels.KIND:
         try:
-            return pixels.PixelClassifier(int(architecture["levels"]), int(architecture["classes"]))
+            encoder = str(architecture.get("context", ""))
+            context = Context(encoder) if encoder else None
+            return pixels.PixelClassifier(int(architecture["levels"]), int(architecture["classes"]), context)
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a pixel classifier: {error}") from error
     raise OptionError(f"the model's network is of the kind {kind!r}, which this version does not know")

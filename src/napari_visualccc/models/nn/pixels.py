@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.context import Context, with_context
 from napari_visualccc.models.nn.pyramid import BAND_ROWS, Levels, feature_count, maps_dtype, pyramid_of
 
 # In the card: tells this network from an encoder with a decoder.
@@ -32,34 +33,53 @@ class PixelClassifier(nn.Module):
         Number of pyramid levels.
     classes
         Number of classes.
+    context
+        Gives further features; kept with the classifier, but not trained.
     """
 
     multiple = 1
     # Derivatives need all digits of the grey values: only the feature maps are kept in half precision.
     wants_float32 = True
 
-    def __init__(self, levels: int, classes: int) -> None:
+    def __init__(self, levels: int, classes: int, context: Context | None = None) -> None:
         super().__init__()
-        inputs = feature_count(levels)
-        self.levels, self.classes = levels, classes
+        inputs = feature_count(levels) + (context.channels if context is not None else 0)
+        self.levels, self.classes, self.context = levels, classes, context
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
+        # Added to the scores: logarithms of how much more common classes are than what was learnt from says.
+        self.register_buffer("shift", torch.zeros(classes))
         self.first = nn.Linear(inputs, _HIDDEN)
         self.second = nn.Linear(_HIDDEN, classes)
 
     def as_dict(self) -> dict[str, Any]:
         """What is needed to build it again, for the card."""
-        return {"kind": KIND, "levels": self.levels, "classes": self.classes}
+        context = self.context.name if self.context is not None else ""
+        return {"kind": KIND, "levels": self.levels, "classes": self.classes, "context": context}
+
+    def go_on_from(self, other: PixelClassifier) -> None:
+        """Take over what another classifier of the same shape has learnt."""
+        self.mean.copy_(other.mean)
+        self.scale.copy_(other.scale)
+        self.first.load_state_dict(other.first.state_dict())
+        self.second.load_state_dict(other.second.state_dict())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of shape (N, classes, Y, X) of normalised images of shape (N, 1, Y, X)."""
-        dtype = maps_dtype(images.device.type)
-        pyramids = (pyramid_of(image[None], self.levels, dtype) for image in images)
-        return torch.cat([torch.cat(list(self._bands(levels)), dim=2) for levels in pyramids])
+        return torch.cat([torch.cat(list(self._bands(self._features(image[None]))), dim=2) for image in images])
+
+    def _features(self, image: torch.Tensor) -> Levels:
+        device = image.device.type
+        dtype = maps_dtype(device)
+        levels = pyramid_of(image, self.levels, dtype)
+        if self.context is None:
+            return levels
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            return with_context(levels, self.context(image))
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
-        """Class scores of single pixels from `features_at`."""
-        return self.second(F.relu(self.first((features - self.mean) * self.scale)))
+        """Class scores of single pixels from `features_at`, shape (pixels, classes)."""
+        return self.second(F.relu(self.first((features - self.mean) * self.scale))) + self.shift
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def probabilities(self, levels: Levels) -> torch.Tensor:
@@ -83,7 +103,7 @@ class PixelClassifier(nn.Module):
             hidden = own if hidden is None else own.add_(_enlarged(hidden, own.shape[-2:]))
         fine = levels[0]
         height, width = fine.shape[-2:]
-        last, shift = self.second.weight[..., None, None].to(dtype), self.second.bias.to(dtype)
+        last, shift = self.second.weight[..., None, None].to(dtype), (self.second.bias + self.shift).to(dtype)
         for top in range(0, height, BAND_ROWS):
             bottom = min(top + BAND_ROWS, height)
             sums = F.conv2d(fine[:, :, top:bottom], parts[0][..., None, None], bias)
@@ -124,6 +144,7 @@ def fit_pixels(
     *,
     seed: int = 0,
     start: PixelClassifier | None = None,
+    context: Context | None = None,
     progress: Progress | None = None,
 ) -> PixelClassifier:
     """Train a classifier on painted pixels; every class counts alike.
@@ -138,6 +159,8 @@ def fit_pixels(
         Of the random beginning.
     start
         Classifier of a moment ago, to begin with: a few steps are enough then.
+    context
+        What some of the features come from.
     progress
         Cancels.
     """
@@ -147,14 +170,13 @@ def fit_pixels(
     counts = torch.bincount(labels, minlength=classes).float()
     weights = torch.where(counts > 0, len(labels) / counts.clamp_min(1), 0.0)
     weights = weights / weights.sum()
-    warm = start is not None and start.levels == levels and start.classes == classes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = PixelClassifier(levels, classes, context)
+    warm = start is not None and start.as_dict() == network.as_dict()
     if warm and start is not None:
-        network = PixelClassifier(levels, classes)
-        network.load_state_dict(start.state_dict())
+        network.go_on_from(start)
     else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = PixelClassifier(levels, classes)
         network.mean.copy_(features.mean(dim=0))
         network.scale.copy_(1 / features.std(dim=0, correction=0).clamp_min(1e-6))
     standard = (features - network.mean) * network.scale
@@ -180,6 +202,20 @@ def fit_pixels(
         before = now
     network.eval()
     return network
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def probabilities_at(network: PixelClassifier, features: torch.Tensor) -> NDArray[np.float32]:
+    """Class probabilities of single pixels from `features_at`, shape (pixels, classes)."""
+    found: NDArray[np.float32] = network.classify(features).softmax(dim=1).numpy()
+    return found
+
+
+def some_places(shape: tuple[int, int], most: int) -> NDArray[np.int64]:
+    """At most about so many pixels, spread evenly over a plane; shape (pixels, 2)."""
+    step = max(1.0, (shape[0] * shape[1] / most) ** 0.5)
+    rows, columns = ((np.arange(0.5 * step, n, step)).astype(np.int64) for n in shape)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def chosen_places(labels: NDArray[Any], classes: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

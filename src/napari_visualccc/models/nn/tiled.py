@@ -120,8 +120,7 @@ class TiledNetwork:
 
     def _run(self, image: torch.Tensor) -> torch.Tensor:
         height, width = image.shape[-2:]
-        multiple = getattr(self._network, "multiple", 32)
-        image = reflect_to(image, *(max(_LEAST_MULTIPLES, -(-n // multiple)) * multiple for n in (height, width)))
+        image = padded_to(image, getattr(self._network, "multiple", 32))
         image = image.contiguous(memory_format=self._precision.layout)
         if not getattr(self._network, "takes_float32", False):
             image = image.to(self._precision.dtype)
@@ -134,6 +133,12 @@ class TiledNetwork:
         if not bool(torch.isfinite(scores).all()):
             raise NotFinite("the network gave values that are not finite")
         return scores.softmax(dim=0)
+
+
+def padded_to(image: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Pad (N, C, Y, X) to sides that a network takes: multiples of `multiple`, and not the smallest."""
+    height, width = (max(_LEAST_MULTIPLES, -(-n // multiple)) * multiple for n in image.shape[-2:])
+    return reflect_to(image, height, width)
 
 
 def reflect_to(image: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import segmentation_models_pytorch as smp
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
@@ -112,6 +114,12 @@ class SegmentationNetwork(nn.Module):
     def multiple(self) -> int:
         """Image sides must be multiples of this."""
         return 32 * self.reduction
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def expect(self, ratios: NDArray[np.float64]) -> None:
+        """Take each class to be so many times more common than it was in training (Bayes' rule)."""
+        shift = torch.from_numpy(np.log(ratios)).to(self.head.bias)
+        self.head.bias.add_(shift.repeat_interleave(self.cell**2))
 
 
 class Greys(nn.Module):

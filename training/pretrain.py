@@ -1,0 +1,185 @@
+"""Pre-train the default segmentation network on simulated micrographs: one command, resumable.
+
+    python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--output build/pretraining]
+
+Makes a pool of simulated micrographs (`micrographs.py`), learns to tell everything that is known of them, and writes
+the weights in half precision with a card, ready to be shipped. Cut off, it goes on from its last checkpoint.
+
+Learnt at once, per pixel: what kind of object it belongs to (11 kinds), whether it lies on an outline, the grey value
+without noise, texture and shading, and the distance to the nearest outline. Kinds are told by shape and size, never by
+grey value: bright and dark are random. No real image is used, so results on real data are not biased by pre-training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from micrographs import MOST_DISTANCE, micrograph
+from microstructures import KINDS
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from napari_visualccc.core import scores
+from napari_visualccc.core.runtime import choose_device, random_generator
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.files import save_model
+from napari_visualccc.models.nn.fit import Moment, Schedule, fit
+from napari_visualccc.models.nn.precision import fastest_precision
+from napari_visualccc.models.nn.unet import Architecture, build
+from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
+
+SIZE = 512
+HELD_OUT = 24
+CHANNELS = ("image", "clean", "kinds", "outlines", "distance")
+# Outputs of the network beside the kinds: outline, clean grey, distance.
+EXTRA = 3
+PATCH, BATCH = 192, 8
+
+
+def simulate(number: int) -> NDArray[np.uint8]:
+    """One micrograph and its truths as an array (5, Y, X)."""
+    made = micrograph(number, SIZE)
+    return np.stack([np.asarray(getattr(made, name), np.uint8) for name in CHANNELS])
+
+
+def pool(path: Path, count: int) -> NDArray[np.uint8]:
+    """Simulated micrographs from a file, which is made if it is not there; shape (count, 5, Y, X)."""
+    if not path.exists():
+        part = path.with_suffix(".part.npy")
+        made = np.lib.format.open_memmap(part, "w+", np.uint8, (count, len(CHANNELS), SIZE, SIZE))
+        with ProcessPoolExecutor() as workers:
+            for number, one in enumerate(workers.map(simulate, range(count), chunksize=8)):
+                made[number] = one
+        made.flush()
+        part.rename(path)
+    found: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    if len(found) != count:
+        raise SystemExit(f"{path} holds {len(found)} images, not {count}: remove it or say --images {len(found)}")
+    return found
+
+
+class Everything:
+    """All truths of simulated micrographs; a `napari_visualccc.models.nn.fit.Task`."""
+
+    def __init__(self, images: NDArray[np.uint8], seed: int, device: str) -> None:
+        self._learnt, self._held = images[HELD_OUT:], images[:HELD_OUT]
+        self._seed, self._device = seed, device
+        self._scales: dict[int, GreyScale] = {}
+
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Patches (N, 1, Y, X) and their truths (N, 4, Y, X): kind, outline, clean grey, distance."""
+        rng = random_generator(self._seed, 7, step)
+        pairs = [self._patch(rng) for _ in range(BATCH)]
+        images, truths = (torch.from_numpy(np.stack(part)).to(self._device) for part in zip(*pairs, strict=True))
+        return images, truths
+
+    def _patch(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        number = int(rng.integers(len(self._learnt)))
+        y, x = rng.integers(0, SIZE - PATCH + 1, 2)
+        part = self._learnt[number, :, y : y + PATCH, x : x + PATCH]
+        part = np.rot90(part, int(rng.integers(4)), (1, 2))
+        if rng.random() < 0.5:
+            part = part[:, :, ::-1]
+        if number not in self._scales:
+            self._scales[number] = GreyScale.of(self._learnt[number, 0, ::4, ::4])
+        return prepared(part, self._scales[number])
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
+        """Sum of the losses of all truths, each about as large as the others."""
+        outputs = outputs.float()
+        kinds, outline, clean, distance = outputs.split([len(KINDS), 1, 1, 1], dim=1)
+        truth = targets.split(1, dim=1)
+        return (
+            F.cross_entropy(kinds, truth[0][:, 0].long())
+            + 2 * F.binary_cross_entropy_with_logits(outline, truth[1], pos_weight=outline.new_tensor(2.0))
+            + 2 * F.smooth_l1_loss(clean, truth[2], beta=0.2)
+            + F.smooth_l1_loss(distance, truth[3], beta=0.2)
+        )
+
+    @torch.inference_mode()
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """IoU of the kinds over the micrographs held out, and how well the rest is told."""
+        matrix = np.zeros((len(KINDS), len(KINDS)), np.int64)
+        errors = []
+        for one in self._held:
+            image, truth = prepared(np.asarray(one), GreyScale.of(one[0, ::4, ::4]))
+            outputs = network(torch.from_numpy(image)[None].to(self._device)).float().cpu()[0]
+            matrix += scores.confusion_matrix(one[2], outputs[: len(KINDS)].argmax(0).numpy(), len(KINDS))
+            outline = outputs[len(KINDS)].numpy() > 0
+            both = np.logical_and(outline, one[3]).sum()
+            errors.append([
+                float(np.abs(outputs[len(KINDS) + 1].numpy() - truth[2]).mean()),
+                float(np.abs(outputs[len(KINDS) + 2].numpy() - truth[3]).mean()),
+                float(2 * both / max(outline.sum() + one[3].sum(), 1)),
+            ])  # fmt: skip
+        clean, distance, dice = np.mean(errors, axis=0)
+        return {
+            "score": scores.mean_iou(matrix),
+            "clean_error": clean,
+            "distance_error": distance,
+            "outline_dice": dice,
+        }
+
+
+def prepared(part: NDArray[np.uint8], scale: GreyScale) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Normalised image (1, Y, X) and truths (4, Y, X) of a patch (5, Y, X)."""
+    grey = scale.apply(part[0].astype(np.float32))
+    clean = scale.apply(part[1].astype(np.float32))
+    distance = np.log2(1 + part[4].astype(np.float32)) / np.log2(1 + MOST_DISTANCE)
+    truths = np.stack([part[2].astype(np.float32), part[3].astype(np.float32), clean, distance])
+    return np.ascontiguousarray(grey[None]), np.ascontiguousarray(truths)
+
+
+def main() -> int:
+    """Simulate, learn, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--images", type=int, default=2400)
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("build/pretraining"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    images = pool(arguments.output / "pool.npy", arguments.images)
+    device = choose_device("auto")
+    torch.manual_seed(arguments.seed)
+    architecture = Architecture(encoder=arguments.encoder, classes=len(KINDS) + EXTRA)
+    network = build(architecture)
+    task = Everything(images, arguments.seed, str(device))
+    checkpoint = arguments.output / f"{arguments.encoder}.checkpoint.safetensors"
+    about: dict[str, Any] = {"data": f"{arguments.images} simulated micrographs, seeds 0 …", "kinds": KINDS}
+    card = ModelCard("encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about)
+    schedule = Schedule(seconds=arguments.minutes * 60, average=0.998, checks=max(4, round(arguments.minutes / 4)))
+
+    def told(moment: Moment) -> None:
+        if moment.scores or moment.step % 200 == 0:
+            sys.stderr.write(f"{moment.step} {moment.seconds:.0f} s {moment.loss:.3f} {dict(moment.scores)}\n")
+
+    state = fit(
+        network, task, schedule, fastest_precision(device), device=str(device), watch=told,
+        state=read_checkpoint(checkpoint, card), keep=lambda now: write_checkpoint(checkpoint, now, card),
+    )  # fmt: skip
+    metrics = state.scores | {"steps": state.step}
+    tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    half = {name: value.astype(np.float16) if value.dtype == np.float32 else value for name, value in tensors.items()}
+    about |= {"steps": state.step, "seconds": round(state.seconds), "device": str(device), "seed": arguments.seed}
+    final = ModelCard(
+        "encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about, metrics=metrics,
+        licence="BSD-3-Clause",
+    )  # fmt: skip
+    path = save_model(arguments.output / f"{arguments.encoder}.safetensors", final, half)
+    sys.stderr.write(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
