@@ -77,7 +77,7 @@ def test_saved_and_loaded_like_any_model(item, tmp_path, discs):
     image, _ = discs(3)
     options = PredictOptions(tta=True, uncertainty=True)
     np.testing.assert_array_equal(predict(model, image, options).labels, predict(again, image, options).labels)
-    assert (tmp_path / "quick.safetensors").stat().st_size < 50_000
+    assert (tmp_path / "quick.safetensors").stat().st_size < 30e6  # pre-trained features included
 
 
 def test_tiles_hardly_matter(item, discs):

@@ -24,7 +24,7 @@ def test_features_lie_on_their_level_of_the_pyramid(shape):
     features = ready_context()(image)
     assert features.shape[-2:] == levels[LEVEL].shape[-2:]
     joined = with_context(levels, features)
-    assert sum(level.shape[1] for level in joined) == feature_count(4) + ready_context().channels
+    assert sum(level.shape[1] for level in joined) == feature_count(4) + shipped_context().channels
     assert PixelClassifier(4, 2, shipped_context()).labels(joined).shape == shape
 
 
