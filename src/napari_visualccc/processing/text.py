@@ -61,8 +61,7 @@ def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin:
     scaled = np.nan_to_num((values - low) / (high - low), nan=0.5)
     pure = (scaled <= _PURE, scaled >= 1 - _PURE)
     if bar:
-        for black_or_white in pure:
-            _mark_bars(mask, black_or_white)
+        _mark_bars(mask, pure[0] | pure[1])
     if text:
         for black_or_white in pure:
             _mark_marks(mask, black_or_white & ~mask)
