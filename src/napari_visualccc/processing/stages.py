@@ -20,6 +20,8 @@ from napari_visualccc.processing.step import Here, Source, Step, Values
 
 # Planes kept for a step that computes whole planes, so that tiles and sliders do not compute them again.
 _KEPT_PLANES = 2
+# A plane of a lazy stack up to this size is read once as a whole: its chunks are often whole files.
+_LOADED_PIXELS = 1 << 25
 # What is measured of a larger plane is measured on bands of rows of it, spread evenly.
 _MEASURED_PIXELS = 1 << 26
 _BAND = 64
@@ -34,10 +36,18 @@ class Origin:
         self._planes = planes
         holes = not planes.is_integer
         self.frame = Frame(len(planes), planes.plane_shape, pixel_size or PixelSize(), "image", holes)
+        self.dtype = np.dtype(np.float32)
+        self._loads = not planes.in_memory and planes.plane_pixels <= _LOADED_PIXELS
+        self._loaded: tuple[int, Values] | None = None
 
     def read(self, index: int, region: Region) -> Values:
         """Values as float32."""
-        return self._planes.plane(index, region)
+        if not self._loads:
+            return self._planes.plane(index, region)
+        loaded = self._loaded  # another thread may replace it meanwhile
+        if loaded is None or loaded[0] != index:
+            loaded = self._loaded = (index, self._planes.plane(index))
+        return loaded[1][region]
 
 
 class Stage:
@@ -55,25 +65,17 @@ class Stage:
     Raises
     ------
     OptionError
-        If the step cannot follow what comes before it, or a length has a unit that the image lacks.
+        As `check`.
     """
 
     def __init__(self, step: Step, options: Any, source: Source, progress: Progress | None = None) -> None:
-        if step.takes is not None and source.frame.content != step.takes:
-            raise OptionError(_wrong_content(step, source.frame.content))
+        check(step, options, source.frame)
         self.step, self.options, self.source = step, options, source
         try:
-            if step.halo is not None:
-                step.halo(options, source.frame)  # lengths are checked at the door
             self.learned = step.learn(source, options, silent(progress)) if step.learn else None
-            frame = step.regrid(source.frame, options, self.learned) if step.regrid else source.frame
+            self.frame = _frame_after(step, options, source.frame, self.learned)
         except OptionError as error:
             raise OptionError(f"{step.title}: {error}") from error
-        self.frame = replace(
-            frame,
-            content=step.gives or frame.content,
-            holes=(step.gives or frame.content) == "image" and (frame.holes or step.makes_holes),
-        )
         self._measured: dict[int, Any] = {}
         self._kept: OrderedDict[int, Values] = OrderedDict()
 
@@ -96,8 +98,9 @@ class Stage:
 
     def prepare(self, index: int) -> None:
         """Compute what regions of a plane have in common, so that threads do not all do it."""
-        if isinstance(self.source, Stage):
-            self.source.prepare(index)
+        prepare = getattr(self.source, "prepare", None)
+        if prepare is not None:
+            prepare(index)
         if self.step.halo is None and self.step.read is None:
             self._whole(index)
         else:
@@ -148,9 +151,7 @@ class Stage:
         """Type of the values."""
         if self.frame.content == "image":
             return np.dtype(np.float32)
-        if self.step.gives is None and isinstance(self.source, Stage):
-            return self.source.dtype
-        return np.dtype(self.step.dtype)
+        return np.dtype(self.step.dtype) if self.step.gives else self.source.dtype
 
     def _overview(self, index: int) -> Values:
         """The plane that comes in, or bands of rows if it is huge."""
@@ -166,6 +167,31 @@ class Stage:
         parts = [self._overview(index).ravel() for index in indices]
         thinning = max(1, sum(part.size for part in parts) // _POOLED_PIXELS)
         return np.concatenate([part[::thinning] for part in parts])[np.newaxis]
+
+
+def check(step: Step, options: Any, frame: Frame) -> Frame:
+    """Frame after a step, without computing anything; that of a step that learns of the stack may yet be cropped.
+
+    Raises
+    ------
+    OptionError
+        If the step cannot follow what comes before it, or a length has a unit that the image lacks.
+    """
+    if step.takes is not None and frame.content != step.takes:
+        raise OptionError(_wrong_content(step, frame.content))
+    try:
+        if step.halo is not None:
+            step.halo(options, frame)
+        return _frame_after(step, options, frame, None)
+    except OptionError as error:
+        raise OptionError(f"{step.title}: {error}") from error
+
+
+def _frame_after(step: Step, options: Any, frame: Frame, learned: Any) -> Frame:
+    if step.regrid is not None and (step.learn is None or learned is not None):
+        frame = step.regrid(frame, options, learned)
+    content = step.gives or frame.content
+    return replace(frame, content=content, holes=content == "image" and (frame.holes or step.makes_holes))
 
 
 def _wrong_content(step: Step, found: Content) -> str:

@@ -28,6 +28,10 @@ class Source(Protocol):
     def frame(self) -> Frame:
         """Geometry and content."""
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
     def read(self, index: int, region: Region) -> Values:
         """Values of a region of a plane; its slices have a start and a stop."""
 

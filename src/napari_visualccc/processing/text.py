@@ -21,6 +21,8 @@ _PURE = 0.06
 # A row of an information bar is pure over most of its width; what is not is text.
 _BAR_ROW = 0.6
 _BAR_HIGHEST = 0.2
+# Its border is straight: that share of the width changes within three rows.
+_BAR_STEP = 0.3
 _BAR_LOWEST_PX = 8
 # A box or a scale bar fills the upright rectangle around it.
 _RECTANGULAR = 0.9
@@ -73,13 +75,14 @@ def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin:
 def _mark_bars(mask: Mask, pure: Mask) -> None:
     """Mark rows at the lower and upper border that are mostly pure."""
     height = len(pure)
-    rows = pure.mean(axis=1) >= _BAR_ROW
-    for flipped in (False, True):
-        column = rows[::-1] if not flipped else rows
-        depth = _run_length(column, gap=max(2, height // 40))
-        # A dark field is pure black all over: that is no bar.
-        if _BAR_LOWEST_PX <= depth <= _BAR_HIGHEST * height and rows.mean() < 2 * _BAR_HIGHEST:
-            mask[slice(0, depth) if flipped else slice(height - depth, height)] = True
+    shares = pure.mean(axis=1)
+    for lower in (True, False):
+        inward = shares[::-1] if lower else shares
+        depth = _run_length(inward >= _BAR_ROW, gap=max(2, height // 40))
+        # A dark field is pure black all over, and the edge of dark sample is rough: those are no bars.
+        fits = _BAR_LOWEST_PX <= depth <= _BAR_HIGHEST * height
+        if fits and inward[depth - 2 : depth].mean() - inward[depth + 1 : depth + 3].mean() >= _BAR_STEP:
+            mask[slice(height - depth, height) if lower else slice(0, depth)] = True
 
 
 def _run_length(column: NDArray[np.bool_], gap: int) -> int:
