@@ -66,7 +66,7 @@ class LengthControl(Control):
         self.spin.setFixedWidth(_SPIN_WIDTH)
         self.slider = _Slider(self.spin)
         self.unit = QComboBox()
-        self.unit.setFixedWidth(56)
+        self.unit.setFixedWidth(62)
         self._shown = PIXEL
         _fill(self, self.slider, self.spin, self.unit)
         self._offer([PIXEL])
