@@ -52,6 +52,7 @@ class LivePreview(QObject):
         super().__init__(widget)
         self._viewer, self._chooser, self._results, self._wanted = viewer, chooser, results, wanted
         self._previewer = Previewer()
+        self._resting = False
         self.runner = JobRunner(widget, quiet=True, look_ms=_LOOK_MS)
         viewer.dims.events.current_step.connect(self._view_changed)
         viewer.dims.events.ndisplay.connect(self._view_changed)
@@ -61,6 +62,7 @@ class LivePreview(QObject):
 
     def request(self, milliseconds: int = _SLIDER_MS) -> None:
         """Make a preview soon, or take it away if there is to be none."""
+        self._resting = False
         if self._steps() is None:
             self.cancel()
             self._results.remove_preview()
@@ -71,8 +73,15 @@ class LivePreview(QObject):
         """Stop what is being computed."""
         self.runner.cancel()
 
+    def rest(self) -> None:
+        """Take the preview away until it is requested again: the result is to be seen now, also when zooming in."""
+        self._resting = True
+        self.cancel()
+        self._results.remove_preview()
+
     def _view_changed(self, event: object = None) -> None:
-        self.request(_CAMERA_MS)
+        if not self._resting:
+            self.request(_CAMERA_MS)
 
     def _steps(self) -> Pipeline | None:
         steps = self._wanted() if self._viewer.dims.ndisplay == 2 else None
@@ -92,7 +101,7 @@ class LivePreview(QObject):
     def _show(self, request: jobs.PreviewRequest, preview: Preview | str | None) -> None:
         if isinstance(preview, str):
             self.failed.emit(preview)
-        if self._steps() is None or preview is None or isinstance(preview, str):
+        if self._resting or self._steps() is None or preview is None or isinstance(preview, str):
             self._results.remove_preview()
         else:
             self._results.show_preview(request.source, request.index, preview)

@@ -257,9 +257,9 @@ class ProcessWidget(QWidget):
 
     def _show(self, source: Source, current: int, shown: jobs.Shown) -> None:
         self.results.show(source, shown, keep=self.keep_box.isChecked())
-        self.results.remove_preview()
         # The new layer was selected for a moment, and the chooser followed the selection.
         self.chooser.choose(source.layer)
+        self.preview.rest()
         if plane_count(source.layer) > 1 and source.plane is None:
             self._behind.start(jobs.run_rest, shown.result, current, then=bound(self._rest_done, shown.result))
         self._note = "Done. Change a step to try more; to go on from this result, choose it above."
