@@ -2,9 +2,9 @@
 
     python benchmarks/bench_process.py
 
-Seconds are those of the engine, from the new value of the option to the array that is shown; the peer is the bare filter
-of SciPy or scikit-image on the whole array, one thread, where there is one. `cpu` is the time of all threads together,
-which other work on the machine does not add to.
+Seconds are those of the engine, from the new value of the option to the array that is shown; the peer is the bare
+filter of SciPy or scikit-image on the whole array, one thread, where there is one. `cpu` is the time of all threads
+together, which other work on the machine does not add to.
 
 `--quick` shrinks the image to see that the script works; its numbers mean nothing.
 """

@@ -145,7 +145,7 @@ def _watershed(values: Values, options: WatershedOptions, here: Here) -> Values:
     aspect = (size.y / size.x, 1.0)
     # Outside of the image is neither particle nor background: distances are to background that is seen.
     distance = ndimage.distance_transform_edt(inside, sampling=aspect) if not inside.all() else inside.astype(float)
-    # Small bumps on the distance map of a rough outline are not centres of particles.
+    # Small bumps on the distance map of a rough outline are not centres of particles; the necks are where they are.
     smooth = ndimage.gaussian_filter(distance, radius / 4)
     patches, count = ndimage.label(inside, np.ones((3, 3)))
     peaks = peak_local_max(smooth, min_distance=max(1, round(radius)), labels=patches, exclude_border=False)
@@ -155,7 +155,7 @@ def _watershed(values: Values, options: WatershedOptions, here: Here) -> Values:
     without = np.setdiff1d(np.arange(1, count + 1), patches[tuple(peaks.T)])
     for number, place in enumerate(ndimage.maximum_position(distance, patches, without) if len(without) else [], 1):
         markers[place] = len(peaks) + number
-    return np.asarray(watershed(-smooth, markers, mask=inside), np.int32)
+    return np.asarray(watershed(-distance, markers, mask=inside), np.int32)
 
 
 _GROUP = "Shapes"

@@ -15,11 +15,20 @@ from napari_visualccc.widgets._controls import Control, NumberControl
 from napari_visualccc.widgets._forms import OptionsForm
 
 _STEPS = 200
-_SPIN_WIDTH = 78
+_SPIN_WIDTH = 88  # five figures between napari's wide − and + buttons
+_UNIT_WIDTH = 66
 # The slider reaches so many times the default; the spin box reaches the rest.
 _REACH = 10.0
 _MICROMETRE = "µm"
 _NM_PER_UM = 1000.0
+
+
+class _ShortSpinBox(QDoubleSpinBox):
+    """Spin box that writes 300, not 300.000: a narrow dock has no room for zeros."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
+        text = f"{value:.{self.decimals()}f}"
+        return str(self.locale().toString(float(text), "g", 6).replace(self.locale().groupSeparator(), ""))
 
 
 class _Slider(QSlider):
@@ -30,7 +39,7 @@ class _Slider(QSlider):
         self._spin = spin
         self._low, self._top = 0.0, 1.0
         self.setRange(0, _STEPS)
-        self.setMinimumWidth(40)
+        self.setMinimumWidth(30)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the wheel scrolls the dock
         self.valueChanged.connect(self._moved)
         spin.valueChanged.connect(self.follow)
@@ -58,7 +67,7 @@ class LengthControl(Control):
     def __init__(self, spec: OptionSpec, size: PixelSize | None = None) -> None:
         super().__init__(spec)
         self._size = size or PixelSize()
-        self.spin = QDoubleSpinBox()
+        self.spin = _ShortSpinBox()
         self.spin.setDecimals(3)
         self.spin.setRange(0.0, 1e9)
         self.spin.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -66,7 +75,7 @@ class LengthControl(Control):
         self.spin.setFixedWidth(_SPIN_WIDTH)
         self.slider = _Slider(self.spin)
         self.unit = QComboBox()
-        self.unit.setFixedWidth(62)
+        self.unit.setFixedWidth(_UNIT_WIDTH)
         self._shown = PIXEL
         _fill(self, self.slider, self.spin, self.unit)
         self._offer([PIXEL])

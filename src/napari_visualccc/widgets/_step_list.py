@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_visualccc.core.params import specs
 from napari_visualccc.processing.pipeline import Pipeline, PipelineStep
 from napari_visualccc.processing.registry import groups
 from napari_visualccc.widgets._parts import button, row
@@ -175,8 +176,8 @@ class StepList(QWidget):
 
     def _describe(self, item: QListWidgetItem) -> None:
         step = self._step_of(item)
-        _, _, given = str(step).partition(":")
-        words = given.replace(",", ", ").replace("=", " ")
+        changed = (s for s in specs(type(step.options)) if getattr(step.options, s.name) != s.default)
+        words = ", ".join(spec.text(getattr(step.options, spec.name)) for spec in changed)
         item.setText(f"{step.step.title}   {words}" if words else step.step.title)
         item.setToolTip(f"{step.step.help}\nOn the command line: --step {step}")
 
