@@ -50,6 +50,7 @@ def _process(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
 def _run(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) -> tuple[list[str], list[Answer]]:
     """Process all images of the path; the files written, and what is in them."""
+    from napari_visualccc.core.results import Stopwatch
     from napari_visualccc.io import read
     from napari_visualccc.io.writers import write_result
     from napari_visualccc.processing import apply
@@ -60,6 +61,7 @@ def _run(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) 
     for number, signal in enumerate(signals):
         part = progress.part(number / len(signals), (number + 1) / len(signals))
         planes, axes = chosen_plane(signal, arguments.plane)
+        watch = Stopwatch()
         result = apply(
             pipeline, planes, pixel_size=signal.pixel_size, name=str(arguments.path),
             arguments=[str(arguments.path), *choice_flags(arguments)], progress=part.part(0, 0.3),
@@ -67,6 +69,7 @@ def _run(arguments: argparse.Namespace, pipeline: Pipeline, progress: Progress) 
         for made in result.planes.values():
             for index in part.part(0.3, 0.95).steps(range(result.frame.count), message="processing"):
                 made.compute(index, part.quiet())
+        result = result.after(watch.seconds)
         stem = Path(arguments.path).stem + (f"_{number}" if len(signals) > 1 else "")
         written = write_result(
             result, arguments.output, stem, axes_after(axes, result.frame), zarr=arguments.format == "zarr"

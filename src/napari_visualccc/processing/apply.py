@@ -45,6 +45,10 @@ class ProcessResult(Result):
     drift: Drift | None = None
     drift_pixel_size: PixelSize = PixelSize()
 
+    def after(self, seconds: float) -> ProcessResult:
+        """The same with the time that it took in its record, when planes were computed too."""
+        return replace(self, provenance=replace(self.provenance, seconds=round(seconds, 4)))
+
     @property
     def images(self) -> dict[str, Any]:
         """By title: dask arrays with the leading axes of the source."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.planes import Region
 from napari_visualccc.core.progress import Progress
+from napari_visualccc.core.results import Stopwatch
 from napari_visualccc.widgets._source import Source
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def run_apply(source: Source, pipeline: Pipeline, current: int, *, progress: Pro
     from napari_visualccc.processing.apply import apply
     from napari_visualccc.processing.preview import contrast_limits
 
+    watch = Stopwatch()
     result = apply(
         pipeline,
         source.planes,
@@ -68,7 +70,7 @@ def run_apply(source: Source, pipeline: Pipeline, current: int, *, progress: Pro
         values = planes.compute(current, part)
         if values is not None and result.frame.content == "image":
             limits[title] = contrast_limits(values)
-    return Shown(result, limits)
+    return Shown(result.after(watch.seconds), limits)
 
 
 def run_rest(result: ProcessResult, current: int, *, progress: Progress) -> int:

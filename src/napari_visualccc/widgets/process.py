@@ -104,7 +104,7 @@ class ProcessWidget(QWidget):
         self.runner.progressed.connect(self.run_bar.show_progress)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
-        self.results.changed.connect(self._refresh)
+        self.results.changed.connect(self._result_changed)
         self._viewer.layers.events.removed.connect(self._layer_removed)
         self.preview.failed.connect(self.problem.say)
 
@@ -248,6 +248,7 @@ class ProcessWidget(QWidget):
             show_problem(error)
             return
         self.preview.cancel()
+        self._behind.cancel()
         self._busy_with = source.layer
         current = 0 if source.plane is not None else current_plane(source.layer, self._viewer)
         self.runner.start(
@@ -272,6 +273,11 @@ class ProcessWidget(QWidget):
     def _layer_removed(self, event: Any) -> None:
         if self._busy_with is not None and event.value is self._busy_with:
             self.runner.cancel()
+
+    def _result_changed(self) -> None:
+        if self.results.shown is None:
+            self._behind.cancel()  # nobody will see the other planes
+        self._refresh()
 
     def _job_started(self, title: str) -> None:
         self._note = ""
