@@ -4,6 +4,8 @@ A page holds a pair of markers; what stands between them is replaced::
 
     <!-- options napari_visualccc.cluster.options:ClusterOptions -->
     <!-- end -->
+    <!-- steps Denoise -->
+    <!-- end -->
 
 `python docs/options.py` writes, `python docs/options.py --check` only tells whether a page is out of date.
 """
@@ -14,7 +16,9 @@ import sys
 from pathlib import Path
 
 from napari_visualccc.core.params import markdown_table
+from napari_visualccc.processing.registry import groups
 
+STEPS = re.compile(r"(<!-- steps ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 MARKED = re.compile(r"(<!-- options (\S+):(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -25,7 +29,15 @@ def fill(text: str) -> str:
         opening, module, name, closing = match.groups()
         return f"{opening}{markdown_table(getattr(importlib.import_module(module), name))}\n{closing}"
 
-    return MARKED.sub(table, text)
+    def steps(match: re.Match[str]) -> str:
+        opening, group, closing = match.groups()
+        parts = [
+            f"**{step.title}** · `{step.name}`. {step.help}\n\n{markdown_table(step.options, key=True)}\n"
+            for step in groups()[group]
+        ]
+        return opening + "\n".join(parts) + closing
+
+    return STEPS.sub(steps, MARKED.sub(table, text))
 
 
 def main() -> int:

@@ -103,7 +103,13 @@ import {module}
 
 @pytest.mark.parametrize(
     "module",
-    ["napari_visualccc", "napari_visualccc.cli", "napari_visualccc.cluster.options", "napari_visualccc.layers"],
+    [
+        "napari_visualccc",
+        "napari_visualccc.cli",
+        "napari_visualccc.cluster.options",
+        "napari_visualccc.layers",
+        "napari_visualccc.processing.preview",
+    ],
 )
 def test_a_fresh_interpreter_imports_nothing_heavy(module):
     code = BLOCKED.format(blocked=HEAVY | VIEWER | {"pandas"}, module=module)

@@ -117,7 +117,7 @@ def test_wrong_flags_are_one_line_too(capsys):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["info", "cluster", "demo"])
+@pytest.mark.parametrize("command", ["info", "cluster", "process", "demo"])
 def test_every_command_has_help_with_an_example(capsys, command):
     with pytest.raises(SystemExit):
         build_parser().parse_args([command, "--help"])

@@ -15,19 +15,22 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import measurement, models, segment
-from napari_visualccc.commands.base import Answer, Command, declare_device
+from napari_visualccc.commands import measurement, models, process, segment
+from napari_visualccc.commands.base import (
+    Answer,
+    Command,
+    choice_flags,
+    chosen_plane,
+    chosen_signals,
+    declare_choice,
+    declare_device,
+)
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
-
-if TYPE_CHECKING:
-    from napari_visualccc.core.pixel_size import Axis
-    from napari_visualccc.core.planes import Planes
-    from napari_visualccc.core.signals import ImageSignal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,6 +96,7 @@ def _commands() -> tuple[Command, ...]:
         Command("cluster", "Group pixels by likeness; labels dark to bright, and a table of areas.",
                 "visualccc cluster scan.dm4 --k 3 --features intensity,local --output clusters",
                 _declare_cluster, _cluster, _show_cluster),
+        *process.COMMANDS,
         *segment.COMMANDS,
         *measurement.COMMANDS,
         *models.COMMANDS,
@@ -132,8 +136,7 @@ def _declare_cluster(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("path", metavar="PATH", help="Image file, or folder of images that are clustered alike.")
     parser.add_argument("--output", metavar="DIR", required=True, help="Folder for labels and tables.")
-    parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
-    parser.add_argument("--plane", type=int, metavar="N", help="Only this plane of a stack, counted from 0.")
+    declare_choice(parser)
     add_arguments(parser, ClusterOptions)
     declare_device(parser, " (k-means: CPU)")
 
@@ -146,18 +149,19 @@ def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
     options = from_arguments(ClusterOptions, arguments)
     choose_device(arguments.device)
-    signals = _chosen(read(arguments.path), arguments)
+    signals = chosen_signals(read(arguments.path), arguments)
     found: list[Answer] = []
     for number, signal in enumerate(signals):
         part = progress.part(number / len(signals), (number + 1) / len(signals))
-        planes, axes = _chosen_plane(signal, arguments.plane)
+        planes, axes = chosen_plane(signal, arguments.plane)
         path = str(arguments.path)
-        flags: list[str] = []
-        for flag in ("signal", "plane"):
-            number_wanted = getattr(arguments, flag)
-            flags += [] if number_wanted is None else [f"--{flag}", str(number_wanted)]
         result = cluster_pixels(
-            planes, options, pixel_size=signal.pixel_size, name=path, arguments=[path, *flags], progress=part
+            planes,
+            options,
+            pixel_size=signal.pixel_size,
+            name=path,
+            arguments=[path, *choice_flags(arguments)],
+            progress=part,
         )
         stem = Path(arguments.path).stem + (f"_{number}" if len(signals) > 1 else "")
         written = write_result(result, arguments.output, stem, axes)
@@ -178,28 +182,6 @@ def _cluster(arguments: argparse.Namespace, progress: Progress) -> Answer:
     answer = {**found[0], "outputs": [path for one in found for path in one["outputs"]]}
     answer["seconds"] = sum(one["seconds"] for one in found)
     return answer if len(found) == 1 else {**answer, "signals": found}
-
-
-def _chosen(signals: list[ImageSignal], arguments: argparse.Namespace) -> list[ImageSignal]:
-    from napari_visualccc.core.errors import OptionError
-
-    if arguments.signal is None:
-        return signals
-    if not 0 <= arguments.signal < len(signals):
-        raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
-    return [signals[arguments.signal]]
-
-
-def _chosen_plane(signal: ImageSignal, plane: int | None) -> tuple[Planes, tuple[Axis, ...]]:
-    """Planes and axes of a signal, or of one plane of it."""
-    from napari_visualccc.core.errors import OptionError
-
-    planes = signal.planes
-    if plane is None:
-        return planes, signal.axes
-    if not 0 <= plane < len(planes):
-        raise OptionError(f"{signal.name} holds the planes 0 … {len(planes) - 1}; there is no {plane}")
-    return planes.only(plane), signal.axes[-2:]
 
 
 def _show_cluster(answer: Answer) -> list[str]:

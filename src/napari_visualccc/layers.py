@@ -7,7 +7,7 @@ layer left at napari's default ``pixel`` switches unit-aware rendering off for a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from napari_visualccc.core.pixel_size import PIXEL, Axis, PixelSize
@@ -60,6 +60,12 @@ class Placement:
     def of_plane(cls, name: str, size: PixelSize) -> Placement:
         """Placement of a single plane at the origin."""
         return cls(name, (size.y, size.x), (0.0, 0.0), (napari_unit(size.unit),) * 2, ("y", "x"))
+
+    def regridded(self, spacing: tuple[float, float], origin: tuple[float, float]) -> Placement:
+        """Place of planes whose pixels are `spacing` of ours apart, the first of them at `origin` (y, x) of ours."""
+        scale = tuple(s * n for s, n in zip(self.scale[-2:], spacing, strict=True))
+        moved = tuple(t + s * n for t, s, n in zip(self.translate[-2:], self.scale[-2:], origin, strict=True))
+        return replace(self, scale=self.scale[:-2] + scale, translate=self.translate[:-2] + moved)
 
     def keywords(self) -> dict[str, Any]:
         """Keyword arguments of a napari layer."""

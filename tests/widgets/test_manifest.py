@@ -36,6 +36,6 @@ def test_menus_name_widgets(manifest):
 
 def test_viewer_opens_both(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
-    for name in ("Cluster", "Pixel size"):
+    for name in ("Cluster", "Pixel size", "Process"):
         dock, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name)
         assert widget.hint.text()

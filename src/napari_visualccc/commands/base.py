@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_visualccc.core.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_visualccc.core.pixel_size import Axis
+    from napari_visualccc.core.planes import Planes
+    from napari_visualccc.core.signals import ImageSignal
 
 Answer = dict[str, Any]
 
@@ -35,3 +40,41 @@ def declare_device(parser: argparse.ArgumentParser, note: str = "") -> None:
     parser.add_argument(
         "--device", default="auto", choices=[str(device) for device in Device], help=f"Where to compute{note}."
     )
+
+
+def declare_choice(parser: argparse.ArgumentParser) -> None:
+    """Add ``--signal`` and ``--plane``."""
+    parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
+    parser.add_argument("--plane", type=int, metavar="N", help="Only this plane of a stack, counted from 0.")
+
+
+def choice_flags(arguments: argparse.Namespace) -> list[str]:
+    """The flags of `declare_choice` that were given."""
+    flags: list[str] = []
+    for flag in ("signal", "plane"):
+        number = getattr(arguments, flag)
+        flags += [] if number is None else [f"--{flag}", str(number)]
+    return flags
+
+
+def chosen_signals(signals: list[ImageSignal], arguments: argparse.Namespace) -> list[ImageSignal]:
+    """Images of a file, or the one that ``--signal`` names."""
+    from napari_visualccc.core.errors import OptionError
+
+    if arguments.signal is None:
+        return signals
+    if not 0 <= arguments.signal < len(signals):
+        raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
+    return [signals[arguments.signal]]
+
+
+def chosen_plane(signal: ImageSignal, plane: int | None) -> tuple[Planes, tuple[Axis, ...]]:
+    """Planes and axes of a signal, or of one plane of it."""
+    from napari_visualccc.core.errors import OptionError
+
+    planes = signal.planes
+    if plane is None:
+        return planes, signal.axes
+    if not 0 <= plane < len(planes):
+        raise OptionError(f"{signal.name} holds the planes 0 … {len(planes) - 1}; there is no {plane}")
+    return planes.only(plane), signal.axes[-2:]

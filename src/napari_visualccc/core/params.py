@@ -23,8 +23,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
 from napari_visualccc.core.errors import OptionError
+from napari_visualccc.core.lengths import Length
+from napari_visualccc.core.pixel_size import PIXEL
 
-Kind = Literal["int", "float", "bool", "choice", "choices", "numbers", "text"]
+Kind = Literal["int", "float", "bool", "choice", "choices", "numbers", "text", "length"]
 AUTO = "auto"
 
 
@@ -119,7 +121,19 @@ class OptionSpec:
                 raise OptionError(f"{self.label} ({self.flag}) must not be empty: give {self._expected()}")
             check = self._check_choice if self.kind == "choices" else self._check_number
             return tuple(check(entry) for entry in entries)
-        return str(value)
+        return self._check_length(value) if self.kind == "length" else str(value)
+
+    def _check_length(self, value: Any) -> str:
+        """The length as text, ``"1.5nm"``; the limits are in pixels, other units must only be positive."""
+        try:
+            length = Length.parse(value)
+        except OptionError as error:
+            raise OptionError(f"{self.label} ({self.flag}): {error}") from error
+        if length.unit == PIXEL:
+            self._check_number(length.value)
+        elif length.value <= 0:
+            raise OptionError(f"{self.label} ({self.flag}) must be positive, not {length}")
+        return str(length)
 
     def _check_number(self, value: Any) -> float | int:
         wrong = f"{self.label} ({self.flag}) must be"
@@ -142,7 +156,7 @@ class OptionSpec:
         words = {
             "int": "a whole number", "float": "a number", "bool": "true or false", "text": "a text",
             "choice": "one of " + ", ".join(self.choices), "choices": "some of " + ", ".join(self.choices),
-            "numbers": "numbers separated by commas",
+            "numbers": "numbers separated by commas", "length": "a length such as 3px or 1.5nm",
         }[self.kind]  # fmt: skip
         return words + (" or 'auto'" if self.auto else "")
 
@@ -248,11 +262,12 @@ def to_arguments(options: Options) -> list[str]:
     return flags
 
 
-def markdown_table(options: type[Options]) -> str:
-    """The options as a table for the docs."""
-    rows = ["| control | flag | default | what it does |", "|---|---|---|---|"]
+def markdown_table(options: type[Options], *, key: bool = False) -> str:
+    """The options as a table for the docs, with their flags, or with their names as keys of a processing step."""
+    rows = [f"| control | {'key' if key else 'flag'} | default | what it does |", "|---|---|---|---|"]
     for spec in specs(options):
         default = spec.text(spec.default) + (f" {spec.unit}" if spec.unit else "")
         choices = f" One of: {', '.join(f'`{c}`' for c in spec.choices)}." if spec.choices else ""
-        rows.append(f"| {spec.label} | `{spec.flag}` | {default} | {spec.help}{choices} |")
+        word = spec.name if key else spec.flag
+        rows.append(f"| {spec.label} | `{word}` | {default} | {spec.help}{choices} |")
     return "\n".join(rows)

@@ -1,4 +1,5 @@
 from .calibration import PixelSizeWidget as PixelSizeWidget
 from .cluster import ClusterWidget as ClusterWidget
 from .measure import MeasureWidget as MeasureWidget
+from .process import ProcessWidget as ProcessWidget
 from .segment import SegmentWidget as SegmentWidget

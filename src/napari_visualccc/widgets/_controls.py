@@ -201,7 +201,7 @@ def make_control(spec: OptionSpec, maker: Callable[[OptionSpec], Control] | None
     """Control that fits the kind of option, or is made by `maker`, showing its default."""
     kinds: dict[str, Callable[[OptionSpec], Control]] = {
         "int": NumberControl, "float": NumberControl, "bool": BoolControl, "choice": ChoiceControl,
-        "choices": ChoicesControl, "numbers": TextControl, "text": TextControl,
+        "choices": ChoicesControl, "numbers": TextControl, "text": TextControl, "length": TextControl,
     }  # fmt: skip
     control = (maker or kinds[spec.kind])(spec)
     tip = f"{spec.help}\nOn the command line: {spec.flag}"

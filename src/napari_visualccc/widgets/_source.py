@@ -266,7 +266,7 @@ class SourceChooser(QWidget):
         before = self.layer
         for layer in self._layers:
             layer.events.name.disconnect(self._list)
-        self._layers = [layer for layer in reversed(self._viewer.layers) if layer._type_string in self._kinds]
+        self._layers = [layer for layer in reversed(self._viewer.layers) if self._is_offered(layer)]
         blocked = self.combo.blockSignals(True)
         self.combo.clear()
         for layer in self._layers:
@@ -279,6 +279,11 @@ class SourceChooser(QWidget):
             self._chosen()
         else:
             self.refresh()
+
+    def _is_offered(self, layer: Any) -> bool:
+        """True for layers of the right kind; a preview is no image to work on, it is gone in a moment."""
+        is_preview = layer.metadata.get(METADATA_KEY, {}).get("preview", False)
+        return layer._type_string in self._kinds and not is_preview
 
     def _selected(self, event: object = None) -> None:
         self.choose(self._viewer.layers.selection.active)

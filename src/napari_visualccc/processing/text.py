@@ -1,0 +1,161 @@
+"""Finding what was written into a picture: information bars, boxes with text, scale bars and the words beside them.
+
+What is written is pure black or white, or nearly so in a JPEG, and has straight, upright borders; a micrograph seldom
+is both. Letters that stand alone, without a box and away from the scale bar, are not looked for: particles look like
+them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.processing.step import Values, value_range
+
+Mask = NDArray[np.bool_]
+
+# Share of the grey range that counts as pure; JPEG rings by a few levels around letters.
+_PURE = 0.06
+# A row of an information bar is pure over most of its width; what is not is text.
+_BAR_ROW = 0.6
+_BAR_HIGHEST = 0.2
+# Its border is straight: that share of the width changes within three rows.
+_BAR_STEP = 0.3
+_BAR_LOWEST_PX = 8
+# A box or a scale bar fills the upright rectangle around it.
+_RECTANGULAR = 0.9
+_BOX_LEAST, _BOX_MOST = 0.001, 0.25
+_BOX_TEXT = 0.02
+_SCALE_BAR_ASPECT = 3.0
+_SCALE_BAR_WIDTHS = (0.03, 0.7)
+_SCALE_BAR_HEIGHT = 0.05
+# Letters lie within so many times their own height (a twelfth of the picture at most) of the scale bar.
+_LETTER = 1 / 12
+
+
+def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin: int = 2) -> Mask:
+    """Pixels that were written into a picture.
+
+    Parameters
+    ----------
+    values
+        Plane, NaN allowed.
+    bar
+        Look for an information bar at the upper or lower border.
+    text
+        Look for boxes, scale bars and words beside them within the picture.
+    margin
+        Pixels by which the mask is widened.
+
+    Returns
+    -------
+    ndarray of bool
+        True where something was written.
+    """
+    from scipy.ndimage import binary_dilation
+
+    mask = np.zeros(values.shape, bool)
+    low, high = value_range(values)
+    if high <= low:
+        return mask
+    scaled = np.nan_to_num((values - low) / (high - low), nan=0.5)
+    pure = (scaled <= _PURE, scaled >= 1 - _PURE)
+    if bar:
+        _mark_bars(mask, pure[0] | pure[1])
+    if text:
+        for black_or_white in pure:
+            _mark_marks(mask, black_or_white & ~mask)
+    if margin and mask.any():
+        mask = binary_dilation(mask, np.ones((2 * margin + 1,) * 2, bool))
+    return mask
+
+
+def _mark_bars(mask: Mask, pure: Mask) -> None:
+    """Mark rows at the lower and upper border that are mostly pure."""
+    height = len(pure)
+    shares = pure.mean(axis=1)
+    for lower in (True, False):
+        inward = shares[::-1] if lower else shares
+        depth = _run_length(inward >= _BAR_ROW, gap=max(2, height // 40))
+        # A dark field is pure black all over, and the edge of dark sample is rough: those are no bars.
+        fits = _BAR_LOWEST_PX <= depth <= _BAR_HIGHEST * height
+        if fits and inward[depth - 2 : depth].mean() - inward[depth + 1 : depth + 3].mean() >= _BAR_STEP:
+            mask[slice(height - depth, height) if lower else slice(0, depth)] = True
+
+
+def _run_length(column: NDArray[np.bool_], gap: int) -> int:
+    """Length of the run of True at the start, short gaps (lines of dense text, frames) included."""
+    length = missed = 0
+    for place, is_bar in enumerate(column, 1):
+        missed = 0 if is_bar else missed + 1
+        if missed > gap:
+            break
+        length = place if is_bar else length
+    return length
+
+
+def _mark_marks(mask: Mask, pure: Mask) -> None:
+    """Mark boxes with text, scale bars, and letters near scale bars."""
+    from scipy import ndimage
+
+    patches, _ = ndimage.label(pure, np.ones((3, 3)))
+    sizes = np.bincount(patches.ravel())
+    boxes = ndimage.find_objects(patches)
+    letters = []
+    for number, box in enumerate(boxes, 1):
+        if box is None or sizes[number] < 4:
+            continue
+        own = patches[box] == number
+        if _is_box(own, box, pure.shape):
+            mask[box] = True
+        elif _is_scale_bar(own, pure.shape):
+            mask[_around(box, pure.shape)] |= own_letters(patches, sizes, _around(box, pure.shape), pure.shape)
+            letters.append(number)
+    for number in letters:
+        mask |= patches == number
+
+
+def own_letters(
+    patches: NDArray[Any], sizes: NDArray[Any], region: tuple[slice, slice], shape: tuple[int, ...]
+) -> Mask:
+    """Patches in a region that are small enough to be letters."""
+    found = patches[region]
+    most = (_LETTER * shape[0]) ** 2
+    small = sizes <= most
+    small[0] = False
+    return np.asarray(small[found])
+
+
+def _around(box: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Where the words of a scale bar stand: above, below or beside it."""
+    reach = round(1.5 * _LETTER * shape[0])
+    y, x = box
+    side = max(reach, (x.stop - x.start) // 2)
+    return (
+        slice(max(0, y.start - reach), min(shape[0], y.stop + reach)),
+        slice(max(0, x.start - side), min(shape[1], x.stop + side)),
+    )
+
+
+def _is_box(own: Mask, box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    """True for a filled rectangle with something written into it."""
+    from scipy.ndimage import binary_fill_holes
+
+    share = own.size / (shape[0] * shape[1])
+    if not _BOX_LEAST <= share <= _BOX_MOST or min(own.shape) < 6:
+        return False
+    filled = binary_fill_holes(own)
+    return bool(filled.mean() >= _RECTANGULAR and 1 - own.sum() / max(filled.sum(), 1) >= _BOX_TEXT)
+
+
+def _is_scale_bar(own: Mask, shape: tuple[int, ...]) -> bool:
+    height, width = own.shape
+    low, high = _SCALE_BAR_WIDTHS
+    return bool(
+        low * shape[1] <= width <= high * shape[1]
+        and 2 <= height <= _SCALE_BAR_HEIGHT * shape[0] + 2
+        and width >= _SCALE_BAR_ASPECT * height
+        and own.mean() >= _RECTANGULAR
+    )
