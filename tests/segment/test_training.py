@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_visualccc.core.errors import InputError, ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
@@ -94,8 +95,33 @@ def test_stopping_keeps_the_model_so_far(two):
 def test_going_on_from_a_result(two):
     first = train(two, SHORT, device="cpu", should_stop=lambda: True)
     assert first.steps == 1
+    assert first.state.tensors
     more = train(two, SHORT, device="cpu", state=first.state)
     assert more.steps == 4
+
+
+def test_going_on_with_another_phase_keeps_what_was_learnt(two, discs):
+    first = train(two, SHORT, device="cpu")
+    image, mask = discs(0)
+    painted = strokes(discs).labels.source.copy()
+    painted[:3, :3] = 3
+    three = dataset_of_strokes([annotated(image, painted)])
+    more = train(three, replace(SHORT, steps=1, learning_rate=1e-7), device="cpu", state=first.state)
+    assert more.steps == 1
+    assert more.model.card.architecture["classes"] == 3
+    learnt, again = (result.model.network.encoder.conv1.weight for result in (first, more))
+    torch.testing.assert_close(again, learnt, atol=1e-4, rtol=0)
+    with pytest.raises(OptionError, match="another network"):
+        train(two, replace(SHORT, encoder="mobilenet_v2"), device="cpu", state=first.state)
+
+
+def test_a_renamed_phase_is_the_same_phase(two, tmp_path):
+    from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
+
+    first = train(two, SHORT, device="cpu")
+    write_checkpoint(tmp_path / "a.training", first.state, first.model.card)
+    renamed = tuple(replace(one, name=f"new {one.name}") for one in first.model.card.classes)
+    assert read_checkpoint(tmp_path / "a.training", replace(first.model.card, classes=renamed)) is not None
 
 
 def test_a_cancelled_training_goes_on_where_it_was(two, tmp_path):

@@ -64,7 +64,7 @@ def chosen_signals(signals: list[ImageSignal], arguments: argparse.Namespace) ->
     if arguments.signal is None:
         return signals
     if not 0 <= arguments.signal < len(signals):
-        raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
+        raise OptionError(f"{signals[0].path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
     return [signals[arguments.signal]]
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, declare_device
+from napari_visualccc.commands.base import (
+    Answer,
+    Command,
+    choice_flags,
+    chosen_plane,
+    chosen_signals,
+    declare_choice,
+    declare_device,
+)
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_visualccc.segment.annotations import Annotated, Dataset
+
+_log = logging.getLogger(__name__)
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +34,10 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     _declare_masks(parser)
     parser.add_argument("--val-images", metavar="DIR", help="Images to measure on; without, some are held out.")
     parser.add_argument("--val-masks", metavar="DIR", help="Masks of these.")
+    parser.add_argument(
+        "--val-offset", type=int, metavar="N",
+        help="Added to the values of these masks; 1 where they count phases from 0 and strokes from 1.",
+    )  # fmt: skip
     parser.add_argument("--classes", metavar="A,B,…", help="Names of the phases in the order of their values.")
     parser.add_argument(
         "--strokes", action="store_true", help="Masks are sparse strokes: 0 is not painted, 1, 2, … are phases."
@@ -59,12 +74,15 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     dataset = _dataset(items, arguments, names)
     validation = None
     if arguments.val_images:
-        validation = dataset.with_items(pair_files(arguments.val_images, arguments.val_masks))
+        validation = _validation(dataset, pair_files(arguments.val_images, arguments.val_masks), arguments)
     if arguments.quick:
         return _train_quick(dataset, validation, output, arguments, progress)
     checkpoint = output.with_suffix(".training")
-    if not arguments.resume:
-        checkpoint.unlink(missing_ok=True)
+    if not arguments.resume and checkpoint.exists():
+        _log.warning(
+            "%s, a training of this output that was cut off, is begun anew; --resume goes on with it", checkpoint
+        )
+        checkpoint.unlink()
     result = train(
         dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
         arguments=_data_flags(arguments), progress=progress,
@@ -105,16 +123,43 @@ def _train_quick(
 
 
 def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: list[str]) -> Dataset:
+    from napari_visualccc.core.errors import OptionError
     from napari_visualccc.segment import dataset_of_masks, dataset_of_strokes
 
     if getattr(arguments, "strokes", False):
-        return dataset_of_strokes(items, names=dict(enumerate(names, start=1)))
+        dataset = dataset_of_strokes(items, names=dict(enumerate(names, start=1)))
+        if names and len(names) != len(dataset.classes):
+            raise OptionError(
+                f"--classes names {len(names)} phases, but {len(dataset.classes)} are painted: "
+                + ", ".join(str(value) for value in dataset.values)
+            )
+        return dataset
     return dataset_of_masks(items, names=names, ignore=arguments.ignore_label, binary=arguments.binary)
+
+
+def _validation(dataset: Dataset, items: list[Annotated], arguments: argparse.Namespace) -> Dataset:
+    """Images to measure on, whose masks may count the phases from 0 where strokes count them from 1."""
+    from napari_visualccc.core.errors import OptionError
+    from napari_visualccc.segment import with_offset
+    from napari_visualccc.segment.annotations import label_values
+
+    if not arguments.strokes:
+        return dataset.with_items(items)
+    found = set().union(*(label_values(item.labels) for item in items))
+    if arguments.val_offset is None and found == {value - 1 for value in dataset.values}:
+        raise OptionError(
+            f"the masks in {arguments.val_masks} hold the values {sorted(found)}, the strokes {list(dataset.values)}: "
+            "say --val-offset 1 if the masks count the phases from 0, --val-offset 0 if 0 is not painted there, either"
+        )
+    offset = arguments.val_offset or 0
+    if not offset:
+        return dataset.with_items(items)
+    return replace(dataset, items=tuple(with_offset(item, offset) for item in items), ignore=())
 
 
 def _data_flags(arguments: argparse.Namespace) -> list[str]:
     flags: list[str] = []
-    for name in ("images", "masks", "val_images", "val_masks", "classes", "ignore_label", "output"):
+    for name in ("images", "masks", "val_images", "val_masks", "val_offset", "classes", "ignore_label", "output"):
         value = getattr(arguments, name)
         flags += [] if value is None else ["--" + name.replace("_", "-"), str(value)]
     return flags + [f"--{name}" for name in ("binary", "strokes") if getattr(arguments, name)]
@@ -144,6 +189,7 @@ def _declare_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", nargs="+", help="Image files or folders.")
     parser.add_argument("--output", metavar="DIR", required=True, help="Folder for the label images.")
     parser.add_argument("--format", choices=["tiff", "zarr"], default="tiff", help="OME-TIFF or OME-Zarr.")
+    declare_choice(parser)
     add_arguments(parser, PredictOptions)
     declare_device(parser)
 
@@ -165,15 +211,16 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
     pixels, seconds = 0, 0.0
     for number, path in enumerate(paths):
         part = progress.part(number / len(paths), (number + 1) / len(paths))
-        signals = read(path)
+        signals = chosen_signals(read(path), arguments)
         for place, signal in enumerate(signals):
+            planes, axes = chosen_plane(signal, arguments.plane)
             result = predict(
-                model, signal.planes, options, pixel_size=signal.pixel_size, name=str(path),
-                arguments=[arguments.model, str(path), "--output", arguments.output], segmenter=segmenter,
+                model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
+                arguments=[arguments.model, str(path), *choice_flags(arguments), "--output", arguments.output],
                 progress=part.part(place / len(signals), (place + 1) / len(signals)),
             )  # fmt: skip
             name = stem(path) + (f"_{place}" if len(signals) > 1 else "")
-            written = write_result(result, arguments.output, name, signal.axes, zarr=arguments.format == "zarr")
+            written = write_result(result, arguments.output, name, axes, zarr=arguments.format == "zarr")
             outputs += [str(one) for one in written]
             pixels += result.labels.size
             seconds += result.provenance.seconds
@@ -202,6 +249,10 @@ def _declare_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="DIR", required=True, help="Folder of micrographs, or one file.")
     _declare_masks(parser)
     parser.add_argument(
+        "--offset", type=int, default=0, metavar="N",
+        help="Added to the values of the masks; 1 where they count phases from 0 and the model, from strokes, from 1.",
+    )  # fmt: skip
+    parser.add_argument(
         "--tolerance", type=float, metavar="D", help="Of outlines, in the unit of the images; default two pixels."
     )
     add_arguments(parser, PredictOptions)
@@ -209,13 +260,13 @@ def _declare_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.segment import PredictOptions, SegmentationModel, evaluate, pair_files
+    from napari_visualccc.segment import PredictOptions, SegmentationModel, evaluate, pair_files, with_offset
     from napari_visualccc.segment.annotations import Dataset
 
     options = from_arguments(PredictOptions, arguments)
     model = SegmentationModel.load(arguments.model)
     ignore = () if arguments.ignore_label is None else (arguments.ignore_label,)
-    items = tuple(pair_files(arguments.images, arguments.masks))
+    items = tuple(with_offset(item, arguments.offset) for item in pair_files(arguments.images, arguments.masks))
     dataset = Dataset(items, model.card.classes, ignore, arguments.binary)
     return evaluate(
         model, dataset, options, tolerance=arguments.tolerance, device=arguments.device, progress=progress

@@ -3,6 +3,7 @@ from .annotations import Dataset as Dataset
 from .annotations import annotated as annotated
 from .annotations import dataset_of_masks as dataset_of_masks
 from .annotations import dataset_of_strokes as dataset_of_strokes
+from .annotations import with_offset as with_offset
 from .apart import train_apart as train_apart
 from .evaluation import Evaluation as Evaluation
 from .evaluation import compare as compare

@@ -72,6 +72,14 @@ def annotated(
     )
 
 
+def with_offset(item: Annotated, offset: int) -> Annotated:
+    """The same image, a number added to all its labels."""
+    if not offset:
+        return item
+    values = np.stack([item.labels.read(index) for index in range(len(item.labels))]).astype(np.int32) + offset
+    return replace(item, labels=Planes(values.reshape(item.labels.shape), rgb=False, name=item.labels.name))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Annotated images and what their label values mean.
@@ -86,12 +94,23 @@ class Dataset:
         Values of pixels without a label.
     binary
         Every value above 0 is the second class (outlines of particles, masks of 0 and 255).
+
+    Raises
+    ------
+    InputError
+        If two classes have the same name.
     """
 
     items: tuple[Annotated, ...]
     classes: tuple[ClassInfo, ...]
     ignore: tuple[int, ...] = ()
     binary: bool = False
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"two phases have the name {twice[0]!r}: give each a name of its own")
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -178,7 +197,7 @@ def dataset_of_masks(
     if binary:
         values = [0, 1]
     else:
-        found = sorted(set().union(*(_values(item.labels) for item in items)) - set(skipped))
+        found = sorted(set().union(*(label_values(item.labels) for item in items)) - set(skipped))
         values = _class_values(found, len(names))
     if len(values) < 2:
         raise InputError(f"the labels hold only the value {values[0] if values else ignore}: paint at least two phases")
@@ -204,7 +223,7 @@ def dataset_of_strokes(
     InputError
         If fewer than two phases are painted.
     """
-    painted = sorted(set().union(*(_values(item.labels) for item in items)) - {0}) if items else []
+    painted = sorted(set().union(*(label_values(item.labels) for item in items)) - {0}) if items else []
     if len(painted) < 2:
         seen = f"only phase {painted[0]}" if painted else "nothing"
         raise InputError(f"{seen} is painted so far: paint a little of each of at least two phases")
@@ -230,7 +249,8 @@ def _unique(labels: NDArray[Any]) -> NDArray[Any]:
     return np.unique(labels)
 
 
-def _values(labels: Planes) -> set[int]:
+def label_values(labels: Planes) -> set[int]:
+    """Values that labels hold; not all of them if there are far more than classes may be."""
     found: set[int] = set()
     for index in range(len(labels)):
         found |= {int(value) for value in _unique(labels.read(index))}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from napari_visualccc.core.errors import FileFormatError, InputError
+from napari_visualccc.core.planes import Planes
 from napari_visualccc.io.folders import natural
 from napari_visualccc.io.readers import EXTENSIONS, read
 from napari_visualccc.segment.annotations import Annotated
@@ -73,4 +76,14 @@ def _is_image(path: Path) -> bool:
 
 def _read_pair(image: Path, mask: Path) -> Annotated:
     signal, labels = read(image)[0], read(mask)[0]
+    if labels.planes.is_rgb and not _is_grey(labels.planes):
+        raise InputError(
+            f"{mask} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"
+        )
     return Annotated(signal.planes, labels.planes, signal.pixel_size, image.name)
+
+
+def _is_grey(planes: Planes) -> bool:
+    """True if a picture saved as RGB has the same red, green and blue everywhere (alpha does not count)."""
+    colours = np.asarray(planes.source)[..., :3]
+    return bool((colours == colours[..., :1]).all())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_visualccc.core import scores
-from napari_visualccc.core.errors import ModelError
+from napari_visualccc.core.errors import ModelError, OptionError
+from napari_visualccc.models.architectures import LAST_LAYER
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_metadata, save_tensors
 from napari_visualccc.segment.annotations import UNLABELLED
@@ -108,6 +109,45 @@ def favour(done: float) -> float:
     return float(min(1.0, max(0.0, (_FAIR_FROM - done) / (_FAIR_FROM - _FAVOUR_UNTIL))))
 
 
+def going_on(state: TrainingState, network: nn.Module) -> TrainingState | None:
+    """State of an earlier training if it fits the network; what was learnt is not lost if only the phases differ.
+
+    Parameters
+    ----------
+    state
+        Of the earlier training.
+    network
+        If only its last layer differs (phases were added or taken away), it is filled with all that was learnt but
+        that layer, and begins a training of its own.
+
+    Returns
+    -------
+    TrainingState or None
+        To go on from; None if a new training begins.
+
+    Raises
+    ------
+    OptionError
+        If it was a training of another network.
+    """
+    if not state.tensors:
+        return state
+    own = network.state_dict()
+    learnt = {name.removeprefix("best."): value for name, value in state.tensors.items() if name.startswith("best.")}
+    common = {name: value for name, value in learnt.items() if name in own and value.shape == own[name].shape}
+    missing = [name for name in own if name not in common]
+    if not missing:
+        return state
+    if any(not name.startswith(LAST_LAYER) for name in missing):
+        raise OptionError(
+            "the training to continue was of another network: choose the encoder, decoder and field of view that it "
+            "had, or begin anew"
+        )
+    network.load_state_dict(common, strict=False)
+    _log.info("the phases are not those of the earlier training: only the last layer begins anew")
+    return None
+
+
 def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) -> None:
     """Keep the state of a training in a file.
 
@@ -134,7 +174,7 @@ def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
         return None
     try:
         record = json.loads(read_metadata(path)[_KEY])
-        if {key: record[key] for key in ("classes", "architecture")} != _identity(card):
+        if {key: record[key] for key in ("values", "architecture")} != _identity(card):
             _log.warning("%s is of a training with other classes or another network: starting anew", path)
             return None
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
@@ -147,7 +187,7 @@ def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
 
 
 def _identity(card: ModelCard) -> dict[str, Any]:
-    """What two trainings must share for one to go on from the other, as JSON gives it back."""
-    classes = [[one.value, one.name] for one in card.classes]
-    record: dict[str, Any] = json.loads(json.dumps({"classes": classes, "architecture": dict(card.architecture)}))
+    """What two trainings must share for one to go on from the other, as JSON gives it back: names may change."""
+    values = [one.value for one in card.classes]
+    record: dict[str, Any] = json.loads(json.dumps({"values": values, "architecture": dict(card.architecture)}))
     return record

@@ -172,7 +172,13 @@ def predict(
         )  # fmt: skip
         for rows, probabilities in bands:
             output.put(index, rows, probabilities)
-    command = ["visualccc", "segment", "predict", *(arguments or ["MODEL", name]), *to_arguments(options)]
+    command = [
+        "visualccc",
+        "segment",
+        "predict",
+        *(arguments or ["MODEL", name, "--output", "segmented"]),
+        *to_arguments(options),
+    ]
     provenance = Provenance(
         "segment predict", options.as_dict() | {"device": segmenter.device, "precision": segmenter.precision_name},
         name, fingerprint(planes), shlex.join(command), None, model.hash or None, watch.seconds,

@@ -94,7 +94,8 @@ def train(
         File that the state of the training is kept in after each validation. If it is there already, and was made
         with the same classes and network, the training goes on from it; it is removed at the end.
     state
-        Of an earlier training with the same classes and network, to go on from.
+        Of an earlier training of the same network, to go on from; if phases were added or taken away since, only the
+        last layer begins anew.
     arguments
         How the command line is told of the data, for the record.
     watch
@@ -128,7 +129,7 @@ def train(
     """
     from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
     from napari_visualccc.models.nn.precision import fastest_precision
-    from napari_visualccc.segment.learning import SegmentationTask, read_checkpoint, write_checkpoint
+    from napari_visualccc.segment.learning import SegmentationTask, going_on, read_checkpoint, write_checkpoint
 
     options = options or TrainOptions()
     progress = silent(progress)
@@ -151,6 +152,8 @@ def train(
     task = SegmentationTask(learnt, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
+    if state is not None:
+        state = going_on(state, model.network)
     seconds = options.max_minutes * 60
     schedule = Schedule(seconds=seconds, steps=options.steps, learning_rate=options.learning_rate, average=0.99)
     stopped: list[bool] = []

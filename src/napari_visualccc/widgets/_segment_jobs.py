@@ -172,7 +172,7 @@ def run_predict(
 
     return predict(
         model, source.planes, options, pixel_size=source.pixel_size, name=source.name,
-        arguments=[path, *source.arguments], progress=progress,
+        arguments=[path, *source.arguments, "--output", "segmented"], progress=progress,
     )  # fmt: skip
 
 

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_visualccc.core.errors import ModelError
+from napari_visualccc.models.architectures import LAST_LAYER
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import EXTENSION, load_tensors, read_card
 
 # Weights that come with the package: one file per encoder, a card in its header (see `training/`).
 SHIPPED = Path(__file__).parents[1] / "weights"
 RANDOM = "random"
-# The last layer knows the classes it was trained for, not those of the next task.
-_LAST_LAYER = "head."
 # A file that fills less than this share of a network's weights was made for another one.
 _LEAST_SHARE = 0.5
 
@@ -91,7 +90,7 @@ def begin_with(network: nn.Module, path: Path) -> list[str]:
     card = read_card(path)
     own = network.state_dict()
     fitting = _fitting(own, load_tensors(path))
-    wanted = {name: value.numel() for name, value in own.items() if not name.startswith(_LAST_LAYER)}
+    wanted = {name: value.numel() for name, value in own.items() if not name.startswith(LAST_LAYER)}
     filled = sum(wanted[name] for name in fitting)
     if filled < _LEAST_SHARE * sum(wanted.values()):
         raise ModelError(
@@ -110,7 +109,7 @@ def _fitting(own: Mapping[str, torch.Tensor], tensors: Mapping[str, NDArray[Any]
     return {
         name: torch.from_numpy(np.array(value)).to(own[name].dtype)
         for name, value in tensors.items()
-        if name in own and not name.startswith(_LAST_LAYER) and tuple(value.shape) == tuple(own[name].shape)
+        if name in own and not name.startswith(LAST_LAYER) and tuple(value.shape) == tuple(own[name].shape)
     }
 
 

@@ -124,7 +124,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> TrainingState:
-    """Train `network`; on return it holds the best averaged weights seen.
+    """Train `network`; on return it holds the best averaged weights seen, and the state all that is needed to go on.
 
     Parameters
     ----------
@@ -159,6 +159,7 @@ def fit(
     try:
         with kept_memory():
             _run(trainer, schedule, progress, keep, watch, should_stop or (lambda: False))
+        trainer.snapshot()
     finally:
         trainer.restore_best()
     return trainer.state
