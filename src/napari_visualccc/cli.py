@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import measurement, models, segment
+from napari_visualccc.commands import fft, measurement, models, segment
 from napari_visualccc.commands.base import Answer, Command, declare_device
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
@@ -93,6 +93,7 @@ def _commands() -> tuple[Command, ...]:
         Command("cluster", "Group pixels by likeness; labels dark to bright, and a table of areas.",
                 "visualccc cluster scan.dm4 --k 3 --features intensity,local --output clusters",
                 _declare_cluster, _cluster, _show_cluster),
+        *fft.COMMANDS,
         *segment.COMMANDS,
         *measurement.COMMANDS,
         *models.COMMANDS,

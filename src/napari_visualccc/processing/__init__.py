@@ -1,0 +1,5 @@
+"""Digital image processing: filters, texture, and the analysis of lattices in calibrated units."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

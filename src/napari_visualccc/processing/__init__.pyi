@@ -1,0 +1,16 @@
+from .bragg import bragg_filter as bragg_filter
+from .diffraction import pattern_spectrum as pattern_spectrum
+from .lattice import analyse_spectrum as analyse_spectrum
+from .lattice import filter_spots as filter_spots
+from .lattice import map_lattice as map_lattice
+from .lattice import pixel_size_from_spacing as pixel_size_from_spacing
+from .lattice_options import LatticeOptions as LatticeOptions
+from .lattice_result import LatticeMap as LatticeMap
+from .lattice_result import SpectrumResult as SpectrumResult
+from .matching import explain as explain
+from .matching import rank_phases as rank_phases
+from .peaks import Peaks as Peaks
+from .peaks import find_peaks as find_peaks
+from .radial import radial_profile as radial_profile
+from .spectrum import Spectrum as Spectrum
+from .spectrum import power_spectrum as power_spectrum
