@@ -83,7 +83,8 @@ def _elements(parts: list[str]) -> Iterator[Rule]:
     second, third = (parts[i] if len(parts) > i else "" for i in (1, 2))
     if second in ("3", "-3"):  # cubic: three axes alike, then the diagonals
         for axis in range(3):
-            yield from _axial(first, axis)
+            # In "P a -3" a is the glide across c; across a it runs along b, and so on in a circle.
+            yield from _axial(first.replace("a", "abc"[(axis + 1) % 3]), axis)
         yield from _diagonal(third, cubic=True)
     elif first[0] == "4" or first.startswith("-4"):
         yield from _axial(first, 2)

@@ -73,7 +73,7 @@ class PlaneGrains:
     certainty
         Share of the fringes that belongs to that grain rather than to another or to noise, 0 … 1, shape (Y, X).
     prominence
-        Power of the strongest fringes over noise, shape (Y, X).
+        Power of the strongest fringes over noise in decibel, shape (Y, X).
     grains
         Grain of each label from 1 on.
     """
@@ -145,22 +145,26 @@ def _grains_of(
     crystals: Sequence[Crystal],
 ) -> list[Grain]:
     """The crystal that explains the fringes of a group best, and what lies over it."""
+    area = _Area(group, spots, values)
+    group = area.refined
+    left = list(range(len(group)))
     found: list[Grain] = []
-    while group:
-        peaks = _peaks(group, spots, pixel_size)
+    while left:
+        peaks = _peaks([group[i] for i in left], spots, pixel_size)
         ranked = _ranked(peaks, crystals, pixel_size, options)
         named = bool(ranked) and ranked[0].log_odds >= NAMED_ODDS
-        own = sorted(ranked[0].spots) if named else list(range(len(group)))
-        rest = [i for i in range(len(group)) if i not in own]
-        if (
-            len(rest) < _FEWEST_SPOTS
-        ):  # what one crystal leaves unexplained is another's only if it is more than a stray
-            own, rest = list(range(len(group))), []
+        own = sorted(ranked[0].spots) if named else list(range(len(left)))
+        if len(left) - len(own) < _FEWEST_SPOTS:  # what is left is another crystal's only if it is more than a stray
+            own = list(range(len(left)))
+        match, probability = None, 0.0
         if named:
             best = ranked[0]
-            ranked = [replace(best, spots=tuple(own.index(i) for i in best.spots)), *ranked[1:]]
-        found.append(_outlined([group[i] for i in own], spots, values, pixel_size, ranked if named else []))
-        group = [group[i] for i in rest]
+            match = replace(best, spots=tuple(own.index(i) for i in best.spots))
+            probability = _probability(ranked)
+        found.append(
+            Grain(peaks.take(np.array(own)), match, probability, area.region, area.score([left[i] for i in own]))
+        )
+        left = [left[i] for i in range(len(left)) if i not in own]
     return found
 
 
@@ -184,37 +188,46 @@ def _peaks(group: list[Domain], spots: LocalSpots, pixel_size: PixelSize) -> Pea
     return Peaks(frequency, error, ratio, strength, np.zeros((len(group), 2)), np.ones(len(group)))
 
 
-def _outlined(
-    group: list[Domain], spots: LocalSpots, values: Plane, pixel_size: PixelSize, ranked: list[PhaseMatch]
-) -> Grain:
-    """Draw the grain where its fringes have half their height."""
-    from scipy.ndimage import maximum_filter
+class _Area:
+    """The part of a plane that a group of domains covers, and the strength of their fringes in it.
 
-    windows = np.any([domain.ratio > 0 for domain in group], axis=0)
-    region = _region(windows, spots, values.shape)
-    part = values[region]
-    sigma = _BLUR * spots.window
-    places = (grid_places(part.shape[0], sigma), grid_places(part.shape[1], sigma))
-    total, weights = np.zeros((len(places[0]), len(places[1])), np.float32), 0.0
-    frequencies = []
-    for domain in group:
-        fringes = demodulate(part, domain.frequency, sigma)
-        own = _between(domain.core, spots, region, places) > 0.5
-        frequencies.append(fringes.refined(own))
-        power = fringes.amplitude.real**2 + fringes.amplitude.imag**2
-        outside = _between(domain.ratio > 0, spots, region, places) < 0.1
-        noise = float(np.median(power[outside]) / np.log(2)) if outside.sum() > _FEWEST_POINTS else 0.0
-        inside = float(np.quantile(power[own], _INSIDE_QUANTILE)) if own.any() else float(power.max())
-        weight = min(float(domain.ratio.max()), _FULL_WEIGHT)
-        # No spot alone may carry the grain beyond its border, where it belongs to a neighbour with like spacings.
-        total += np.float32(weight) * np.clip((power - noise) / max(inside - noise, 1e-30), 0, _MOST)
-        weights += weight
-    score = np.sqrt(total / np.float32(weights))
-    score *= _between(maximum_filter(windows, 3), spots, region, places) > 0.05
-    score = _at_pixels(score, places, part.shape)
-    peaks = _peaks([Domain(f, d.ratio) for f, d in zip(frequencies, group, strict=True)], spots, pixel_size)
-    match, probability = (ranked[0], _probability(ranked)) if ranked else (None, 0.0)
-    return Grain(peaks, match, probability, region, np.asarray(score, np.float32))
+    Attributes
+    ----------
+    region
+        Slices (y, x) of the plane.
+    refined
+        The domains with frequencies from the drift of the phase of their fringes.
+    """
+
+    def __init__(self, group: list[Domain], spots: LocalSpots, values: Plane) -> None:
+        from scipy.ndimage import maximum_filter
+
+        windows = np.any([domain.ratio > 0 for domain in group], axis=0)
+        self.region = _region(windows, spots, values.shape)
+        part = values[self.region]
+        sigma = _BLUR * spots.window
+        self._shape = part.shape
+        self._places = (grid_places(part.shape[0], sigma), grid_places(part.shape[1], sigma))
+        self._near = _between(maximum_filter(windows, 3), spots, self.region, self._places) > 0.05
+        self.refined: list[Domain] = []
+        self._heights: list[Plane] = []
+        for domain in group:
+            fringes = demodulate(part, domain.frequency, sigma)
+            core = _between(domain.core, spots, self.region, self._places) > 0.5
+            self.refined.append(Domain(fringes.refined(core), domain.ratio))
+            power = fringes.amplitude.real**2 + fringes.amplitude.imag**2
+            outside = _between(domain.ratio > 0, spots, self.region, self._places) < 0.1
+            noise = float(np.median(power[outside]) / np.log(2)) if outside.sum() > _FEWEST_POINTS else 0.0
+            inside = float(np.quantile(power[core], _INSIDE_QUANTILE)) if core.any() else float(power.max())
+            # No spot alone may carry the grain beyond its border, where it belongs to a neighbour with like spacings.
+            self._heights.append(np.clip((power - noise) / max(inside - noise, 1e-30), 0, _MOST))
+
+    def score(self, which: list[int]) -> Plane:
+        """Height of some of the fringes over their height inside, at every pixel of the region."""
+        weights = [np.float32(min(float(self.refined[i].ratio.max()), _FULL_WEIGHT)) for i in which]
+        total = sum(w * self._heights[i] for w, i in zip(weights, which, strict=True))
+        score = np.sqrt(total / sum(weights)) * self._near
+        return _at_pixels(np.asarray(score, np.float32), self._places, self._shape)
 
 
 def _probability(ranked: list[PhaseMatch]) -> float:
@@ -256,7 +269,8 @@ def _at_pixels(values: Plane, places: tuple[Floats, Floats], shape: tuple[int, .
 
 def _wide(spots: LocalSpots, shape: tuple[int, ...]) -> Plane:
     rows, columns = (np.arange(length, dtype=np.float64) for length in shape)
-    return _between(spots.strongest, spots, (slice(0, shape[0]), slice(0, shape[1])), (rows, columns))
+    decibel = 10 * np.log10(np.maximum(spots.strongest, 1))
+    return _between(decibel, spots, (slice(0, shape[0]), slice(0, shape[1])), (rows, columns))
 
 
 def _drawn(grains: list[Grain], shape: tuple[int, ...], smallest: float) -> tuple[NDArray[np.int32], Plane]:

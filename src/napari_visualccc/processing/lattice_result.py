@@ -113,7 +113,7 @@ class LatticeMap(Result):
     confidence
         float32, 0 … 1: that the pixel belongs to this phase.
     prominence
-        float32: power of the strongest fringes over noise.
+        float32: power of the strongest fringes over noise in decibel; noise alone stays below some 13 dB.
     phase_names
         Name of each phase label from 1 on.
     found
@@ -187,9 +187,9 @@ class LatticeMap(Result):
         """Crystallinity, confidence, grains and phases."""
         return (
             ResultLayer(self.prominence, "image", "crystallinity"),
-            ResultLayer(self.confidence, "image", "confidence"),
-            ResultLayer(self.grains, "labels", "grains", label_colours(len(self.found)), self.table),
-            ResultLayer(self.phase, "labels", "phases", self.colours, self.phase_table),
+            ResultLayer(self.confidence, "image", "crystal-confidence"),
+            ResultLayer(self.grains, "labels", "crystals", label_colours(len(self.found)), self.table),
+            ResultLayer(self.phase, "labels", "crystal-phases", self.colours, self.phase_table),
         )
 
     @property

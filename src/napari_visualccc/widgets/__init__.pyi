@@ -1,4 +1,5 @@
 from .calibration import PixelSizeWidget as PixelSizeWidget
 from .cluster import ClusterWidget as ClusterWidget
+from .fft import FftWidget as FftWidget
 from .measure import MeasureWidget as MeasureWidget
 from .segment import SegmentWidget as SegmentWidget

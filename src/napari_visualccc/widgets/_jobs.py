@@ -136,6 +136,8 @@ class JobRunner(QObject):
         Widget that the jobs belong to. When it is hidden by its dock or window, or destroyed, the job is cancelled.
     quiet
         True keeps the jobs out of napari's activity dock.
+    look_ms
+        How often the job is looked at; short for what follows the mouse.
 
     Notes
     -----
@@ -150,7 +152,7 @@ class JobRunner(QObject):
     cancelled = Signal()
     finished = Signal()
 
-    def __init__(self, parent: QObject, *, quiet: bool = False) -> None:
+    def __init__(self, parent: QObject, *, quiet: bool = False, look_ms: int = _LOOK_MS) -> None:
         super().__init__(parent)
         self._quiet = quiet
         self._job: Job | None = None
@@ -158,7 +160,7 @@ class JobRunner(QObject):
         self._then: Callable[[Any], None] | None = None
         self._next: tuple[Job, Callable[[Any], None] | None] | None = None
         self._clock = QTimer(self)
-        self._clock.setInterval(_LOOK_MS)
+        self._clock.setInterval(look_ms)
         self._clock.timeout.connect(self._look)
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
