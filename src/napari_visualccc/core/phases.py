@@ -50,7 +50,9 @@ def crystal_of(record: Mapping[str, Any]) -> Crystal:
     if not all(_EDGES_NM[0] <= edge <= _EDGES_NM[1] for edge in lengths):
         shown = ", ".join(f"{edge:g}" for edge in lengths)
         raise OptionError(f"{name}: cell edges must lie between 0.1 and 20 nm, not {shown} (are they in ångström?)")
-    if not all(20 <= angle <= 160 for angle in angles) or not sum(angles) < 360:
+    cosines = [math.cos(math.radians(angle)) for angle in angles]
+    volume = 1 + 2 * math.prod(cosines) - sum(cosine**2 for cosine in cosines)
+    if not all(20 <= angle <= 160 for angle in angles) or volume <= 0:
         raise OptionError(f"{name}: angles {', '.join(f'{angle:g}' for angle in angles)}° span no cell")
     space_group = str(record.get("space_group") or "P 1").strip()
     try:
@@ -61,11 +63,8 @@ def crystal_of(record: Mapping[str, Any]) -> Crystal:
     unknown = {atom[0] for atom in atoms} - set(ATOMIC_NUMBER)
     if unknown:
         raise OptionError(f"{name}: there is no element {', '.join(sorted(unknown))}")
-    crystal = Crystal(name, lengths, (angles[0], angles[1], angles[2]), space_group, atoms,
-                      str(record.get("source") or ""))  # fmt: skip
-    if not math.isfinite(float(crystal.cell[2, 2])):
-        raise OptionError(f"{name}: angles {', '.join(f'{angle:g}' for angle in angles)}° span no cell")
-    return crystal
+    source = str(record.get("source") or "")
+    return Crystal(name, lengths, (angles[0], angles[1], angles[2]), space_group, atoms, source)
 
 
 def _number(record: Mapping[str, Any], key: str, default: float | None, name: str) -> float:

@@ -20,7 +20,7 @@ _LN2 = float(np.log(2))
 # Rounding of float32 makes noise of its own, about this share of the strongest power.
 _ROUNDING = 1e-13
 # No detector's noise spans more between its colours; below is what filtering and rounding left, full of sharp steps.
-_FAINTEST = 1e-6
+_FAINTEST = 1e-5
 _BEAM_BINS = 6  # around the zero frequency: what is there is no colour of noise
 _BLOCK = 8  # bins: edge of the neighbourhoods whose median is taken
 _PASSES = 2  # the second mends what the first smooths away where the colour is steep
@@ -72,12 +72,14 @@ def ring_medians(logs: Plane, radius: Plane) -> Plane:
     medians = np.array([np.median(values[a:b]) if b > a else np.nan for a, b in zip(edges, edges[1:], strict=False)])
     known = np.flatnonzero(count)
     medians = np.interp(np.arange(len(medians)), known, medians[known])
+    padded = np.pad(medians, 1, mode="edge")  # near the centre a ring has few bins: three are looked at together
+    medians = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
     return np.asarray(np.interp(radius, np.arange(len(medians)), medians), np.float32)
 
 
 def _blocks(logs: Plane) -> tuple[Plane, int]:
     """Medians of square blocks, and their edge in bins."""
-    block = max(2, min(_BLOCK, logs.shape[0] // 8, logs.shape[1] // 4))
+    block = max(2, min(_BLOCK, round(logs.shape[0] / 21), logs.shape[1] // 4))
     padded = np.pad(logs, [(0, -n % block) for n in logs.shape], mode="edge")
     grid = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block)
     return np.median(grid.transpose(0, 2, 1, 3).reshape(grid.shape[0], grid.shape[2], -1), axis=-1), block
@@ -94,11 +96,11 @@ def _colour(logs: Plane, radius: Plane) -> Plane:
               for axis, n in zip((y, x), medians.shape, strict=True)]  # fmt: skip
     design = np.stack([np.outer(middle[0] ** i, middle[1] ** j).ravel() for i, j in orders], 1)
     values = medians.ravel()
-    used = np.ones(len(values), bool)
+    used = values > values.max() + np.log(_FAINTEST)
     for _ in range(2):
         coefficients = np.linalg.lstsq(design[used], values[used], rcond=None)[0]
         off = np.abs(values - design @ coefficients)
-        used = off <= 3 * np.median(off) + 1e-6
+        used &= off <= 3 * np.median(off[used]) + 1e-6
     table = np.zeros((5, 5), np.float32)
     for order, coefficient in zip(orders, coefficients, strict=True):
         table[order] = coefficient

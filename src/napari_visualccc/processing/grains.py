@@ -33,6 +33,7 @@ _FEWEST_POINTS = 20
 _FULL_WEIGHT = 100.0  # spots stronger than this against noise count alike
 _MOST = 1.2
 _FEWEST_SPOTS = 2
+_FINEST_NM = 0.1  # few lenses carry more, and no phase needs it; scan noise has much there
 _UNKNOWN = 0.8
 _UNKNOWN_AREA = 3  # and must be so many times larger
 
@@ -133,7 +134,9 @@ def longest(options: LatticeOptions, pixel_size: PixelSize) -> float:
 
 def shortest(options: LatticeOptions, pixel_size: PixelSize) -> float:
     """Smallest spacing looked for, in the unit of the pixel size."""
-    return float(options.shortest_nm) if options.shortest_nm != "auto" else 2 * min(pixel_size.y, pixel_size.x)
+    if options.shortest_nm != "auto":
+        return float(options.shortest_nm)
+    return max(2 * min(pixel_size.y, pixel_size.x), _FINEST_NM if pixel_size.unit == NANOMETRE else 0.0)
 
 
 def _grains_of(

@@ -19,7 +19,7 @@ class LatticeOptions(Options):
     )  # fmt: skip
     shortest_nm: Any = option(
         "auto", label="Shortest spacing", kind="float", auto=True, minimum=0.02, maximum=100.0, step=0.01, unit="nm",
-        help="Smallest lattice spacing looked for; 'auto' takes two pixels.",
+        help="Smallest lattice spacing looked for; 'auto' takes 0.1 nm, or two pixels where those are more.",
     )  # fmt: skip
     taper: str = option(
         "hann", label="Window", choices=WINDOWS, advanced=True,

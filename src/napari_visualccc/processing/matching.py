@@ -29,6 +29,7 @@ _TURNS_FROM = 6  # brightest spots that turns of the pattern are tried on
 _PREDICTED = 60
 # Odds from which a match is named: e³ is 20 : 1 against chance.
 NAMED_ODDS = 3.0
+FURTHER_ODDS = 6.0  # what the first crystal leaves is few spots, and was looked at before
 _D_STEP_NM = 0.01
 SpacingMatch = tuple[str, Index, float]  # phase, hkl, relative difference
 _SMALLEST_D_NM = 0.06
@@ -110,13 +111,14 @@ def explain(
 ) -> list[PhaseMatch]:  # fmt: skip
     """Crystals that explain the spots together: the best, then the best for what is left, and so on.
 
-    Only matches that beat chance 20 : 1 are given; spot indices are those of `peaks`.
+    The first must beat chance 20 : 1, further ones 400 : 1; spot indices are those of `peaks`.
     """
     left = np.arange(len(peaks))
     found: list[PhaseMatch] = []
     while len(left) and len(found) < most:
         ranked = rank_phases(peaks.take(left), crystals, calibration=calibration, distortion=distortion)
-        if not ranked or ranked[0].log_odds < NAMED_ODDS or not ranked[0].spots:
+        least = FURTHER_ODDS if found else NAMED_ODDS
+        if not ranked or ranked[0].log_odds < least or not ranked[0].spots:
             break
         best = ranked[0]
         spots = tuple(int(left[i]) for i in best.spots)
@@ -150,7 +152,7 @@ class _Spots:
         self.at: Complex = frequency[:, 1] + 1j * frequency[:, 0]
         self.modulus = np.abs(self.at)
         self.sigma = np.hypot(peaks.error[chosen], distortion * self.modulus)
-        self.reach = 1.05 * float(self.modulus.max())
+        self.reach = 1.02 * float(self.modulus.max())
         self.area = np.pi / 2 * self.reach**2
         # Turns that can be told apart, by the spot best placed for it.
         self.turns = max(np.pi / (np.sqrt(2 * np.pi) * float((self.sigma / self.modulus).min())), 1.0)

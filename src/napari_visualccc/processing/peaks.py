@@ -247,7 +247,9 @@ def _measured(
     """Row, column, width, power over background and SNR of each spot."""
     for i in kept:
         scale, r, c = int(found.scale[i]), int(found.row[i]), int(found.column[i])
-        logs = np.log(np.maximum(smooth[scale][r - 1 : r + 2, c - 1 : c + 2], 1e-9)).astype(np.float64)
+        part = (slice(r - 1, r + 2), slice(c - 1, c + 2))
+        # Of the power, not of its ratio to the background, which is not flat.
+        logs = np.log(np.maximum(smooth[scale][part], 1e-9) * half.background[part]).astype(np.float64)
         dy, sharp_y = _parabola(logs[:, 1])
         dx, sharp_x = _parabola(logs[1])
         # The variance of a spot seen smoothed is its own and that of the smoothing.

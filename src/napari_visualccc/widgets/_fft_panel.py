@@ -118,11 +118,20 @@ def _columns(unit: str) -> tuple[Column, ...]:
     digits = 4 if unit == "nm" else 2
     return (
         Column("Phase", "label", _phase, "Crystal and indices; (…) other phases with such a spacing"),
-        Column(f"d {unit}", d, lambda r: f"{r[d]:.{digits}f}", "Lattice spacing"),
-        Column("±", error, lambda r: f"{r[error]:.{digits}f}", "Standard deviation of d from noise alone"),
+        Column(
+            f"d {unit}",
+            d,
+            lambda r: _with_error(r[d], r[error], digits),
+            "Lattice spacing; in brackets the standard deviation of its last digit from noise alone",
+        ),
         Column("°", "angle_deg", lambda r: f"{r['angle_deg']:.1f}", "Direction from +x towards +y (down)"),
         Column("SNR", "snr", lambda r: f"{r['snr']:.0f}", "Height over the noise in its standard deviations"),
     )
+
+
+def _with_error(value: float, error: float, digits: int) -> str:
+    """Value with its error in units of the last digit: ``0.2035(2)``."""
+    return f"{value:.{digits}f}({max(1, round(error * 10**digits))})"
 
 
 def _phase(record: Record) -> str:
