@@ -220,7 +220,7 @@ def noise() -> bool:
     for flat in (np.zeros((256, 256)), np.full((256, 256), 7, np.uint8)):
         rates["constant"] = max(rates.get("constant", 0.0), float(len(find_peaks(power_spectrum(flat))) > 0))
     maps = [map_lattice(rng.poisson(50, (512, 512)), pixel_size=PixelSize(0.025, 0.025, "nm")).grains.any()
-            for _ in range(40)]  # fmt: skip
+            for _ in range(10)]  # fmt: skip
     overall = float(np.mean([rates[name] for name in kinds]))
     return report(
         "noise",

@@ -128,11 +128,11 @@ class FftWidget(QWidget):
         return self._note or self._next_with_region()
 
     def _next_with_region(self) -> str:
-        if self.region.layer is None:
-            return "“Region …” lays a rectangle over the image: drag it, and the spectrum follows."
         result = self.results.spectrum
         if result is not None and not result.pixel_size.is_calibrated:
             return "Not calibrated: spacings are in px. Pick a spot whose d you know, and “Calibrate …”."
+        if self.region.layer is None:
+            return "“Region …” lays a rectangle over the image: drag it, and the spectrum follows."
         return "Click a row or a spot to pick it. “Map crystals” looks over the whole image."
 
     def draw_region(self) -> None:
