@@ -236,10 +236,9 @@ def live() -> bool:
     """Frames per second of the panel while a 512² region is dragged over a 4-Mpixel image."""
     from bench_lattice_live import frames_per_second
 
-    fps, longest = frames_per_second()
-    return report(
-        "live", {"frames per second": (fps, ">=", 15), "longest hold of the viewer in ms": (longest, "<=", 50)}
-    )
+    fps, longest, cost = frames_per_second()
+    checks = {"frames per second": (fps, ">=", 15.0), "hold of the viewer in ms (99 %)": (longest, "<=", 50.0)}
+    return report("live", checks, cpu_ms_per_frame=cost)
 
 
 PARTS = {"sto": sto, "grains": grains, "spots": spots, "noise": noise, "live": live}

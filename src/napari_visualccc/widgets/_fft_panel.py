@@ -11,7 +11,7 @@ from napari_visualccc.widgets._parts import Hint, button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
-    from napari_visualccc.processing import LatticeMap, Peaks, SpectrumResult
+    from napari_visualccc.processing import LatticeMap, SpectrumResult
 
 
 class FftPanel(QWidget):
@@ -50,24 +50,18 @@ class FftPanel(QWidget):
         layout.setSpacing(4)
         for part in (self.summary, self.table, row(self.bragg, self.calibrate), row(self.export, self.provenance)):
             layout.addWidget(part)
-        self._unit = ""
         self.hide()
 
-    def show_peaks(self, peaks: Peaks, unit: str) -> None:
-        """Show spots before it is known of what they are."""
-        import pandas as pd
-
-        frame = pd.DataFrame(
-            {"label": range(1, len(peaks) + 1), f"d_{unit}": peaks.spacing, f"d_error_{unit}": peaks.spacing_error,
-             "angle_deg": peaks.angle_deg, "snr": peaks.snr, "phase": "", "hkl": "", "matches": ""}
-        )  # fmt: skip
-        self._fill(frame, unit)
-        self.summary.setText(_count(len(peaks), "spot") + " …" if len(peaks) else "No spot rises above the noise.")
+    def show_moving(self, count: int) -> None:
+        """Say how many spots there are while the region moves; the table waits until it rests."""
+        self.summary.setText(_count(count, "spot") + " …" if count else "No spot rises above the noise.")
+        self.table.setEnabled(False)
         self.show()
 
     def show_result(self, result: SpectrumResult) -> None:
         """Show spots with their phases."""
         self._fill(result.table, result.spectrum.length_unit)
+        self.table.setEnabled(True)
         self.summary.setText(_summary(result))
         self.show()
 

@@ -160,7 +160,7 @@ class FftWidget(QWidget):
     def _show_frame(self, source: Source, frame: jobs.Frame) -> None:
         self.frames += 1
         self.view.show_frame(frame)
-        self.panel.show_peaks(frame.peaks, frame.spectrum.length_unit)
+        self.panel.show_moving(len(frame.peaks))
         self._analyser.later(self._analyse, _AT_REST_MS)
 
     def _frame_done(self) -> None:
