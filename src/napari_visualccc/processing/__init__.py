@@ -1,4 +1,4 @@
-"""Digital image processing: steps, pipelines of them, lazily applied, with regions for live previews."""
+"""Digital image processing: pipelines of steps, lazily applied; spectra and lattices in calibrated units."""
 
 import lazy_loader as lazy
 

@@ -1,5 +1,5 @@
 from .crystals import CRYSTALS as CRYSTALS
-from .crystals import Crystal as Crystal
+from .crystals import ZONES as ZONES
 from .hrtem import HrtemOptions as HrtemOptions
 from .hrtem import hrtem as hrtem
 from .lithium import LithiumOptions as LithiumOptions

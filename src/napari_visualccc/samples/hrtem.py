@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.crystals import Reflection
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.samples.crystals import CRYSTALS, Reflection
+from napari_visualccc.samples.crystals import CRYSTALS, ZONES
 from napari_visualccc.samples.physics import contrast_transfer, detect, drift_blur, frequencies, random_field
 from napari_visualccc.samples.sample import Sample, colour
 
@@ -116,7 +117,7 @@ def _plane(
         if not places[0].size:
             continue
         name = _PHASES[order[grain - 1]]
-        zone = CRYSTALS[name].zones[rng.integers(len(CRYSTALS[name].zones))]
+        zone = ZONES[name][rng.integers(len(ZONES[name]))]
         turn = rng.uniform(0, 2 * np.pi)
         reflections = _turned(CRYSTALS[name].reflections(zone, _finest(options)), turn)
         potential[places] = _STRENGTH[name] * _lattice(reflections, places, pixel, rng)

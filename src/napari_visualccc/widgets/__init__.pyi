@@ -1,5 +1,6 @@
 from .calibration import PixelSizeWidget as PixelSizeWidget
 from .cluster import ClusterWidget as ClusterWidget
+from .fft import FftWidget as FftWidget
 from .measure import MeasureWidget as MeasureWidget
 from .process import ProcessWidget as ProcessWidget
 from .segment import SegmentWidget as SegmentWidget
