@@ -28,7 +28,7 @@ def test_sure_pixels_are_taken_over_and_paint_is_kept():
     assert (got.labels[known] == painted.labels[known]).all()
     more = (got.labels != UNLABELLED) & ~known
     assert more.mean() > 0.5
-    assert (got.labels[more] == truth[more]).mean() > 0.98
+    assert (got.labels[more] == truth[more]).mean() > 0.95
 
 
 def test_masks_stay_as_they_are():

@@ -296,13 +296,12 @@ class _Trainer:
 
     def _load(self, tensors: Tensors) -> None:
         def part(prefix: str) -> Tensors:
-            start = prefix + "."
-            return {n.removeprefix(start): v.to(self._device) for n, v in tensors.items() if n.startswith(start)}
+            return {n.removeprefix(prefix): v.to(self._device) for n, v in tensors.items() if n.startswith(prefix)}
 
-        self._network.load_state_dict(part("network"))
-        self._average, self._best = part("average"), part("best")
+        self._network.load_state_dict(part("network."))
+        self._average, self._best = part("average."), part("best.")
         self._best_done = self.done() if self.done() >= _GROWN_UP else 0.0
-        first, second = part("moment1"), part("moment2")
+        first, second = part("moment1."), part("moment2.")
         for name, parameter in self._network.named_parameters():
             if name in first:
                 self._optimiser.state[parameter] = {

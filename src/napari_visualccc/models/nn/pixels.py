@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.models.nn.context import Context, with_context
+from napari_visualccc.models.nn.context import LEVEL, Context, with_context
 from napari_visualccc.models.nn.pyramid import BAND_ROWS, Levels, feature_count, maps_dtype, pyramid_of
 
 # In the card: tells this network from an encoder with a decoder.
@@ -21,6 +21,10 @@ KIND = "pixels"
 # Painted pixels of one class beyond this teach a classifier of this size nothing more.
 MOST_PER_CLASS = 4000
 _HIDDEN = 16
+# Features of a context are many and coarse: made smaller, they cost more weight decay, and are used where the others do
+# not do. Mean IoU from strokes at 1, 0.5, 0.25, 0.1 and without them: superalloy 0.743, 0.755, 0.758, 0.738, 0.728;
+# simulated films 0.845, 0.871, 0.879, 0.878, 0.875.
+_CONTEXT_SCALE = 0.25
 _DECAY = 3e-3
 
 
@@ -179,6 +183,9 @@ def fit_pixels(
     else:
         network.mean.copy_(features.mean(dim=0))
         network.scale.copy_(1 / features.std(dim=0, correction=0).clamp_min(1e-6))
+        if context is not None:
+            first = feature_count(LEVEL + 1)
+            network.scale[first : first + context.channels] *= _CONTEXT_SCALE
     standard = (features - network.mean) * network.scale
     optimiser = torch.optim.LBFGS(
         [*network.first.parameters(), *network.second.parameters()], max_iter=8, history_size=10,
