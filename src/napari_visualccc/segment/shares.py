@@ -97,7 +97,7 @@ def expect_shares_of(
     network
         Changed in place.
     planes
-        What it learnt from.
+        What it learnt from; strokes that were filled in until they cover most of a plane count as a mask.
     classes
         Number of classes.
     device

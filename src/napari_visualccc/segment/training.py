@@ -141,7 +141,6 @@ def train(
     learnt, measured, kind = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
-    strokes = learnt
     if options.fill:
         progress(0.02, "asking a quick model")
         learnt = filled(learnt, classes, seed=options.seed, progress=progress.quiet())
@@ -179,7 +178,7 @@ def train(
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     if options.shares:
-        expect_shares_of(model.network, strokes, classes, str(device), progress)
+        expect_shares_of(model.network, learnt, classes, str(device), progress)
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
