@@ -52,7 +52,7 @@ def paint(widget, layer, mask, qtbot):
         y, x = np.argwhere(mask == value)[40]
         place = (0,) * (layer.ndim - 2) + (int(y), int(x))
         strokes.paint(place, value + 1)
-    qtbot.waitUntil(lambda: widget._ready, timeout=10_000)
+    qtbot.waitUntil(lambda: widget._ready, timeout=30_000)
     return strokes
 
 
@@ -110,13 +110,13 @@ def test_strokes_survive_the_viewer(opened, qtbot, make_napari_viewer):
     widget.phases.set_names(["ground", "disc"])
     widget._phases_changed()
     strokes = paint(widget, layer, mask, qtbot)
-    qtbot.waitUntil(lambda: not widget.strokes._keeper.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.strokes._keeper.is_running, timeout=30_000)
     again = make_napari_viewer()
     image = again.add_image(layer.data.copy(), name="scan again")
     other = SegmentWidget(again)
     qtbot.addWidget(other)
     other.paint()
-    qtbot.waitUntil(lambda: bool(other._pixels), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(other._pixels), timeout=30_000)
     np.testing.assert_array_equal(other.strokes.of(image).data, strokes.data)
     assert other.phases.names == {1: "ground", 2: "disc"}
     assert "earlier strokes" in other.hint.text()
@@ -213,7 +213,7 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     train(widget, qtbot)
     path = tmp_path / "discs.safetensors"
     widget.desk.save(str(path))
-    qtbot.waitUntil(path.exists, timeout=10_000)
+    qtbot.waitUntil(path.exists, timeout=30_000)
     expected = widget.results.shown.layer.data.copy()
     widget.desk.load(str(path))
     finished(widget, qtbot)
@@ -261,7 +261,7 @@ def test_removing_the_image_or_its_strokes_is_safe(opened, qtbot):
     viewer, widget, layer, mask = opened
     strokes = paint(widget, layer, mask, qtbot)
     viewer.layers.remove(strokes)
-    qtbot.waitUntil(lambda: not widget._ready, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget._ready, timeout=30_000)
     assert not widget.run_bar.button.isEnabled()
     viewer.layers.remove(layer)
     assert "Open an image" in widget.hint.text()
@@ -298,7 +298,7 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     preview = viewer.layers["scan · phases (preview)"]
     agreement = ((preview.data == 2) == mask).mean()
     assert agreement > 0.85
-    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=30_000)
     with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
         y, x = np.argwhere(mask == 1)[200]
         strokes.paint((int(y), int(x)), 2)
@@ -307,6 +307,31 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     phases = viewer.layers["scan · phases"]
     assert ((phases.data == 2) == mask).mean() > 0.85
     assert widget.model.card.architecture["kind"] == "pixels"
+
+
+def network_of(names=("phase 1", "phase 2")):
+    """A network that nothing was taught, and no weights."""
+    from napari_visualccc.models.card import ClassInfo, ModelCard
+    from napari_visualccc.segment import SegmentationModel
+
+    classes = tuple(ClassInfo(value, name, (1.0, 0.0, 0.0, 1.0)) for value, name in enumerate(names, start=1))
+    return SegmentationModel(None, ModelCard("segment", {"kind": "unet"}, classes))
+
+
+def test_glances_leave_the_trained_network_alone(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    network, state = network_of(), object()
+    widget.desk.take(network, state)
+    widget.quick_button.setChecked(True)
+    assert widget.model is None
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        paint(widget, layer, mask, qtbot)
+    assert widget.model is None
+    assert "scan · phases (preview)" in viewer.layers
+    widget.network_button.setChecked(True)
+    assert widget.model is network
+    assert widget.desk.state is state
+    assert "scan · phases (preview)" not in viewer.layers
 
 
 def test_painting_with_the_mouse(opened, qtbot):
@@ -323,7 +348,7 @@ def test_painting_with_the_mouse(opened, qtbot):
         qtbot.mouseMove(canvas.native, middle)
         qtbot.wait(10)
     qtbot.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=middle)
-    qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=10_000)
+    qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=30_000)
     assert (strokes.data == 1).sum() == widget._pixels[1]
 
 

@@ -61,11 +61,12 @@ class QuickDesk(QObject):
 
     def set_live(self, live: bool) -> None:
         """Refresh after every stroke, or not."""
-        self._is_live = live
+        was_live, self._is_live = self._is_live, live
         if live:
             self._request()
-        else:
+        elif was_live:
             self._live_runner.cancel()
+            self._results.remove_preview()
 
     def _counted(self, pixels: dict[int, int]) -> None:
         before, self._phases = self._phases, len(pixels)
@@ -95,7 +96,6 @@ class QuickDesk(QObject):
         return self._segmenter
 
     def _show(self, glance: jobs.Glance) -> None:
-        self._desk.take(glance.model, None)
         self._results.show_preview(glance.image, glance.plane, glance.labels, glance.model.card.colours)
         self.refreshed.emit()
 
@@ -109,6 +109,6 @@ class QuickDesk(QObject):
         )  # fmt: skip
 
     def _trained(self, glance: jobs.Glance) -> None:
-        self._desk.take(glance.model, None)
+        self._desk.take(glance.model)
         self.done.emit("Paint where it is wrong; for shapes and context, train a U-Net.")
         self._desk.apply()

@@ -114,6 +114,7 @@ class SegmentWidget(QWidget):
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
         self.desk.changed.connect(self._say)
+        self.desk.quick_wanted.connect(self._set_quick)
         self.runner.started.connect(self._job_started)
         self.runner.progressed.connect(self._job_progressed)
         self.runner.finished.connect(self._job_finished)
@@ -222,11 +223,15 @@ class SegmentWidget(QWidget):
         )  # fmt: skip
         return jobs.Work(items, self.phases.names, self.phases.colours)
 
+    def _set_quick(self, quick: bool) -> None:
+        (self.quick_button if quick else self.network_button).setChecked(True)
+
     def _mode_changed(self, *_: object) -> None:
         quick = self.quick_button.isChecked()
         self.live_box.setVisible(quick)
         for part in (self.form, self.continue_box):
             part.setVisible(not quick)
+        self.desk.set_quick(quick)
         self.quick.set_live(quick and self.live_box.isChecked())
         self._refresh()
 
@@ -272,6 +277,7 @@ class SegmentWidget(QWidget):
 
     def _trained(self, source: Source, result: TrainResult) -> None:
         self.desk.take(result.model, result.state)
+        self._set_quick(False)  # what was trained is what is applied
         words = f"Trained for {result.steps} steps."
         if result.metrics:
             words += f" Mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}."
