@@ -65,6 +65,7 @@ class Job:
 
     def start(self) -> None:
         """Begin."""
+        self._started = time.perf_counter()
         _alive.add(self)
         self._thread.start()
 
@@ -136,6 +137,9 @@ class JobRunner(QObject):
         Widget that the jobs belong to. When it is hidden by its dock or window, or destroyed, the job is cancelled.
     quiet
         True keeps the jobs out of napari's activity dock.
+    while_hidden
+        True lets the jobs go on while the dock is hidden, for what takes long or must not be lost; they still end with
+        the viewer.
 
     Notes
     -----
@@ -150,13 +154,13 @@ class JobRunner(QObject):
     cancelled = Signal()
     finished = Signal()
 
-    def __init__(self, parent: QObject, *, quiet: bool = False) -> None:
+    def __init__(self, parent: QObject, *, quiet: bool = False, while_hidden: bool = False) -> None:
         super().__init__(parent)
-        self._quiet = quiet
+        self._quiet, self._while_hidden = quiet, while_hidden
         self._job: Job | None = None
         self._activity: Activity | None = None
         self._then: Callable[[Any], None] | None = None
-        self._next: tuple[Job, Callable[[Any], None] | None] | None = None
+        self._waiting: list[tuple[Job, Callable[[Any], None] | None]] = []
         self._clock = QTimer(self)
         self._clock.setInterval(_LOOK_MS)
         self._clock.timeout.connect(self._look)
@@ -187,15 +191,21 @@ class JobRunner(QObject):
         *args: Any,
         title: str = "Visual-CCC",
         then: Callable[[Any], None] | None = None,
+        in_turn: bool = False,
         **keywords: Any,
     ) -> Job:
-        """Call ``function(*args, progress=…, **keywords)`` in a thread; give its value to `then` on the GUI thread."""
+        """Call ``function(*args, progress=…, **keywords)`` in a thread; give its value to `then` on the GUI thread.
+
+        With `in_turn` the job waits for those before it instead of taking their place.
+        """
         job = Job(function, args, keywords, title)
-        if self._job is not None:
-            self._job.cancel()
-            self._next = (job, then)
-        else:
+        if self._job is None:
             self._begin(job, then)
+        elif in_turn:
+            self._waiting.append((job, then))
+        else:
+            self._job.cancel()
+            self._waiting = [(job, then)]
         return job
 
     def later(self, begin: Callable[[], None], milliseconds: int = 150) -> None:
@@ -206,7 +216,7 @@ class JobRunner(QObject):
     def cancel(self) -> None:
         """Stop the running job at its next progress call, and forget those that wait."""
         self._delay.stop()
-        self._next = None
+        self._waiting = []
         if self._job is not None:
             self._job.cancel()
 
@@ -216,7 +226,9 @@ class JobRunner(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Cancel when the widget is put away (but not when its window is merely minimised)."""
-        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+        hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
+        gone = event.type() == QEvent.Type.ParentChange and watched.parent() is None  # taken out of its dock
+        if gone or (hidden and not (self._while_hidden and _window_is_open(watched))):
             self.cancel()
             if self._activity is not None:
                 self._activity.close()
@@ -253,8 +265,8 @@ class JobRunner(QObject):
         self._clock.stop()
         if self._activity is not None:
             self._activity.close()
-        then, waiting = self._then, self._next
-        self._job = self._activity = self._then = self._next = None
+        then = self._then
+        self._job = self._activity = self._then = None
         with contextlib.suppress(TypeError, RuntimeError):
             self.destroyed.disconnect(job.cancel)
         try:
@@ -269,8 +281,16 @@ class JobRunner(QObject):
                 self.succeeded.emit(job.value)
         finally:
             self.finished.emit()
-            if waiting is not None:
-                self._begin(*waiting)
+            if self._waiting and self._job is None:  # `finished` may have begun another
+                self._begin(*self._waiting.pop(0))
+
+
+def _window_is_open(widget: Any) -> bool:
+    """True if the viewer's window is there; a dock that floats is a window of its own, whose parent that one is."""
+    window = widget.window()
+    while window.parentWidget() is not None:
+        window = window.parentWidget().window()
+    return bool(window.isVisible())
 
 
 def show_problem(error: BaseException) -> None:

@@ -159,9 +159,9 @@ class ModelDesk(QObject):
         if model is None:
             return
         if path.endswith(_PACKAGE):
-            self._writer.start(jobs.run_package, model, path, then=self._packaged)
+            self._writer.start(jobs.run_package, model, path, in_turn=True, then=self._packaged)
         else:
-            self._writer.start(jobs.run_save, model, path, then=bound(self._saved, model))
+            self._writer.start(jobs.run_save, model, path, in_turn=True, then=bound(self._saved, model))
 
     def _packaged(self, path: Path) -> None:
         self.changed.emit(f"Saved {path}, for ilastik, deepImageJ, QuPath and others")

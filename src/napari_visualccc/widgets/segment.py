@@ -47,12 +47,14 @@ class SegmentWidget(QWidget):
         self._drawn = 0.0  # seconds of the running job at which the curves were drawn
         self._pixels: dict[int, int] = {}
         self._build()
-        self.runner = JobRunner(self)
+        # A training takes minutes and has a process of its own: hiding the dock must not end it.
+        self.runner = JobRunner(self, while_hidden=True)
+        self._writer = JobRunner(self, quiet=True, while_hidden=True)
         self._preparer = JobRunner(self, quiet=True)
         self.strokes = StrokeLayers(self._viewer, self)
         self.results = SegmentResults(self._viewer, self.panel, self.runner)
         self.desk = ModelDesk(
-            self.panel, self.chooser, self.strokes, self.results, (self.runner, self._preparer), self._memory
+            self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
         )
         self.quick = QuickDesk(self.chooser, self.strokes, self.results, self.desk, self.runner, self._work)
         self._restore()
@@ -205,8 +207,8 @@ class SegmentWidget(QWidget):
     def _strokes_restored(self, layer: Any, names: dict[int, str]) -> None:
         self._note = f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}."
         more = max([*names, len(self.phases.names)])
-        known = self.phases.names
-        self.phases.set_names([names.get(i) or known.get(i) or f"phase {i}" for i in range(1, more + 1)])
+        names = self.phases.names | names
+        self.phases.set_names([names.get(i, f"phase {i}") for i in range(1, more + 1)])
         self._phases_changed()
 
     def _work(self) -> jobs.Work:
