@@ -309,6 +309,97 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     assert widget.model.card.architecture["kind"] == "pixels"
 
 
+@pytest.fixture
+def stroke_layers(qtbot):
+    """Layers of strokes in a viewer without a window."""
+    from napari.components import ViewerModel
+    from qtpy.QtWidgets import QWidget
+
+    from napari_visualccc.widgets._strokes import StrokeLayers
+
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    layers = StrokeLayers(ViewerModel(), parent)
+    layers.set_phases({1: "ground", 2: "disc"}, {1: (1, 0, 0, 1), 2: (0, 1, 0, 1)})
+    yield layers
+    layers._keeper.cancel()
+    layers._keeper.wait(20)
+
+
+def kept_for(image, labels, names):
+    """Strokes of an earlier session on disk."""
+    from napari_visualccc.core.planes import Planes
+    from napari_visualccc.core.results import fingerprint
+    from napari_visualccc.segment.strokes import Strokes, autosave_path, save_strokes
+
+    path = autosave_path(fingerprint(Planes(image, rgb=False)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_strokes(path, Strokes(labels, names))
+    return path
+
+
+def settled(layers, qtbot):
+    """Wait until all is restored and kept."""
+    with qtbot.waitSignal(layers.counted, timeout=30_000):
+        layers._painted()
+    qtbot.waitUntil(lambda: not layers._keeper.is_running, timeout=30_000)
+
+
+def test_painting_before_the_earlier_strokes_are_there_loses_nothing(stroke_layers, qtbot):
+    (first, _), (second, _) = discs(), discs(1)
+    earlier = np.zeros(first.shape, np.uint8)
+    earlier[10, 10:20] = 2
+    paths = [kept_for(one, earlier, {1: "ground", 2: "disc"}) for one in (first, second)]
+    add = stroke_layers._viewer.add_image
+    strokes = [stroke_layers.paint(add(first, name="a"), 1), stroke_layers.paint(add(second, name="b"), 1)]
+    for one in strokes:
+        one.data[10, 5:15] = 1  # before the event loop has turned
+    settled(stroke_layers, qtbot)
+    for one, path in zip(strokes, paths, strict=True):
+        assert one.data[10, 5:20].tolist() == [1] * 10 + [2] * 5
+        assert path.exists()
+
+
+def test_restored_phases_go_by_name(stroke_layers, qtbot):
+    (first, _), (second, _) = discs(), discs(1)
+    labels = np.zeros(second.shape, np.uint8)
+    labels[5, :4] = (1, 2, 3, 0)
+    kept_for(second, labels, {1: "disc", 2: "halo", 3: "ground"})
+    seen = []
+    stroke_layers.restored.connect(lambda layer, names: seen.append(names))
+    stroke_layers.paint(stroke_layers._viewer.add_image(first, name="a"), 1).data[0, 0] = 1
+    strokes = stroke_layers.paint(stroke_layers._viewer.add_image(second, name="b"), 1)
+    settled(stroke_layers, qtbot)
+    assert strokes.data[5, :4].tolist() == [2, 3, 1, 0]
+    assert seen == [{1: "ground", 2: "disc", 3: "halo"}]
+
+
+def test_images_with_the_same_pixels_share_their_strokes_file(stroke_layers, qtbot, own_folder):
+    image, _ = discs()
+    painted = stroke_layers.paint(stroke_layers._viewer.add_image(image, name="a"), 1)
+    stroke_layers.paint(stroke_layers._viewer.add_image(image.copy(), name="b"), 1)
+    painted.data[0, :3] = 1
+    settled(stroke_layers, qtbot)
+    assert len(list(own_folder.iterdir())) == 1
+    painted.data[:] = 0
+    settled(stroke_layers, qtbot)
+    assert not list(own_folder.iterdir())
+
+
+def test_counting_a_stack_takes_no_memory_of_its_size():
+    import tracemalloc
+
+    from napari_visualccc.widgets._strokes import _counts
+
+    labels = np.zeros((50, 200, 300), np.uint8)
+    labels[7, 5, :6] = (1, 1, 1, 2, 2, 9)
+    tracemalloc.start()
+    assert _counts(labels) == {1: 3, 2: 2, 9: 1}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < labels.nbytes / 10
+
+
 def network_of(names=("phase 1", "phase 2")):
     """A network that nothing was taught, and no weights."""
     from napari_visualccc.models.card import ClassInfo, ModelCard
