@@ -20,7 +20,7 @@ from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import TrainingState
-    from napari_visualccc.segment import SegmentationModel
+    from napari_visualccc.segment import SegmentationModel, SegmentationResult
 
 _PATTERN = "Models (*.safetensors)"
 _PACKAGE = ".zip"
@@ -124,8 +124,13 @@ class ModelDesk(QObject):
         )
         self._runner.start(
             jobs.run_predict, kept.model, source, options, str(kept.path or "MODEL"), title=f"Segment {source.name}",
-            then=bound(self._results.show, source),
+            then=bound(self._show_result, source),
         )  # fmt: skip
+
+    def _show_result(self, source: Source, result: SegmentationResult) -> None:
+        self._results.show(source, result)
+        # New layers were selected for a moment, and the chooser follows the selection.
+        self._chooser.choose(source.layer)
 
     def suggest(self) -> None:
         """Mark places to paint next."""
