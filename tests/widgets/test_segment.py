@@ -249,7 +249,8 @@ def test_stack_plane_and_several_images(opened, qtbot):
     assert len(widget.strokes.all) == 2
     viewer.dims.set_current_step(0, 1)
     train(widget, qtbot)
-    assert widget.results.shown.layer.data.shape == (1, *image.shape)
+    assert widget.results.shown.layer.data.shape == (2, *image.shape)
+    assert not widget.results.shown.layer.data[0].any()
     widget.chooser.stack_button.setChecked(True)
     widget.desk.apply()
     finished(widget, qtbot)
@@ -423,6 +424,105 @@ def test_glances_leave_the_trained_network_alone(opened, qtbot):
     assert widget.model is network
     assert widget.desk.state is state
     assert "scan · phases (preview)" not in viewer.layers
+
+
+def result_of(labels, names=("phase 1", "phase 2"), *, uncertain=False):
+    """A result as the engine gives it."""
+    from napari_visualccc.core.results import Provenance
+    from napari_visualccc.segment import SegmentationResult
+
+    values = range(1, len(names) + 1)
+    extra = np.ones(labels.shape, np.float16) if uncertain else None
+    return SegmentationResult(
+        Provenance("segment predict", {}, "scan", "", seconds=1.0), labels, extra, extra,
+        {value: int((labels == value).sum()) for value in values}, dict(zip(values, names, strict=True)),
+        dict.fromkeys(values, (1.0, 0.0, 0.0, 1.0)),
+    )  # fmt: skip
+
+
+def test_the_image_stays_chosen_and_strokes_stay_on_top(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.paint()
+    widget.desk._show_result(widget.chooser.source(), result_of(mask + 1, uncertain=True))
+    names = ["scan", "scan · entropy", "scan · confidence", "scan · phases", "scan · strokes"]
+    assert [one.name for one in viewer.layers] == names
+    assert widget.chooser.layer is layer
+    viewer.layers.selection.active = viewer.layers["scan · confidence"]
+    assert widget.chooser.layer is layer
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.chooser.layer is layer
+
+
+def test_corrections_come_back_with_undo_and_earlier_results_can_be_kept(opened):
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    widget.results.show(source, result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
+    corrected = phases.data.copy()
+    widget.results.show(source, result_of(2 - mask))
+    assert widget.results.shown.layer is phases
+    np.testing.assert_array_equal(phases.data, 2 - mask)
+    phases.undo()
+    np.testing.assert_array_equal(phases.data, corrected)
+    widget.panel.keep_box.setChecked(True)
+    widget.results.show(source, result_of(2 - mask))
+    assert widget.results.shown.layer is not phases
+    np.testing.assert_array_equal(phases.data, corrected)
+
+
+def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
+    from napari_visualccc.widgets.measure import _fits
+
+    viewer, widget, layer, mask = opened
+    stack = viewer.add_image(np.stack([layer.data] * 3), name="stack", scale=(5, 2, 2))
+    widget.chooser.choose(stack)
+    for plane in (1, 2):
+        viewer.dims.set_current_step(0, plane)
+        widget.results.show(widget.chooser.source(), result_of(mask + 1, uncertain=True))
+    phases = viewer.layers["stack · phases"]
+    np.testing.assert_array_equal(phases.data, np.stack([0 * mask, mask + 1, mask + 1]))
+    assert tuple(phases.scale) == (5, 2, 2)
+    assert viewer.layers["stack · confidence"].data.any(axis=(1, 2)).tolist() == [False, True, True]
+    assert _fits(stack, phases)
+    viewer.add_labels(np.stack([mask + 1, mask + 1, 2 - mask]), name="by hand", scale=(5, 2, 2))
+    widget.strokes.paint(stack, 1)
+    assert [widget.panel.truth.itemText(i) for i in range(widget.panel.truth.count())] == ["by hand"]
+    widget.results.compare()
+    finished(widget, qtbot)
+    assert "mean IoU 0.000" in widget.panel.scores.text()  # of plane 2 alone
+    assert "matched by value" in widget.panel.scores.text()
+    widget.results.show(widget.chooser.source(), result_of(mask + 1, ("pore", "metal")))
+    assert not phases.data[1].any()
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"phase 1": 1, "phase 2": 2}, "matched by name"),
+        ({"phase 1": 1, "phase 2": 2, "dirt": 3}, "matched by name, without dirt"),
+        ({}, "matched by value"),
+    ],
+)
+def test_a_comparison_says_how_labels_were_matched(named, words):
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.widgets._segment_jobs import run_compare
+
+    labels = discs()[1] + 1
+    comparison = run_compare(labels, named, labels, result_of(labels), progress=Progress())
+    assert comparison.matched == words
+    assert comparison.evaluation.metrics["mean_iou"] == 1
+
+
+def test_labels_of_other_names_are_not_compared():
+    from napari_visualccc.core.errors import InputError
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.widgets._segment_jobs import run_compare
+
+    labels = discs()[1] + 1
+    with pytest.raises(InputError, match="called this, that"):
+        run_compare(labels, {"this": 1, "that": 2}, labels, result_of(labels), progress=Progress())
 
 
 def test_painting_with_the_mouse(opened, qtbot):

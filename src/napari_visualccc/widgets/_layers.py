@@ -6,9 +6,14 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.compat import isalive
 
 from napari_visualccc.layers import METADATA_KEY, LayerData
+
+# Undoing takes about thirty bytes for each pixel that changed.
+_MOST_UNDONE = 1 << 21
 
 
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
@@ -19,7 +24,7 @@ def find_layer(viewer: Any, name: str, kind: str) -> Any:
     return None
 
 
-def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = False) -> Any:
+def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = False, below: Any = None) -> Any:
     """Show one result layer.
 
     Parameters
@@ -32,6 +37,8 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
         Source layer, whose rotation, shear and affine the result takes over.
     keep
         True leaves an earlier result as it is and adds another layer.
+    below
+        Layer that a new one goes under: strokes must not be covered.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
     extra = {}
     if like is not None and like.ndim == data.ndim:
         extra = {"rotate": like.rotate, "shear": like.shear, "affine": like.affine}
-    place = None
+    place = viewer.layers.index(below) if below in viewer.layers else None
     if existing is not None:
         words = words | {"opacity": existing.opacity, "visible": existing.visible}
         place = viewer.layers.index(existing)
@@ -68,6 +75,17 @@ def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
         if name in words:
             setattr(layer, name, words[name])
     layer.metadata = {**layer.metadata, **words.get("metadata", {})}
+
+
+def repaint(layer: Any, labels: NDArray[Any], place: tuple[int, ...] = ()) -> None:
+    """Put labels into a labels layer, or into its plane at `place`; can be undone unless very much changes."""
+    changed = np.nonzero(layer.data[place] != labels)
+    count = changed[0].size
+    if 0 < count <= _MOST_UNDONE:
+        layer.data_setitem((*(np.full(count, one) for one in place), *changed), labels[changed])
+    elif count:
+        layer.data[place] = labels
+        layer.refresh()
 
 
 def names_by_value(features: Any) -> dict[int, str]:

@@ -52,7 +52,7 @@ class SegmentWidget(QWidget):
         self._writer = JobRunner(self, quiet=True, while_hidden=True)
         self._preparer = JobRunner(self, quiet=True)
         self.strokes = StrokeLayers(self._viewer, self)
-        self.results = SegmentResults(self._viewer, self.panel, self.runner)
+        self.results = SegmentResults(self._viewer, self.panel, self.runner, self.strokes)
         self.desk = ModelDesk(
             self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
         )
