@@ -525,6 +525,38 @@ def test_labels_of_other_names_are_not_compared():
         run_compare(labels, {"this": 1, "that": 2}, labels, result_of(labels), progress=Progress())
 
 
+def test_a_label_beyond_the_list_joins_it(opened):
+    _, widget, layer, _ = opened
+    widget.paint()
+    strokes = widget.strokes.of(layer)
+    strokes.selected_label = 4
+    assert widget.phases.names == {1: "phase 1", 2: "phase 2", 3: "phase 3", 4: "phase 4"}
+    assert widget.phases.chosen == 4
+    assert tuple(strokes.get_color(4)) == widget.phases.colours[4]
+    widget.phases._remove()
+    assert strokes.selected_label == 3
+
+
+def test_two_phases_of_one_name_are_refused_in_words(opened, monkeypatch):
+    _, widget, *_ = opened
+    widget.phases.table.item(1, 0).setText("phase 1")
+    assert "Two phases are called “phase 1”" in widget.phases._problem.text()
+    assert not widget.phases._problem.isHidden()
+    assert "⚠" in widget.hint.text()
+    said = []
+    monkeypatch.setattr("napari_visualccc.widgets.segment.show_problem", said.append)
+    widget.train()
+    assert "different names" in str(said[0])
+    widget.phases.table.item(1, 0).setText("disc")
+    assert widget.phases._problem.isHidden()
+
+
+def test_the_phases_need_no_scroll_bar(opened, qtbot):
+    _, widget, *_ = opened
+    table = widget.phases.table
+    qtbot.waitUntil(lambda: table.isVisible() and table.verticalScrollBar().maximum() == 0)
+
+
 def test_painting_with_the_mouse(opened, qtbot):
     """A drag over the canvas with napari's brush is a stroke of ours."""
     viewer, widget, layer, mask = opened

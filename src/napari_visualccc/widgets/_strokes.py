@@ -138,6 +138,7 @@ class StrokeLayers(QObject):
                 gone = np.nonzero(np.asarray(one.strokes.data) > len(names))
                 if gone[0].size:
                     one.strokes.data_setitem(gone, 0)
+                one.strokes.selected_label = min(one.strokes.selected_label, len(names))
         self.recolour()
         self._painted()
 

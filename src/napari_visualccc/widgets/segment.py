@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QRadioButton, QVBoxLayout, QWidget
 
-from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
@@ -15,7 +15,7 @@ from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
-from napari_visualccc.widgets._phases import PhaseTable
+from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
@@ -112,7 +112,7 @@ class SegmentWidget(QWidget):
         self.run_bar.run_clicked.connect(self.train)
         self.run_bar.cancel_clicked.connect(self.runner.cancel)
         self.stop_button.clicked.connect(self.stop)
-        self.strokes.phase_chosen.connect(self.phases.choose)
+        self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
         self.desk.changed.connect(self._say)
@@ -151,7 +151,7 @@ class SegmentWidget(QWidget):
         image = self.chooser.layer is not None and not self.chooser.problem
         running = self.runner.is_running
         self.paint_button.setEnabled(image)
-        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem))
+        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem and not self.phases.problem))
         self.continue_box.setEnabled(self.desk.state is not None)
         for one in (self.panel.apply_button, self.panel.suggest_button):
             one.setEnabled(image and not running)
@@ -161,7 +161,7 @@ class SegmentWidget(QWidget):
     def _next_step(self) -> str:
         if self.chooser.layer is None:
             return "Open an image to begin."
-        if self.chooser.problem or self.form.problem:
+        if self.chooser.problem or self.form.problem or self.phases.problem:
             return "Mend what is marked ⚠ below."
         if self.runner.is_running:
             training = self.runner.title == TRAINING
@@ -192,6 +192,14 @@ class SegmentWidget(QWidget):
         layer = self.strokes.of(self.chooser.layer) if self.chooser.layer is not None else None
         if layer is not None:
             layer.selected_label = number
+
+    def _label_chosen(self, number: int) -> None:
+        """Follow the layer's own label control; what is not in the list would be learnt unseen."""
+        if number > MOST_PHASES:
+            self._choose_phase(MOST_PHASES)
+            return
+        self.phases.reach(number)
+        self.phases.choose(number)
 
     def paint(self) -> None:
         """Get the brush ready on the chosen image."""
@@ -240,6 +248,8 @@ class SegmentWidget(QWidget):
     def train(self) -> None:
         """Train on all strokes."""
         try:
+            if self.phases.problem:
+                raise InputError(self.phases.problem)
             options, work = self.form.options(), self._work()
             source = self.chooser.source()
         except VisualCCCError as error:
