@@ -557,6 +557,91 @@ def test_the_phases_need_no_scroll_bar(opened, qtbot):
     qtbot.waitUntil(lambda: table.isVisible() and table.verticalScrollBar().maximum() == 0)
 
 
+def test_other_pixels_are_looked_at_anew(opened, monkeypatch):
+    from napari_visualccc.segment import QuickSegmenter
+
+    _, widget, layer, _ = opened
+    forgotten = []
+
+    def forget(self):
+        forgotten.append(self)
+
+    monkeypatch.setattr(QuickSegmenter, "forget", forget)
+    segmenter = widget.quick._quick()
+    widget.quick._quick()
+    layer.data = layer.data[::-1]
+    assert forgotten == [segmenter]
+
+
+def train_result(steps, score, *, kind="blocks", data="a"):
+    """What a training gives that was measured."""
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    model = network_of()
+    metrics = {"mean_iou": score, "held_out": kind}
+    model = replace(model, card=replace(model.card, metrics=metrics, training={"data": data}))
+    return SimpleNamespace(steps=steps, metrics=metrics, model=model, state=None)
+
+
+def test_a_training_that_taught_little_is_called_so():
+    from napari_visualccc.widgets._segment_jobs import about_training
+
+    before = train_result(900, 0.9).model
+    assert about_training(train_result(900, 0.95), before) == (
+        "Trained for 900 steps. Mean IoU 0.950 on held-out blocks of the area."
+    )
+    words = about_training(train_result(1, 0.5), before)
+    assert "Trained for 1 step." in words
+    assert "worse than the model before (0.900" in words
+    assert "few steps" in words
+    assert "worse" not in about_training(train_result(900, 0.5, data="more strokes"), before)
+
+
+def slow_training(work, options, board, state, progress):
+    """Prepares until it is stopped, and then does its one step."""
+    from napari_visualccc.models.nn.fit import Moment
+
+    while not board.stop:
+        progress(0.02, "reading the images")
+        time.sleep(0.02)
+    for done in (0.25, 0.5):
+        board.moments.append(Moment(1, 60 * done, done, 0.5))
+        for _ in range(20):
+            progress(done, "step 1")
+            time.sleep(0.02)
+    return train_result(1, 0.5)
+
+
+def test_time_left_comes_from_the_budget_and_stopping_is_said(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    monkeypatch.setattr(widget.desk, "apply", lambda: None)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    words = widget.run_bar.words
+    qtbot.waitUntil(lambda: "reading" in words.text(), timeout=30_000)
+    qtbot.wait(700)  # after half a second others say how long it takes
+    assert "left" not in words.text()
+    assert widget._board.seconds_left() is None
+    widget.stop()
+    qtbot.waitUntil(lambda: "stopping after this step" in words.text(), timeout=30_000)
+    finished(widget, qtbot)
+    assert widget._board.seconds_left() == pytest.approx(30)
+    assert "Trained for 1 step." in widget.hint.text()
+
+
+def test_cancelling_before_the_first_step_leaves_no_empty_axes(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    assert not widget.plot_fold.isHidden()
+    widget.runner.cancel()
+    finished(widget, qtbot)
+    assert widget.plot_fold.isHidden()
+
+
 def test_painting_with_the_mouse(opened, qtbot):
     """A drag over the canvas with napari's brush is a stroke of ours."""
     viewer, widget, layer, mask = opened

@@ -38,6 +38,8 @@ class Job:
         Called as ``function(*args, progress=Progress(...), **keywords)``.
     title
         What it does, for the activity dock.
+    time_left
+        Knows better than the progress so far how many seconds it will still take.
 
     Attributes
     ----------
@@ -50,9 +52,15 @@ class Job:
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], title: str
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        title: str,
+        time_left: Callable[[], float | None] | None = None,
     ) -> None:
         self.title = title
+        self._time_left = time_left
         self.fraction = 0.0
         self.message = ""
         self.value: Any = None
@@ -96,6 +104,8 @@ class Job:
     @property
     def seconds_left(self) -> float | None:
         """Estimate from the progress so far; None while it is too early to say."""
+        if self._time_left is not None:
+            return self._time_left()
         if self.seconds < 0.5 or self.fraction < 0.02:
             return None
         return self.seconds * (1 - self.fraction) / self.fraction
@@ -192,13 +202,14 @@ class JobRunner(QObject):
         title: str = "Visual-CCC",
         then: Callable[[Any], None] | None = None,
         in_turn: bool = False,
+        time_left: Callable[[], float | None] | None = None,
         **keywords: Any,
     ) -> Job:
         """Call ``function(*args, progress=…, **keywords)`` in a thread; give its value to `then` on the GUI thread.
 
         With `in_turn` the job waits for those before it instead of taking their place.
         """
-        job = Job(function, args, keywords, title)
+        job = Job(function, args, keywords, title, time_left)
         if self._job is None:
             self._begin(job, then)
         elif in_turn:

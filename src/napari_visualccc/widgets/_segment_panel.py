@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayou
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._segment_jobs import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ class SegmentPanel(QWidget):
             return
         card = model.card
         quality = card.metrics.get("mean_iou")
-        held = card.metrics.get("held_out", "")
+        measured = f"mean IoU {quality:.3f} on {held_out(card.metrics)}" if quality is not None else ""
         words = [
             f"Model{' ' + name if name else ''}: " + ", ".join(one.name for one in card.classes),
-            f"mean IoU {quality:.3f} on {held}" if quality is not None else "quality not measured (nothing held out)",
+            measured or "quality not measured (nothing held out)",
             f"learnt at {card.pixel_size}" if card.pixel_size.is_calibrated else "",
         ]
         self.model_label.setText(" · ".join(word for word in words if word))
@@ -150,7 +151,7 @@ def _columns(unit: str) -> tuple[Column, ...]:
         return compact(record[f"area_{unit}2"])
 
     return (
-        Column("Phase", "class", name, "Phases in their colours"),
+        Column("Phase", "label", name, "Phases in their colours, in their order"),
         Column("Area %", "area_fraction", fraction, "Share of all pixels that have a value"),
         Column(f"{unit}²", f"area_{unit}2", area, f"Area in {unit}²"),
     )

@@ -32,6 +32,7 @@ _AFTER_OPENING_MS = 300
 # Curves are drawn by the GUI thread, on a core that the training could use.
 _REDRAW_S = 0.5
 TRAINING = "Train"
+_STOPPING = "stopping after this step …"
 _WHILE_TRAINING = "Training … go on painting if you like: the next training takes it in."
 
 
@@ -268,7 +269,7 @@ class SegmentWidget(QWidget):
         self.plot_fold.set_open(True)
         self._style_plot()
         self.runner.start(
-            jobs.run_train, work, options, self._board, state, title=TRAINING,
+            jobs.run_train, work, options, self._board, state, title=TRAINING, time_left=self._board.seconds_left,
             then=bound(self._trained, source),
         )  # fmt: skip
 
@@ -288,11 +289,9 @@ class SegmentWidget(QWidget):
             self._look()
 
     def _trained(self, source: Source, result: TrainResult) -> None:
-        self.desk.take(result.model, result.state)
         self._set_quick(False)  # what was trained is what is applied
-        words = f"Trained for {result.steps} steps."
-        if result.metrics:
-            words += f" Mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}."
+        words = jobs.about_training(result, self.desk.model)
+        self.desk.take(result.model, result.state)
         self._say(words)
         self.desk.apply()
 
@@ -303,8 +302,11 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
+        training = self.runner.title == TRAINING
+        if training and self._board.stop:
+            message, seconds_left = _STOPPING, None
         self.run_bar.show_progress(fraction, message, seconds_left)
-        if self.runner.title != TRAINING:
+        if not training:
             return
         if self.runner.seconds - self._drawn >= _REDRAW_S or self.runner.seconds < self._drawn:
             self._drawn = self.runner.seconds
@@ -319,6 +321,8 @@ class SegmentWidget(QWidget):
             self.run_bar.set_running(False)
             self.stop_button.hide()
             self.results.remove_preview()
+            if not self._board.moments:  # cancelled before the first step: there is no curve
+                self.plot_fold.hide()
         self._refresh()
 
     def _job_cancelled(self) -> None:
