@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -640,6 +641,35 @@ def test_cancelling_before_the_first_step_leaves_no_empty_axes(opened, qtbot, mo
     widget.runner.cancel()
     finished(widget, qtbot)
     assert widget.plot_fold.isHidden()
+
+
+def test_measure_opens_as_a_tab_and_phases_keep_their_order(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.results.show(widget.chooser.source(), result_of(mask + 1, ("void", "Metal")))
+    model = widget.panel.table.model()
+    assert [model.index(row, 0).data() for row in range(2)] == ["void", "Metal"]
+    widget.results.open_measure()
+    docks = viewer.window._wrapped_dock_widgets
+    measure, segment = (
+        next(dock for title, dock in docks.items() if title.startswith(n)) for n in ("Measure", "Segment")
+    )
+    assert measure in viewer.window._qt_window.tabifiedDockWidgets(segment)
+
+
+def test_two_saves_in_a_row_are_both_done(opened, qtbot, tmp_path, monkeypatch):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+
+    def slow_save(model, path, progress):
+        time.sleep(0.2)
+        return Path(path)
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_save", slow_save)
+    said = []
+    widget.desk.changed.connect(said.append)
+    for name in ("a", "b"):
+        widget.desk.save(name)
+    qtbot.waitUntil(lambda: said == ["Saved a", "Saved b"], timeout=30_000)
 
 
 def test_painting_with_the_mouse(opened, qtbot):

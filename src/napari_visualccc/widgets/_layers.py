@@ -111,8 +111,10 @@ def pick_on_click(viewer: Any, widget: Any) -> None:
 
 
 def open_widget(viewer: Any, name: str, layer: Any) -> None:
-    """Open another of our widgets on a layer."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name)
+    """Open another of our widgets on a layer, as a tab of what is open: two side by side squeeze each other."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name, tabify=True)
+    dock.show()
+    dock.raise_()
     widget.chooser.choose(layer)
 
 
