@@ -632,6 +632,31 @@ def test_time_left_comes_from_the_budget_and_stopping_is_said(opened, qtbot, mon
     assert "Trained for 1 step." in widget.hint.text()
 
 
+def test_hiding_the_dock_does_not_end_a_training(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    monkeypatch.setattr(widget.desk, "apply", lambda: None)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    widget.parent().hide()
+    assert not widget.isVisible()
+    widget.stop()
+    finished(widget, qtbot)
+    assert widget.model is not None
+
+
+def test_what_is_too_much_to_undo_is_not_undone_in_part(opened, monkeypatch):
+    viewer, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._layers._MOST_UNDONE", 10)
+    source = widget.chooser.source()
+    widget.results.show(source, result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
+    widget.results.show(source, result_of(2 - mask))
+    phases.undo()
+    np.testing.assert_array_equal(phases.data, 2 - mask)
+
+
 def test_cancelling_before_the_first_step_leaves_no_empty_axes(opened, qtbot, monkeypatch):
     _, widget, layer, mask = opened
     monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)

@@ -13,7 +13,7 @@ from qtpy.compat import isalive
 from napari_visualccc.layers import METADATA_KEY, LayerData
 
 # Undoing takes about thirty bytes for each pixel that changed.
-_MOST_UNDONE = 1 << 21
+_MOST_UNDONE = 1 << 20
 
 
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
@@ -78,14 +78,31 @@ def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
 
 
 def repaint(layer: Any, labels: NDArray[Any], place: tuple[int, ...] = ()) -> None:
-    """Put labels into a labels layer, or into its plane at `place`; can be undone unless very much changes."""
-    changed = np.nonzero(layer.data[place] != labels)
-    count = changed[0].size
-    if 0 < count <= _MOST_UNDONE:
-        layer.data_setitem((*(np.full(count, one) for one in place), *changed), labels[changed])
+    """Put labels into a labels layer, or into its plane at `place`.
+
+    It can be undone unless very much changes. What is put where there were no labels needs no undoing.
+    """
+    before = layer.data[place]
+    changed = before != labels
+    count = np.count_nonzero(changed)
+    if not before.any():
+        layer.data[place] = labels
+        layer.refresh()
+    elif 0 < count <= _MOST_UNDONE:
+        where = np.nonzero(changed)
+        layer.data_setitem((*(np.full(count, one) for one in place), *where), labels[where])
     elif count:
         layer.data[place] = labels
         layer.refresh()
+        _forget_history(layer)
+
+
+def _forget_history(layer: Any) -> None:
+    """Drop what could be undone: it does not fit what the layer shows now, and would bring back part of it."""
+    mode = layer.mode
+    layer.editable = False  # napari has no other way that is meant for us
+    layer.editable = True
+    layer.mode = mode
 
 
 def names_by_value(features: Any) -> dict[int, str]:

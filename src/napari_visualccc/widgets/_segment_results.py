@@ -21,6 +21,8 @@ from napari_visualccc.widgets._strokes import StrokeLayers
 if TYPE_CHECKING:
     from napari_visualccc.segment import SegmentationResult, Suggestion
 
+# Comparing larger results with the last ones, to paint only what changed, would halt the viewer.
+_MOST_COMPARED = 1 << 26
 PREVIEW, PLACES = "phases (preview)", "paint here"
 
 
@@ -219,6 +221,8 @@ def _write(existing: Any, data: Any, place: tuple[int, ...], leading: tuple[int,
     plane = data.reshape(data.shape[-2:]) if place else data
     shape = (*leading, *plane.shape) if place else data.shape
     fits = existing is not None and existing.data.shape == shape and existing.data.dtype == data.dtype
+    if not place and data.size > _MOST_COMPARED:
+        return data
     if fits and "features" in words:
         if not place or names_by_value(existing.features) == names_by_value(words["features"]):
             repaint(existing, plane, place)
