@@ -586,7 +586,7 @@ def train_result(steps, score, *, kind="blocks", data="a"):
 
 
 def test_a_training_that_taught_little_is_called_so():
-    from napari_visualccc.widgets._segment_jobs import about_training
+    from napari_visualccc.widgets._segment_words import about_training
 
     before = train_result(900, 0.9).model
     assert about_training(train_result(900, 0.95), before) == (

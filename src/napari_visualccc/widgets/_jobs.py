@@ -20,6 +20,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.widgets._activity import Activity
+from napari_visualccc.widgets._parts import window_of
 
 # 20 looks per second: smooth for the eye, and cheap.
 _LOOK_MS = 50
@@ -239,7 +240,7 @@ class JobRunner(QObject):
         """Cancel when the widget is put away (but not when its window is merely minimised)."""
         hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
         gone = event.type() == QEvent.Type.ParentChange and watched.parent() is None  # taken out of its dock
-        if gone or (hidden and not (self._while_hidden and _window_is_open(watched))):
+        if gone or (hidden and not (self._while_hidden and window_of(watched).isVisible())):
             self.cancel()
             if self._activity is not None:
                 self._activity.close()
@@ -294,14 +295,6 @@ class JobRunner(QObject):
             self.finished.emit()
             if self._waiting and self._job is None:  # `finished` may have begun another
                 self._begin(*self._waiting.pop(0))
-
-
-def _window_is_open(widget: Any) -> bool:
-    """True if the viewer's window is there; a dock that floats is a window of its own, whose parent that one is."""
-    window = widget.window()
-    while window.parentWidget() is not None:
-        window = window.parentWidget().window()
-    return bool(window.isVisible())
 
 
 def show_problem(error: BaseException) -> None:

@@ -136,6 +136,12 @@ class PhaseTable(QWidget):
         super().showEvent(event)
         self._fit()
 
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Give these phases these names; there are as many phases as before, or as that needs."""
+        named = self.names | dict(names)
+        self.set_names([named.get(number, f"phase {number}") for number in range(1, max(named) + 1)])
+        self.changed.emit()
+
     def show_counts(self, pixels: Mapping[int, int]) -> None:
         """Say how much of each phase is painted."""
         blocked = self.table.blockSignals(True)

@@ -18,7 +18,6 @@ from napari_visualccc.segment.options import PredictOptions, TrainOptions
 from napari_visualccc.widgets._source import Source, array_of, pixel_size_of
 
 if TYPE_CHECKING:
-    from napari_visualccc.models.card import ModelCard
     from napari_visualccc.models.nn.fit import Moment, TrainingState
     from napari_visualccc.segment import (
         Annotated,
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 NOTHING = -1
 # The live picture must not slow the training down: of larger planes only the middle is shown.
 _PREVIEW_PIXELS = 1 << 21
-# Pre-trained networks of simulated micrographs are still coming into shape then.
-_FEW_STEPS = 50
-_HELD_OUT = {"blocks": "held-out blocks of the area", "whole images": "held-out images"}
 
 
 class Board:
@@ -172,36 +168,6 @@ def run_train(
         dataset, options, state=state, watch=board.moments.append, look=board.view, show=board.show,
         should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
-
-
-def about_training(result: TrainResult, before: SegmentationModel | None) -> str:
-    """Say what came of a training, and what is wrong with that."""
-    words = [f"Trained for {result.steps} step{'' if result.steps == 1 else 's'}."]
-    if result.metrics:
-        words.append(f"Mean IoU {result.metrics['mean_iou']:.3f} on {held_out(result.metrics)}.")
-        if before is not None and _measured_alike(before.card, result.model.card):
-            earlier = before.card.metrics["mean_iou"]
-            if result.metrics["mean_iou"] < earlier:
-                words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
-    if result.steps < _FEW_STEPS:
-        words.append("So few steps teach little: give it more time, or continue.")
-    return " ".join(words)
-
-
-def held_out(metrics: Mapping[str, Any]) -> str:
-    """What quality was measured on, in the user's words."""
-    kind = str(metrics.get("held_out", ""))
-    return _HELD_OUT.get(kind, kind)
-
-
-def _measured_alike(first: ModelCard, second: ModelCard) -> bool:
-    """True if two models were measured on the same pixels: same images and strokes, held out in the same way."""
-
-    def about(card: ModelCard) -> list[Any]:
-        options = card.training.get("options", {})
-        return [card.training.get("data"), card.metrics.get("held_out"), options.get("validation"), options.get("seed")]
-
-    return "mean_iou" in first.metrics and about(first) == about(second)
 
 
 def run_predict(

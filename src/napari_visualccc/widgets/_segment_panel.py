@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayou
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._parts import Hint, button, row
-from napari_visualccc.widgets._segment_jobs import held_out
+from napari_visualccc.widgets._segment_words import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:

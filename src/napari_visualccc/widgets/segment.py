@@ -20,6 +20,7 @@ from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
+from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, about_training, next_step
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import StrokeLayers
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 _AFTER_OPENING_MS = 300
 # Curves are drawn by the GUI thread, on a core that the training could use.
 _REDRAW_S = 0.5
-TRAINING = "Train"
-_STOPPING = "stopping after this step …"
-_WHILE_TRAINING = "Training … go on painting if you like: the next training takes it in."
 
 
 class SegmentWidget(QWidget):
@@ -160,21 +158,11 @@ class SegmentWidget(QWidget):
         self.hint.setText(self._next_step())
 
     def _next_step(self) -> str:
-        if self.chooser.layer is None:
-            return "Open an image to begin."
-        if self.chooser.problem or self.form.problem or self.phases.problem:
-            return "Mend what is marked ⚠ below."
-        if self.runner.is_running:
-            training = self.runner.title == TRAINING
-            return _WHILE_TRAINING if training else "Working … the viewer stays usable."
-        return self._note or self._next_when_idle()
-
-    def _next_when_idle(self) -> str:
-        if not self._ready:
-            return "Name the phases, press “Paint on this image”, and paint a little of each phase."
-        if self.model is None:
-            return "Press Train. More strokes, on other images too, make it better."
-        return "Look where it is wrong, or press “Where next?”; paint there and train again."
+        problem = self.chooser.problem or self.form.problem or self.phases.problem
+        return next_step(
+            has_image=self.chooser.layer is not None, has_problem=bool(problem), job=self.runner.title,
+            note=self._note, ready=self._ready, has_model=self.model is not None,
+        )  # fmt: skip
 
     def _say(self, words: str) -> None:
         self._note = words
@@ -215,10 +203,7 @@ class SegmentWidget(QWidget):
 
     def _strokes_restored(self, layer: Any, names: dict[int, str]) -> None:
         self._note = f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}."
-        more = max([*names, len(self.phases.names)])
-        names = self.phases.names | names
-        self.phases.set_names([names.get(i, f"phase {i}") for i in range(1, more + 1)])
-        self._phases_changed()
+        self.phases.rename(names)
 
     def _work(self) -> jobs.Work:
         from napari_visualccc.core.planes import Planes
@@ -290,7 +275,7 @@ class SegmentWidget(QWidget):
 
     def _trained(self, source: Source, result: TrainResult) -> None:
         self._set_quick(False)  # what was trained is what is applied
-        words = jobs.about_training(result, self.desk.model)
+        words = about_training(result, self.desk.model)
         self.desk.take(result.model, result.state)
         self._say(words)
         self.desk.apply()
@@ -304,7 +289,7 @@ class SegmentWidget(QWidget):
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
         training = self.runner.title == TRAINING
         if training and self._board.stop:
-            message, seconds_left = _STOPPING, None
+            message, seconds_left = STOPPING, None
         self.run_bar.show_progress(fraction, message, seconds_left)
         if not training:
             return
@@ -326,7 +311,7 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _job_cancelled(self) -> None:
-        self._note = "Cancelled; what was there before is unchanged."
+        self._note = CANCELLED
 
     def _style_plot(self, event: object = None) -> None:
         self.plot.set_colours(**theme_colours(self._viewer))
