@@ -83,3 +83,14 @@ def test_every_control_has_tooltip(qtbot):
         control = form.controls[spec.name]
         assert spec.flag in control.toolTip()
         assert all(child.toolTip() for child in control.findChildren(QWidget))
+
+
+def test_numbers_are_written_without_idle_zeros(qtbot):
+    from napari_visualccc.segment.options import TrainOptions
+
+    form = OptionsForm(TrainOptions)
+    qtbot.addWidget(form)
+    assert form.controls["max_minutes"].spin.text() == "10 min"
+    form.set_values({"max_minutes": 2.5, "learning_rate": 1e-5})
+    assert form.controls["max_minutes"].spin.text() == "2.5 min"
+    assert form.options().learning_rate == 1e-5

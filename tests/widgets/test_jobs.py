@@ -2,7 +2,8 @@ import threading
 import time
 
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.widgets._jobs import JobRunner
@@ -110,6 +111,54 @@ def test_hidden_widget_stops_its_job(qtbot, parent):
     job = runner.start(endless)
     parent.hide()
     assert job.wait(1)
+
+
+@pytest.mark.parametrize("floating", [False, True])
+def test_long_work_outlives_a_hidden_dock_but_not_its_window(qtbot, floating):
+    window, dock, widget = QMainWindow(), QDockWidget(), QWidget()
+    dock.setWidget(widget)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    dock.setFloating(floating)
+    window.show()
+    runner = JobRunner(widget, while_hidden=True)
+    job = runner.start(endless)
+    dock.hide()
+    assert not job.is_cancelled
+    window.close()
+    window.deleteLater()
+    qtbot.waitUntil(lambda: job.is_cancelled)
+    assert job.wait(5)
+
+
+def test_long_work_ends_when_its_window_closes(qtbot):
+    window, dock, widget = QMainWindow(), QDockWidget(), QWidget()
+    qtbot.addWidget(window)
+    dock.setWidget(widget)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.show()
+    job = JobRunner(widget, while_hidden=True).start(endless)
+    window.close()
+    assert job.wait(5)
+
+
+def test_long_work_ends_with_its_widget_out_of_the_dock(qtbot):
+    window, dock, widget = QMainWindow(), QDockWidget(), QWidget()
+    qtbot.addWidget(window)
+    qtbot.addWidget(widget)
+    dock.setWidget(widget)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.show()
+    job = JobRunner(widget, while_hidden=True).start(endless)
+    widget.setParent(None)
+    assert job.wait(5)
+
+
+def test_jobs_in_turn_take_nobodys_place(qtbot, parent):
+    runner, seen = JobRunner(parent), []
+    for number in range(3):
+        runner.start(lambda n, *, progress: time.sleep(0.02) or n, number, then=seen.append, in_turn=True)
+    qtbot.waitUntil(lambda: len(seen) == 3)
+    assert seen == [0, 1, 2]
 
 
 def test_deleted_widget_stops_its_job(qtbot):

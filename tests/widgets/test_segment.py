@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def paint(widget, layer, mask, qtbot):
         y, x = np.argwhere(mask == value)[40]
         place = (0,) * (layer.ndim - 2) + (int(y), int(x))
         strokes.paint(place, value + 1)
-    qtbot.waitUntil(lambda: widget._ready, timeout=10_000)
+    qtbot.waitUntil(lambda: widget._ready, timeout=30_000)
     return strokes
 
 
@@ -110,13 +111,13 @@ def test_strokes_survive_the_viewer(opened, qtbot, make_napari_viewer):
     widget.phases.set_names(["ground", "disc"])
     widget._phases_changed()
     strokes = paint(widget, layer, mask, qtbot)
-    qtbot.waitUntil(lambda: not widget.strokes._keeper.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.strokes._keeper.is_running, timeout=30_000)
     again = make_napari_viewer()
     image = again.add_image(layer.data.copy(), name="scan again")
     other = SegmentWidget(again)
     qtbot.addWidget(other)
     other.paint()
-    qtbot.waitUntil(lambda: bool(other._pixels), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(other._pixels), timeout=30_000)
     np.testing.assert_array_equal(other.strokes.of(image).data, strokes.data)
     assert other.phases.names == {1: "ground", 2: "disc"}
     assert "earlier strokes" in other.hint.text()
@@ -213,7 +214,7 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     train(widget, qtbot)
     path = tmp_path / "discs.safetensors"
     widget.desk.save(str(path))
-    qtbot.waitUntil(path.exists, timeout=10_000)
+    qtbot.waitUntil(path.exists, timeout=30_000)
     expected = widget.results.shown.layer.data.copy()
     widget.desk.load(str(path))
     finished(widget, qtbot)
@@ -249,7 +250,8 @@ def test_stack_plane_and_several_images(opened, qtbot):
     assert len(widget.strokes.all) == 2
     viewer.dims.set_current_step(0, 1)
     train(widget, qtbot)
-    assert widget.results.shown.layer.data.shape == (1, *image.shape)
+    assert widget.results.shown.layer.data.shape == (2, *image.shape)
+    assert not widget.results.shown.layer.data[0].any()
     widget.chooser.stack_button.setChecked(True)
     widget.desk.apply()
     finished(widget, qtbot)
@@ -261,7 +263,7 @@ def test_removing_the_image_or_its_strokes_is_safe(opened, qtbot):
     viewer, widget, layer, mask = opened
     strokes = paint(widget, layer, mask, qtbot)
     viewer.layers.remove(strokes)
-    qtbot.waitUntil(lambda: not widget._ready, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget._ready, timeout=30_000)
     assert not widget.run_bar.button.isEnabled()
     viewer.layers.remove(layer)
     assert "Open an image" in widget.hint.text()
@@ -298,7 +300,7 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     preview = viewer.layers["scan · phases (preview)"]
     agreement = ((preview.data == 2) == mask).mean()
     assert agreement > 0.85
-    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=30_000)
     with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
         y, x = np.argwhere(mask == 1)[200]
         strokes.paint((int(y), int(x)), 2)
@@ -307,6 +309,392 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     phases = viewer.layers["scan · phases"]
     assert ((phases.data == 2) == mask).mean() > 0.85
     assert widget.model.card.architecture["kind"] == "pixels"
+
+
+@pytest.fixture
+def stroke_layers(qtbot):
+    """Layers of strokes in a viewer without a window."""
+    from napari.components import ViewerModel
+    from qtpy.QtWidgets import QWidget
+
+    from napari_visualccc.widgets._strokes import StrokeLayers
+
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    layers = StrokeLayers(ViewerModel(), parent)
+    layers.set_phases({1: "ground", 2: "disc"}, {1: (1, 0, 0, 1), 2: (0, 1, 0, 1)})
+    yield layers
+    layers._keeper.cancel()
+    layers._keeper.wait(20)
+
+
+def kept_for(image, labels, names):
+    """Strokes of an earlier session on disk."""
+    from napari_visualccc.core.planes import Planes
+    from napari_visualccc.core.results import fingerprint
+    from napari_visualccc.segment.strokes import Strokes, autosave_path, save_strokes
+
+    path = autosave_path(fingerprint(Planes(image, rgb=False)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_strokes(path, Strokes(labels, names))
+    return path
+
+
+def settled(layers, qtbot):
+    """Wait until all is restored and kept."""
+    with qtbot.waitSignal(layers.counted, timeout=30_000):
+        layers._painted()
+    qtbot.waitUntil(lambda: not layers._keeper.is_running, timeout=30_000)
+
+
+def test_painting_before_the_earlier_strokes_are_there_loses_nothing(stroke_layers, qtbot):
+    (first, _), (second, _) = discs(), discs(1)
+    earlier = np.zeros(first.shape, np.uint8)
+    earlier[10, 10:20] = 2
+    paths = [kept_for(one, earlier, {1: "ground", 2: "disc"}) for one in (first, second)]
+    add = stroke_layers._viewer.add_image
+    strokes = [stroke_layers.paint(add(first, name="a"), 1), stroke_layers.paint(add(second, name="b"), 1)]
+    for one in strokes:
+        one.data[10, 5:15] = 1  # before the event loop has turned
+    settled(stroke_layers, qtbot)
+    for one, path in zip(strokes, paths, strict=True):
+        assert one.data[10, 5:20].tolist() == [1] * 10 + [2] * 5
+        assert path.exists()
+
+
+def test_restored_phases_go_by_name(stroke_layers, qtbot):
+    (first, _), (second, _) = discs(), discs(1)
+    labels = np.zeros(second.shape, np.uint8)
+    labels[5, :4] = (1, 2, 3, 0)
+    kept_for(second, labels, {1: "disc", 2: "halo", 3: "ground"})
+    seen = []
+    stroke_layers.restored.connect(lambda layer, names: seen.append(names))
+    stroke_layers.paint(stroke_layers._viewer.add_image(first, name="a"), 1).data[0, 0] = 1
+    strokes = stroke_layers.paint(stroke_layers._viewer.add_image(second, name="b"), 1)
+    settled(stroke_layers, qtbot)
+    assert strokes.data[5, :4].tolist() == [2, 3, 1, 0]
+    assert seen == [{1: "ground", 2: "disc", 3: "halo"}]
+
+
+def test_images_with_the_same_pixels_share_their_strokes_file(stroke_layers, qtbot, own_folder):
+    image, _ = discs()
+    painted = stroke_layers.paint(stroke_layers._viewer.add_image(image, name="a"), 1)
+    stroke_layers.paint(stroke_layers._viewer.add_image(image.copy(), name="b"), 1)
+    painted.data[0, :3] = 1
+    settled(stroke_layers, qtbot)
+    assert len(list(own_folder.iterdir())) == 1
+    painted.data[:] = 0
+    settled(stroke_layers, qtbot)
+    assert not list(own_folder.iterdir())
+
+
+def test_counting_a_stack_takes_no_memory_of_its_size():
+    import tracemalloc
+
+    from napari_visualccc.widgets._strokes import _counts
+
+    labels = np.zeros((50, 200, 300), np.uint8)
+    labels[7, 5, :6] = (1, 1, 1, 2, 2, 9)
+    tracemalloc.start()
+    assert _counts(labels) == {1: 3, 2: 2, 9: 1}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < labels.nbytes / 10
+
+
+def network_of(names=("phase 1", "phase 2")):
+    """A network that nothing was taught, and no weights."""
+    from napari_visualccc.models.card import ClassInfo, ModelCard
+    from napari_visualccc.segment import SegmentationModel
+
+    classes = tuple(ClassInfo(value, name, (1.0, 0.0, 0.0, 1.0)) for value, name in enumerate(names, start=1))
+    return SegmentationModel(None, ModelCard("segment", {"kind": "unet"}, classes))
+
+
+def test_glances_leave_the_trained_network_alone(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    network, state = network_of(), object()
+    widget.desk.take(network, state)
+    widget.quick_button.setChecked(True)
+    assert widget.model is None
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        paint(widget, layer, mask, qtbot)
+    assert widget.model is None
+    assert "scan · phases (preview)" in viewer.layers
+    widget.network_button.setChecked(True)
+    assert widget.model is network
+    assert widget.desk.state is state
+    assert "scan · phases (preview)" not in viewer.layers
+
+
+def result_of(labels, names=("phase 1", "phase 2"), *, uncertain=False):
+    """A result as the engine gives it."""
+    from napari_visualccc.core.results import Provenance
+    from napari_visualccc.segment import SegmentationResult
+
+    values = range(1, len(names) + 1)
+    extra = np.ones(labels.shape, np.float16) if uncertain else None
+    return SegmentationResult(
+        Provenance("segment predict", {}, "scan", "", seconds=1.0), labels, extra, extra,
+        {value: int((labels == value).sum()) for value in values}, dict(zip(values, names, strict=True)),
+        dict.fromkeys(values, (1.0, 0.0, 0.0, 1.0)),
+    )  # fmt: skip
+
+
+def test_the_image_stays_chosen_and_strokes_stay_on_top(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.paint()
+    widget.desk._show_result(widget.chooser.source(), result_of(mask + 1, uncertain=True))
+    names = ["scan", "scan · entropy", "scan · confidence", "scan · phases", "scan · strokes"]
+    assert [one.name for one in viewer.layers] == names
+    assert widget.chooser.layer is layer
+    viewer.layers.selection.active = viewer.layers["scan · confidence"]
+    assert widget.chooser.layer is layer
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.chooser.layer is layer
+
+
+def test_corrections_come_back_with_undo_and_earlier_results_can_be_kept(opened):
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    widget.results.show(source, result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
+    corrected = phases.data.copy()
+    widget.results.show(source, result_of(2 - mask))
+    assert widget.results.shown.layer is phases
+    np.testing.assert_array_equal(phases.data, 2 - mask)
+    phases.undo()
+    np.testing.assert_array_equal(phases.data, corrected)
+    widget.panel.keep_box.setChecked(True)
+    widget.results.show(source, result_of(2 - mask))
+    assert widget.results.shown.layer is not phases
+    np.testing.assert_array_equal(phases.data, corrected)
+
+
+def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
+    from napari_visualccc.widgets.measure import _fits
+
+    viewer, widget, layer, mask = opened
+    stack = viewer.add_image(np.stack([layer.data] * 3), name="stack", scale=(5, 2, 2))
+    widget.chooser.choose(stack)
+    for plane in (1, 2):
+        viewer.dims.set_current_step(0, plane)
+        widget.results.show(widget.chooser.source(), result_of(mask + 1, uncertain=True))
+    phases = viewer.layers["stack · phases"]
+    np.testing.assert_array_equal(phases.data, np.stack([0 * mask, mask + 1, mask + 1]))
+    assert tuple(phases.scale) == (5, 2, 2)
+    assert viewer.layers["stack · confidence"].data.any(axis=(1, 2)).tolist() == [False, True, True]
+    assert _fits(stack, phases)
+    viewer.add_labels(np.stack([mask + 1, mask + 1, 2 - mask]), name="by hand", scale=(5, 2, 2))
+    widget.strokes.paint(stack, 1)
+    assert [widget.panel.truth.itemText(i) for i in range(widget.panel.truth.count())] == ["by hand"]
+    widget.results.compare()
+    finished(widget, qtbot)
+    assert "mean IoU 0.000" in widget.panel.scores.text()  # of plane 2 alone
+    assert "matched by value" in widget.panel.scores.text()
+    widget.results.show(widget.chooser.source(), result_of(mask + 1, ("pore", "metal")))
+    assert not phases.data[1].any()
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"phase 1": 1, "phase 2": 2}, "matched by name"),
+        ({"phase 1": 1, "phase 2": 2, "dirt": 3}, "matched by name, without dirt"),
+        ({}, "matched by value"),
+    ],
+)
+def test_a_comparison_says_how_labels_were_matched(named, words):
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.widgets._segment_jobs import run_compare
+
+    labels = discs()[1] + 1
+    comparison = run_compare(labels, named, labels, result_of(labels), progress=Progress())
+    assert comparison.matched == words
+    assert comparison.evaluation.metrics["mean_iou"] == 1
+
+
+def test_labels_of_other_names_are_not_compared():
+    from napari_visualccc.core.errors import InputError
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.widgets._segment_jobs import run_compare
+
+    labels = discs()[1] + 1
+    with pytest.raises(InputError, match="called this, that"):
+        run_compare(labels, {"this": 1, "that": 2}, labels, result_of(labels), progress=Progress())
+
+
+def test_a_label_beyond_the_list_joins_it(opened):
+    _, widget, layer, _ = opened
+    widget.paint()
+    strokes = widget.strokes.of(layer)
+    strokes.selected_label = 4
+    assert widget.phases.names == {1: "phase 1", 2: "phase 2", 3: "phase 3", 4: "phase 4"}
+    assert widget.phases.chosen == 4
+    assert tuple(strokes.get_color(4)) == widget.phases.colours[4]
+    widget.phases._remove()
+    assert strokes.selected_label == 3
+
+
+def test_two_phases_of_one_name_are_refused_in_words(opened, monkeypatch):
+    _, widget, *_ = opened
+    widget.phases.table.item(1, 0).setText("phase 1")
+    assert "Two phases are called “phase 1”" in widget.phases._problem.text()
+    assert not widget.phases._problem.isHidden()
+    assert "⚠" in widget.hint.text()
+    said = []
+    monkeypatch.setattr("napari_visualccc.widgets.segment.show_problem", said.append)
+    widget.train()
+    assert "different names" in str(said[0])
+    widget.phases.table.item(1, 0).setText("disc")
+    assert widget.phases._problem.isHidden()
+
+
+def test_the_phases_need_no_scroll_bar(opened, qtbot):
+    _, widget, *_ = opened
+    table = widget.phases.table
+    qtbot.waitUntil(lambda: table.isVisible() and table.verticalScrollBar().maximum() == 0)
+
+
+def test_other_pixels_are_looked_at_anew(opened, monkeypatch):
+    from napari_visualccc.segment import QuickSegmenter
+
+    _, widget, layer, _ = opened
+    forgotten = []
+
+    def forget(self):
+        forgotten.append(self)
+
+    monkeypatch.setattr(QuickSegmenter, "forget", forget)
+    segmenter = widget.quick._quick()
+    widget.quick._quick()
+    layer.data = layer.data[::-1]
+    assert forgotten == [segmenter]
+
+
+def train_result(steps, score, *, kind="blocks", data="a"):
+    """What a training gives that was measured."""
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    model = network_of()
+    metrics = {"mean_iou": score, "held_out": kind}
+    model = replace(model, card=replace(model.card, metrics=metrics, training={"data": data}))
+    return SimpleNamespace(steps=steps, metrics=metrics, model=model, state=None)
+
+
+def test_a_training_that_taught_little_is_called_so():
+    from napari_visualccc.widgets._segment_words import about_training
+
+    before = train_result(900, 0.9).model
+    assert about_training(train_result(900, 0.95), before) == (
+        "Trained for 900 steps. Mean IoU 0.950 on held-out blocks of the area."
+    )
+    words = about_training(train_result(1, 0.5), before)
+    assert "Trained for 1 step." in words
+    assert "worse than the model before (0.900" in words
+    assert "few steps" in words
+    assert "worse" not in about_training(train_result(900, 0.5, data="more strokes"), before)
+
+
+def slow_training(work, options, board, state, progress):
+    """Prepares until it is stopped, and then does its one step."""
+    from napari_visualccc.models.nn.fit import Moment
+
+    while not board.stop:
+        progress(0.02, "reading the images")
+        time.sleep(0.02)
+    for done in (0.25, 0.5):
+        board.moments.append(Moment(1, 60 * done, done, 0.5))
+        for _ in range(20):
+            progress(done, "step 1")
+            time.sleep(0.02)
+    return train_result(1, 0.5)
+
+
+def test_time_left_comes_from_the_budget_and_stopping_is_said(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    monkeypatch.setattr(widget.desk, "apply", lambda: None)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    words = widget.run_bar.words
+    qtbot.waitUntil(lambda: "reading" in words.text(), timeout=30_000)
+    qtbot.wait(700)  # after half a second others say how long it takes
+    assert "left" not in words.text()
+    assert widget._board.seconds_left() is None
+    widget.stop()
+    qtbot.waitUntil(lambda: "stopping after this step" in words.text(), timeout=30_000)
+    finished(widget, qtbot)
+    assert widget._board.seconds_left() == pytest.approx(30)
+    assert "Trained for 1 step." in widget.hint.text()
+
+
+def test_hiding_the_dock_does_not_end_a_training(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    monkeypatch.setattr(widget.desk, "apply", lambda: None)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    widget.parent().hide()
+    assert not widget.isVisible()
+    widget.stop()
+    finished(widget, qtbot)
+    assert widget.model is not None
+
+
+def test_what_is_too_much_to_undo_is_not_undone_in_part(opened, monkeypatch):
+    viewer, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._layers._MOST_UNDONE", 10)
+    source = widget.chooser.source()
+    widget.results.show(source, result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
+    widget.results.show(source, result_of(2 - mask))
+    phases.undo()
+    np.testing.assert_array_equal(phases.data, 2 - mask)
+
+
+def test_cancelling_before_the_first_step_leaves_no_empty_axes(opened, qtbot, monkeypatch):
+    _, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    assert not widget.plot_fold.isHidden()
+    widget.runner.cancel()
+    finished(widget, qtbot)
+    assert widget.plot_fold.isHidden()
+
+
+def test_measure_opens_as_a_tab_and_phases_keep_their_order(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.results.show(widget.chooser.source(), result_of(mask + 1, ("void", "Metal")))
+    model = widget.panel.table.model()
+    assert [model.index(row, 0).data() for row in range(2)] == ["void", "Metal"]
+    widget.results.open_measure()
+    docks = viewer.window._wrapped_dock_widgets
+    measure, segment = (
+        next(dock for title, dock in docks.items() if title.startswith(n)) for n in ("Measure", "Segment")
+    )
+    assert measure in viewer.window._qt_window.tabifiedDockWidgets(segment)
+
+
+def test_two_saves_in_a_row_are_both_done(opened, qtbot, tmp_path, monkeypatch):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+
+    def slow_save(model, path, progress):
+        time.sleep(0.2)
+        return Path(path)
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_save", slow_save)
+    said = []
+    widget.desk.changed.connect(said.append)
+    for name in ("a", "b"):
+        widget.desk.save(name)
+    qtbot.waitUntil(lambda: said == ["Saved a", "Saved b"], timeout=30_000)
 
 
 def test_painting_with_the_mouse(opened, qtbot):
@@ -323,7 +711,7 @@ def test_painting_with_the_mouse(opened, qtbot):
         qtbot.mouseMove(canvas.native, middle)
         qtbot.wait(10)
     qtbot.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=middle)
-    qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=10_000)
+    qtbot.waitUntil(lambda: widget._pixels.get(1, 0) > 50, timeout=30_000)
     assert (strokes.data == 1).sum() == widget._pixels[1]
 
 

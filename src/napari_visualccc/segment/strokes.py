@@ -89,3 +89,26 @@ def load_strokes(path: str | Path, shape: tuple[int, ...]) -> Strokes:
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"{path} cannot be read as kept strokes: {error}") from error
     return Strokes(labels, names)
+
+
+def renumbered(strokes: Strokes, names: Mapping[int, str]) -> Strokes:
+    """Same strokes, numbered as these names are; phases that are painted but not among them come after them.
+
+    Returns
+    -------
+    Strokes
+        Its names are the given ones and those that were added.
+
+    Examples
+    --------
+    >>> strokes = Strokes(np.array([[1, 2, 0]], np.uint8), {1: "pore", 2: "metal"})
+    >>> new = renumbered(strokes, {1: "metal", 2: "oxide"})
+    >>> new.labels.tolist(), new.names
+    ([[3, 1, 0]], {1: 'metal', 2: 'oxide', 3: 'pore'})
+    """
+    numbers = {name: number for number, name in names.items()}
+    table = np.zeros(256, np.uint8)
+    for value in np.flatnonzero(np.bincount(strokes.labels[strokes.labels != 0], minlength=1)).tolist():
+        name = strokes.names.get(value, f"phase {value}")
+        table[value] = numbers.setdefault(name, max(numbers.values(), default=0) + 1)
+    return Strokes(table[strokes.labels], {number: name for name, number in numbers.items()})

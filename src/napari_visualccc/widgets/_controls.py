@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ _LARGEST = 2**31 - 1
 # A whole number with at most this many values gets a slider beside its spin box.
 _SLIDER_VALUES = 100
 _CHOICE_COLUMNS = 2
+_LEAST_DECIMALS = 3
 _SPIN_WIDTH = 84  # three digits between napari's wide − and + buttons
 
 
@@ -228,6 +230,21 @@ def _has_slider(spec: OptionSpec) -> bool:
     return spec.maximum - spec.minimum < _SLIDER_VALUES
 
 
+class _PlainSpinBox(QDoubleSpinBox):
+    """Writes 10, not 10.000."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
+        text = str(super().textFromValue(value))
+        point = self.locale().decimalPoint()
+        return text.rstrip("0").removesuffix(point) if point in text else text
+
+
+def _decimals(spec: OptionSpec) -> int:
+    """Enough for the smallest value and step of an option."""
+    finest = min((abs(number) for number in (spec.minimum, spec.step) if number), default=1.0)
+    return max(_LEAST_DECIMALS, math.ceil(-math.log10(finest)))
+
+
 def _spin_box(spec: OptionSpec) -> QSpinBox | QDoubleSpinBox:
     spin: QSpinBox | QDoubleSpinBox
     if spec.kind == "int":
@@ -236,8 +253,8 @@ def _spin_box(spec: OptionSpec) -> QSpinBox | QDoubleSpinBox:
         spin.setRange(int(-_LARGEST if low is None else low), int(_LARGEST if high is None else min(high, _LARGEST)))
         spin.setSingleStep(int(spec.step or 1))
     else:
-        spin = QDoubleSpinBox()
-        spin.setDecimals(3)
+        spin = _PlainSpinBox()
+        spin.setDecimals(_decimals(spec))
         spin.setRange(-1e12 if spec.minimum is None else spec.minimum, 1e12 if spec.maximum is None else spec.maximum)
         spin.setSingleStep(spec.step or 0.1)
     if spec.unit:

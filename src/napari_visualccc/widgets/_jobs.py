@@ -20,6 +20,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.widgets._activity import Activity
+from napari_visualccc.widgets._parts import window_of
 
 # 20 looks per second: smooth for the eye, and cheap.
 _LOOK_MS = 50
@@ -38,6 +39,8 @@ class Job:
         Called as ``function(*args, progress=Progress(...), **keywords)``.
     title
         What it does, for the activity dock.
+    time_left
+        Knows better than the progress so far how many seconds it will still take.
 
     Attributes
     ----------
@@ -50,9 +53,15 @@ class Job:
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], title: str
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        title: str,
+        time_left: Callable[[], float | None] | None = None,
     ) -> None:
         self.title = title
+        self._time_left = time_left
         self.fraction = 0.0
         self.message = ""
         self.value: Any = None
@@ -65,6 +74,7 @@ class Job:
 
     def start(self) -> None:
         """Begin."""
+        self._started = time.perf_counter()
         _alive.add(self)
         self._thread.start()
 
@@ -95,6 +105,8 @@ class Job:
     @property
     def seconds_left(self) -> float | None:
         """Estimate from the progress so far; None while it is too early to say."""
+        if self._time_left is not None:
+            return self._time_left()
         if self.seconds < 0.5 or self.fraction < 0.02:
             return None
         return self.seconds * (1 - self.fraction) / self.fraction
@@ -138,6 +150,9 @@ class JobRunner(QObject):
         True keeps the jobs out of napari's activity dock.
     look_ms
         How often to look whether the job is done; a preview that follows a slider has no 50 ms to wait.
+    while_hidden
+        True lets the jobs go on while the dock is hidden, for what takes long or must not be lost; they still end with
+        the viewer.
 
     Notes
     -----
@@ -152,13 +167,15 @@ class JobRunner(QObject):
     cancelled = Signal()
     finished = Signal()
 
-    def __init__(self, parent: QObject, *, quiet: bool = False, look_ms: int = _LOOK_MS) -> None:
+    def __init__(
+        self, parent: QObject, *, quiet: bool = False, look_ms: int = _LOOK_MS, while_hidden: bool = False
+    ) -> None:
         super().__init__(parent)
-        self._quiet = quiet
+        self._quiet, self._while_hidden = quiet, while_hidden
         self._job: Job | None = None
         self._activity: Activity | None = None
         self._then: Callable[[Any], None] | None = None
-        self._next: tuple[Job, Callable[[Any], None] | None] | None = None
+        self._waiting: list[tuple[Job, Callable[[Any], None] | None]] = []
         self._clock = QTimer(self)
         self._clock.setInterval(look_ms)
         self._clock.timeout.connect(self._look)
@@ -189,15 +206,22 @@ class JobRunner(QObject):
         *args: Any,
         title: str = "Visual-CCC",
         then: Callable[[Any], None] | None = None,
+        in_turn: bool = False,
+        time_left: Callable[[], float | None] | None = None,
         **keywords: Any,
     ) -> Job:
-        """Call ``function(*args, progress=…, **keywords)`` in a thread; give its value to `then` on the GUI thread."""
-        job = Job(function, args, keywords, title)
-        if self._job is not None:
-            self._job.cancel()
-            self._next = (job, then)
-        else:
+        """Call ``function(*args, progress=…, **keywords)`` in a thread; give its value to `then` on the GUI thread.
+
+        With `in_turn` the job waits for those before it instead of taking their place.
+        """
+        job = Job(function, args, keywords, title, time_left)
+        if self._job is None:
             self._begin(job, then)
+        elif in_turn:
+            self._waiting.append((job, then))
+        else:
+            self._job.cancel()
+            self._waiting = [(job, then)]
         return job
 
     def later(self, begin: Callable[[], None], milliseconds: int = 150) -> None:
@@ -208,7 +232,7 @@ class JobRunner(QObject):
     def cancel(self) -> None:
         """Stop the running job at its next progress call, and forget those that wait."""
         self._delay.stop()
-        self._next = None
+        self._waiting = []
         if self._job is not None:
             self._job.cancel()
 
@@ -218,7 +242,9 @@ class JobRunner(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Cancel when the widget is put away (but not when its window is merely minimised)."""
-        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+        hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
+        gone = event.type() == QEvent.Type.ParentChange and watched.parent() is None  # taken out of its dock
+        if gone or (hidden and not (self._while_hidden and window_of(watched).isVisible())):
             self.cancel()
             if self._activity is not None:
                 self._activity.close()
@@ -255,8 +281,8 @@ class JobRunner(QObject):
         self._clock.stop()
         if self._activity is not None:
             self._activity.close()
-        then, waiting = self._then, self._next
-        self._job = self._activity = self._then = self._next = None
+        then = self._then
+        self._job = self._activity = self._then = None
         with contextlib.suppress(TypeError, RuntimeError):
             self.destroyed.disconnect(job.cancel)
         try:
@@ -271,8 +297,8 @@ class JobRunner(QObject):
                 self.succeeded.emit(job.value)
         finally:
             self.finished.emit()
-            if waiting is not None:
-                self._begin(*waiting)
+            if self._waiting and self._job is None:  # `finished` may have begun another
+                self._begin(*self._waiting.pop(0))
 
 
 def show_problem(error: BaseException) -> None:

@@ -6,9 +6,14 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.compat import isalive
 
 from napari_visualccc.layers import METADATA_KEY, LayerData
+
+# Undoing takes about thirty bytes for each pixel that changed.
+_MOST_UNDONE = 1 << 20
 
 
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
@@ -19,7 +24,7 @@ def find_layer(viewer: Any, name: str, kind: str) -> Any:
     return None
 
 
-def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = False) -> Any:
+def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = False, below: Any = None) -> Any:
     """Show one result layer.
 
     Parameters
@@ -32,6 +37,8 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
         Source layer, whose rotation, shear and affine the result takes over.
     keep
         True leaves an earlier result as it is and adds another layer.
+    below
+        Layer that a new one goes under: strokes must not be covered.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
     extra = {}
     if like is not None and like.ndim == data.ndim:
         extra = {"rotate": like.rotate, "shear": like.shear, "affine": like.affine}
-    place = None
+    place = viewer.layers.index(below) if below in viewer.layers else None
     if existing is not None:
         words = words | {"opacity": existing.opacity, "visible": existing.visible}
         place = viewer.layers.index(existing)
@@ -68,6 +75,34 @@ def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
         if name in words:
             setattr(layer, name, words[name])
     layer.metadata = {**layer.metadata, **words.get("metadata", {})}
+
+
+def repaint(layer: Any, labels: NDArray[Any], place: tuple[int, ...] = ()) -> None:
+    """Put labels into a labels layer, or into its plane at `place`.
+
+    It can be undone unless very much changes. What is put where there were no labels needs no undoing.
+    """
+    before = layer.data[place]
+    changed = before != labels
+    count = np.count_nonzero(changed)
+    if not before.any():
+        layer.data[place] = labels
+        layer.refresh()
+    elif 0 < count <= _MOST_UNDONE:
+        where = np.nonzero(changed)
+        layer.data_setitem((*(np.full(count, one) for one in place), *where), labels[where])
+    elif count:
+        layer.data[place] = labels
+        layer.refresh()
+        _forget_history(layer)
+
+
+def _forget_history(layer: Any) -> None:
+    """Drop what could be undone: it does not fit what the layer shows now, and would bring back part of it."""
+    mode = layer.mode
+    layer.editable = False  # napari has no other way that is meant for us
+    layer.editable = True
+    layer.mode = mode
 
 
 def names_by_value(features: Any) -> dict[int, str]:
@@ -93,8 +128,10 @@ def pick_on_click(viewer: Any, widget: Any) -> None:
 
 
 def open_widget(viewer: Any, name: str, layer: Any) -> None:
-    """Open another of our widgets on a layer."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name)
+    """Open another of our widgets on a layer, as a tab of what is open: two side by side squeeze each other."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name, tabify=True)
+    dock.show()
+    dock.raise_()
     widget.chooser.choose(layer)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QFrame,
@@ -142,6 +144,14 @@ def _duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def window_of(widget: Any) -> QWidget:
+    """The viewer's window, also of a widget in a dock that floats: that is a window of its own, with a parent."""
+    window: QWidget = widget.window()
+    while window.parentWidget() is not None:
+        window = window.parentWidget().window()
+    return window
 
 
 def button(text: str, tooltip: str) -> QPushButton:

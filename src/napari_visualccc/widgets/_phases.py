@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.core.results import Colour
-from napari_visualccc.widgets._parts import button, row
+from napari_visualccc.widgets._parts import Problem, button, row
 
 _ROW_HEIGHT = 24
 _MOST_ROWS_SHOWN = 8
@@ -63,6 +63,8 @@ class PhaseTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addWidget(self.table)
+        self._problem = Problem()
+        layout.addWidget(self._problem)
         layout.addWidget(row(self.add_button, self.remove_button))
         self.set_names(("phase 1", "phase 2"))
         self.table.itemSelectionChanged.connect(self._selected)
@@ -85,6 +87,23 @@ class PhaseTable(QWidget):
         """Number of the selected phase, 1 if none is."""
         return max(int(self.table.currentRow()), 0) + 1
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the names, in words; empty if nothing."""
+        twice = next((name for name in self._names if self._names.count(name) > 1), None)
+        return f"Two phases are called “{twice}”: give them different names." if twice is not None else ""
+
+    def reach(self, number: int) -> None:
+        """Add phases until there is one of that number."""
+        if len(self._names) < number <= MOST_PHASES:
+            self.set_names((*self._names, *(self._unused(i) for i in range(len(self._names) + 1, number + 1))))
+            self.changed.emit()
+
+    def _unused(self, number: int) -> str:
+        """Name for a new phase; people name phases so themselves, too."""
+        name = f"phase {number}"
+        return f"{name} (new)" if name in self._names else name
+
     def set_names(self, names: Any) -> None:
         """Show these phases."""
         chosen = self.chosen
@@ -100,11 +119,28 @@ class PhaseTable(QWidget):
             painted.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(index, 1, painted)
         self.table.selectRow(min(chosen, len(self._names)) - 1)
-        rows = min(len(self._names), _MOST_ROWS_SHOWN)
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows * _ROW_HEIGHT + 4)
         self.table.blockSignals(blocked)
+        self._fit()
+        self._problem.say(self.problem)
         self.remove_button.setEnabled(len(self._names) > 2)
         self.add_button.setEnabled(len(self._names) < MOST_PHASES)
+
+    def _fit(self) -> None:
+        """Make the table as high as its rows."""
+        rows = sum(self.table.rowHeight(index) for index in range(min(len(self._names), _MOST_ROWS_SHOWN)))
+        header = self.table.horizontalHeader().sizeHint().height()
+        self.table.setFixedHeight(header + rows + 2 * self.table.frameWidth())
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Only now the viewer's style is known, whose headings are higher."""
+        super().showEvent(event)
+        self._fit()
+
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Give these phases these names; there are as many phases as before, or as that needs."""
+        named = self.names | dict(names)
+        self.set_names([named.get(number, f"phase {number}") for number in range(1, max(named) + 1)])
+        self.changed.emit()
 
     def show_counts(self, pixels: Mapping[int, int]) -> None:
         """Say how much of each phase is painted."""
@@ -130,12 +166,12 @@ class PhaseTable(QWidget):
             self._names[item.row()] = name
             if item.text() != name:
                 item.setText(name)
+            self._problem.say(self.problem)
             self.changed.emit()
 
     def _add(self) -> None:
-        self.set_names((*self._names, f"phase {len(self._names) + 1}"))
+        self.reach(len(self._names) + 1)
         self.table.selectRow(len(self._names) - 1)
-        self.changed.emit()
 
     def _remove(self) -> None:
         self.set_names(self._names[:-1])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.results import Colour
@@ -55,6 +56,11 @@ class Board:
         self._view: tuple[Planes, int] | None = None
         self._is_new = False
         self._shown: tuple[int, int] = (0, 0)
+
+    def seconds_left(self) -> float | None:
+        """How long the training goes on, by its schedule; None before the first step."""
+        last = self.moments[-1] if self.moments else None
+        return last.seconds * (1 - last.done) / last.done if last is not None and last.done > 0 else None
 
     def look_at(self, planes: Planes, index: int) -> None:
         """Plane that the next picture shows."""
@@ -188,9 +194,17 @@ def run_suggest(
     return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How labels agree, and how they were told to mean the same."""
+
+    evaluation: Evaluation
+    matched: str
+
+
 def run_compare(
     true: Any, true_values: Mapping[str, int], called: Any, result: SegmentationResult, progress: Progress
-) -> Evaluation:
+) -> Comparison:
     """Compare the phases of a result (as they are now: they may have been painted over) with other labels.
 
     Labels that name their classes, all of ours among them, are matched by name, others by value.
@@ -201,13 +215,22 @@ def run_compare(
     names = result.class_names
     classes = [ClassInfo(value, name, result.colours[value]) for value, name in names.items()]
     ignore = () if 0 in names else (0,)
-    true = np.asarray(true)
-    if true_values and set(names.values()) <= set(true_values):
-        matched = np.full(true.shape, NOTHING, np.int32)
+    true, matched = np.asarray(true), "matched by value"
+    if true_values:
+        if not set(names.values()) & set(true_values):
+            raise InputError(
+                f"these labels are called {', '.join(true_values)}, the phases {', '.join(names.values())}: rename the "
+                "phases so that the same have the same name"
+            )
+        values = np.full(true.shape, NOTHING, np.int32)
         for value, name in names.items():
-            matched[true == true_values[name]] = value
-        true, ignore = matched, (*ignore, NOTHING)
-    return compare(true, called, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress)
+            if name in true_values:
+                values[true == true_values[name]] = value
+        true, ignore = values, (*ignore, NOTHING)
+        others = ", ".join(name for name in true_values if name not in names.values())
+        matched = "matched by name" + (f", without {others}" if others else "")
+    return Comparison(compare(true, called, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress),
+                      matched)  # fmt: skip
 
 
 def run_save(model: SegmentationModel, path: str, progress: Progress) -> Path:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._segment_words import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class SegmentPanel(QWidget):
         self.tta_box.setToolTip("Mean over eight mirrored and turned views: a little better, eight times slower")
         self.uncertainty_box = QCheckBox("Uncertainty")
         self.uncertainty_box.setToolTip("Also show confidence and entropy of each pixel, as two image layers")
+        self.keep_box = QCheckBox("Keep earlier result")
+        self.keep_box.setToolTip("Put the phases into a new layer; otherwise they replace the last ones")
         self.apply_button = button("Apply to image", "Segment the image chosen above with this model")
         self.suggest_button = button("Where next?", "Mark the places that the model is least sure of: paint there")
         self.title = QLabel()
@@ -66,6 +70,7 @@ class SegmentPanel(QWidget):
         use.setContentsMargins(0, 0, 0, 0)
         use.setSpacing(4)
         use.addWidget(row(self.tta_box, self.uncertainty_box))
+        use.addWidget(self.keep_box)
         use.addWidget(row(self.apply_button, self.suggest_button))
         for part in (self.model_label, row(self.load_button, self.save_button), self.use_part, self.result_part):
             layout.addWidget(part)
@@ -88,10 +93,10 @@ class SegmentPanel(QWidget):
             return
         card = model.card
         quality = card.metrics.get("mean_iou")
-        held = card.metrics.get("held_out", "")
+        measured = f"mean IoU {quality:.3f} on {held_out(card.metrics)}" if quality is not None else ""
         words = [
             f"Model{' ' + name if name else ''}: " + ", ".join(one.name for one in card.classes),
-            f"mean IoU {quality:.3f} on {held}" if quality is not None else "quality not measured (nothing held out)",
+            measured or "quality not measured (nothing held out)",
             f"learnt at {card.pixel_size}" if card.pixel_size.is_calibrated else "",
         ]
         self.model_label.setText(" · ".join(word for word in words if word))
@@ -146,17 +151,18 @@ def _columns(unit: str) -> tuple[Column, ...]:
         return compact(record[f"area_{unit}2"])
 
     return (
-        Column("Phase", "class", name, "Phases in their colours"),
+        Column("Phase", "label", name, "Phases in their colours, in their order"),
         Column("Area %", "area_fraction", fraction, "Share of all pixels that have a value"),
         Column(f"{unit}²", f"area_{unit}2", area, f"Area in {unit}²"),
     )
 
 
 def choices(viewer: Any, shown: Any) -> list[Any]:
-    """Labels layers of the shape of the one shown, itself left out."""
+    """Labels layers of the shape of the one shown; neither itself nor strokes, which cover next to nothing."""
     if shown is None:
         return []
     return [
         layer for layer in viewer.layers
         if layer._type_string == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
+        and not {"strokes_on", "preview"} & set(layer.metadata.get(METADATA_KEY, {}))
     ]  # fmt: skip

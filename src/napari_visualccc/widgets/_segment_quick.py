@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -49,6 +50,7 @@ class QuickDesk(QObject):
         self._runner, self._work = runner, work
         self._live_runner = JobRunner(chooser, quiet=True)
         self._segmenter: QuickSegmenter | None = None
+        self._watched: weakref.WeakSet[Any] = weakref.WeakSet()  # images whose features may be kept
         self._is_live = False
         self._phases = 0
         strokes.painted.connect(self._request)
@@ -61,11 +63,12 @@ class QuickDesk(QObject):
 
     def set_live(self, live: bool) -> None:
         """Refresh after every stroke, or not."""
-        self._is_live = live
+        was_live, self._is_live = self._is_live, live
         if live:
             self._request()
-        else:
+        elif was_live:
             self._live_runner.cancel()
+            self._results.remove_preview()
 
     def _counted(self, pixels: dict[int, int]) -> None:
         before, self._phases = self._phases, len(pixels)
@@ -92,10 +95,20 @@ class QuickDesk(QObject):
         from napari_visualccc.segment import QuickSegmenter
 
         self._segmenter = self._segmenter or QuickSegmenter()
+        for image in {self._chooser.layer, *(one.image for one in self._strokes.all)} - set(self._watched):
+            image.events.data.connect(self._forget)
+            self._watched.add(image)
         return self._segmenter
 
+    def _forget(self, event: object = None) -> None:
+        """Look at the images anew: the pixels of one have changed."""
+        self._live_runner.cancel()
+        self._live_runner.wait(_LONGEST_WAIT_S)
+        if self._segmenter is not None:
+            self._segmenter.forget()
+        self._request()
+
     def _show(self, glance: jobs.Glance) -> None:
-        self._desk.take(glance.model, None)
         self._results.show_preview(glance.image, glance.plane, glance.labels, glance.model.card.colours)
         self.refreshed.emit()
 
@@ -109,6 +122,6 @@ class QuickDesk(QObject):
         )  # fmt: skip
 
     def _trained(self, glance: jobs.Glance) -> None:
-        self._desk.take(glance.model, None)
+        self._desk.take(glance.model)
         self.done.emit("Paint where it is wrong; for shapes and context, train a U-Net.")
         self._desk.apply()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +12,17 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import find_layer, names_by_value, open_widget, show_layer
+from napari_visualccc.widgets._layers import find_layer, names_by_value, open_widget, repaint, show_layer
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._segment_panel import SegmentPanel, choices
-from napari_visualccc.widgets._source import Source
+from napari_visualccc.widgets._source import Source, make_source
+from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import SegmentationResult, Suggestion
 
+# Comparing larger results with the last ones, to paint only what changed, would halt the viewer.
+_MOST_COMPARED = 1 << 26
 PREVIEW, PLACES = "phases (preview)", "paint here"
 
 
@@ -31,13 +34,17 @@ class Shown:
     layer: Any
     source: Source
 
+    def part(self, labels: Any) -> Any:
+        """What the result is about of labels of the whole image: its plane, or all."""
+        return labels if self.source.plane is None else labels.reshape(-1, *labels.shape[-2:])[self.source.plane]
+
 
 class SegmentResults(QObject):
     """Shows results as layers and in the panel."""
 
-    def __init__(self, viewer: Any, panel: SegmentPanel, runner: JobRunner) -> None:
+    def __init__(self, viewer: Any, panel: SegmentPanel, runner: JobRunner, strokes: StrokeLayers) -> None:
         super().__init__(panel)
-        self._viewer, self.panel, self._runner = viewer, panel, runner
+        self._viewer, self.panel, self._runner, self._strokes = viewer, panel, runner, strokes
         self._memory: dict[str, Any] = {}
         self.shown: Shown | None = None
         panel.table.labels_selected.connect(self._rows_selected)
@@ -56,15 +63,25 @@ class SegmentResults(QObject):
             self._adopt(shown)
 
     def show(self, source: Source, result: SegmentationResult) -> None:
-        """Show a result over its source."""
+        """Show a result over its source: in the layers of the last one, or in new ones if that is to be kept.
+
+        A single plane goes into layers of the whole stack, whose other planes stay.
+        """
         if source.layer not in self._viewer.layers:
             return
-        layer = None
-        for data, words, kind in result_layers(result, source.placement):
-            words["name"] = source.layer.name + words["name"].removeprefix(source.name)
+        whole = make_source(source.layer)
+        place = () if source.plane is None else tuple(map(int, np.unravel_index(source.plane, whole.planes.leading)))
+        keep, layer = self.panel.keep_box.isChecked(), None
+        for data, words, kind in result_layers(result, whole.placement):
+            existing = None if keep else find_layer(self._viewer, words["name"], kind)
             if kind == "image":
                 words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
-            layer = show_layer(self._viewer, (source.fold(data), words, kind), like=source.layer)
+            elif place:
+                words["features"] = words["features"][["index", "class"]]  # areas would be those of one plane
+            shown = _write(existing, data, place, whole.planes.leading, words)
+            layer = show_layer(
+                self._viewer, (shown, words, kind), like=source.layer, keep=keep, below=self._strokes.of(source.layer)
+            )
         self._adopt(Shown(result, layer, source))
 
     def _adopt(self, shown: Shown) -> None:
@@ -93,7 +110,8 @@ class SegmentResults(QObject):
             "name": name, "scale": image.scale, "translate": translate, "units": image.units, "opacity": 0.4,
             "colormap": {None: clear, 0: clear, **colours}, "metadata": {METADATA_KEY: {"preview": True}},
         }  # fmt: skip
-        show_layer(self._viewer, (picture.reshape((1,) * leading + picture.shape), words, "labels"), like=image)
+        show_layer(self._viewer, (picture.reshape((1,) * leading + picture.shape), words, "labels"), like=image,
+                   below=self._strokes.of(image))  # fmt: skip
 
     def remove_preview(self) -> None:
         """Take away preview layers."""
@@ -154,12 +172,12 @@ class SegmentResults(QObject):
         truth, result = self._viewer.layers[name], self.shown.result
         values = {phase: value for value, phase in names_by_value(truth.features).items()}
         self._runner.start(
-            jobs.run_compare, truth.data, values, self.shown.layer.data, result,
+            jobs.run_compare, self.shown.part(truth.data), values, self.shown.part(self.shown.layer.data), result,
             title="Compare", then=bound(self._compared, name),
         )  # fmt: skip
 
-    def _compared(self, name: str, evaluation: Any) -> None:
-        self.panel.show_scores(evaluation, name)
+    def _compared(self, name: str, comparison: jobs.Comparison) -> None:
+        self.panel.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
 
     def _ask_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.panel, "Folder for labels and tables")
@@ -175,7 +193,9 @@ class SegmentResults(QObject):
         shown = self.shown
         stem = shown.source.name.replace(SEPARATOR, " ").replace("/", "-")
         size: PixelSize = shown.result.pixel_size
-        self._runner.start(jobs.run_export, shown.result, folder, stem, size, title="Save", then=self._say_saved)
+        painted = shown.part(shown.layer.data)  # by hand since, perhaps
+        result = replace(shown.result, labels=painted.reshape(shown.result.labels.shape))
+        self._runner.start(jobs.run_export, result, folder, stem, size, title="Save", then=self._say_saved)
 
     def _say_saved(self, paths: Any) -> None:
         from napari.utils.notifications import show_info
@@ -191,3 +211,28 @@ class SegmentResults(QObject):
         """Open the Measure widget on the phases shown."""
         if self.shown is not None:
             open_widget(self._viewer, "Measure", self.shown.layer)
+
+
+def _write(existing: Any, data: Any, place: tuple[int, ...], leading: tuple[int, ...], words: dict[str, Any]) -> Any:
+    """Array for a layer to show: the one it has, with the result written into it, where that can be done.
+
+    So other planes and the undo history stay. Planes with other phases cannot stay beside these.
+    """
+    plane = data.reshape(data.shape[-2:]) if place else data
+    shape = (*leading, *plane.shape) if place else data.shape
+    fits = existing is not None and existing.data.shape == shape and existing.data.dtype == data.dtype
+    if not place and data.size > _MOST_COMPARED:
+        return data
+    if fits and "features" in words:
+        if not place or names_by_value(existing.features) == names_by_value(words["features"]):
+            repaint(existing, plane, place)
+            return existing.data
+    elif fits and place:
+        existing.data[place] = plane
+        existing.refresh()
+        return existing.data
+    if not place:
+        return data
+    stack = np.zeros(shape, data.dtype)  # takes memory only where it is written
+    stack[place] = plane
+    return stack

@@ -1,7 +1,8 @@
-"""The model at hand in the Segment widget: apply it, ask where it is unsure, save it, load another."""
+"""The models at hand in the Segment widget: apply one, ask where it is unsure, save it, load another."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import TrainingState
-    from napari_visualccc.segment import SegmentationModel
+    from napari_visualccc.segment import SegmentationModel, SegmentationResult
 
 _PATTERN = "Models (*.safetensors)"
 _PACKAGE = ".zip"
@@ -27,20 +28,38 @@ _PATTERNS_TO_SAVE = f"{_PATTERN};;bioimage.io packages for other programs (*{_PA
 _PLACES = 5
 
 
-class ModelDesk(QObject):
-    """Keeps the model of the session and does what the panel's buttons ask of it.
+@dataclass(frozen=True)
+class Kept:
+    """A model of the session.
 
     Attributes
     ----------
     model
-        What is applied; None before the first training.
+        The model.
     state
-        To continue its training with; None for a model that was loaded.
+        To continue its training with; None for a quick model, and for one that was loaded.
+    path
+        File that it was written to or read from, if any.
+    """
+
+    model: SegmentationModel
+    state: TrainingState | None = None
+    path: Path | None = None
+
+
+class ModelDesk(QObject):
+    """Keeps the models of the session, a quick one beside a network, and does what the panel's buttons ask of them.
+
+    Attributes
+    ----------
     changed
         Emitted with words about what happened.
+    quick_wanted
+        Emitted when a model was loaded: whether it is a quick one.
     """
 
     changed = Signal(str)
+    quick_wanted = Signal(bool)
 
     def __init__(
         self,
@@ -54,21 +73,38 @@ class ModelDesk(QObject):
         super().__init__(panel)
         self._panel, self._chooser, self._strokes, self._results = panel, chooser, strokes, results
         self._runner, self._writer = runners
-        self._memory = memory
-        self.model: SegmentationModel | None = memory.get("model")
-        self.state: TrainingState | None = memory.get("state")
-        panel.show_model(self.model, memory.get("model_name", ""))
+        self._kept: dict[bool, Kept] = memory.setdefault("models", {})  # True for the quick one
+        self._is_quick = False
         panel.apply_clicked.connect(self.apply)
         panel.suggest_clicked.connect(self.suggest)
         panel.save_clicked.connect(self._ask_save)
         panel.load_clicked.connect(self._ask_load)
 
-    def take(self, model: SegmentationModel, state: TrainingState | None, path: Path | None = None) -> None:
-        """Work with another model from now on."""
-        self.model, self.state = model, state
-        name = path.stem if path is not None else ""
-        self._memory.update(model=model, state=state, model_name=name, model_path=str(path or "MODEL"))
-        self._panel.show_model(model, name)
+    @property
+    def model(self) -> SegmentationModel | None:
+        """What is applied in this mode; None before the first training."""
+        kept = self._kept.get(self._is_quick)
+        return kept.model if kept is not None else None
+
+    @property
+    def state(self) -> TrainingState | None:
+        """To continue the training of the network with."""
+        kept = self._kept.get(False)
+        return kept.state if kept is not None else None
+
+    def set_quick(self, quick: bool) -> None:
+        """Work with the quick model, or with the network."""
+        self._is_quick = quick
+        self._show()
+
+    def take(self, model: SegmentationModel, state: TrainingState | None = None, path: Path | None = None) -> None:
+        """Keep another model of its kind."""
+        self._kept[is_quick(model)] = Kept(model, state, path)
+        self._show()
+
+    def _show(self) -> None:
+        kept = self._kept.get(self._is_quick)
+        self._panel.show_model(self.model, kept.path.stem if kept is not None and kept.path is not None else "")
 
     def _source(self) -> Source | None:
         try:
@@ -80,16 +116,21 @@ class ModelDesk(QObject):
     def apply(self) -> None:
         """Segment the chosen image with the model."""
         source = self._source()
-        if self.model is None or source is None:
+        kept = self._kept.get(self._is_quick)
+        if kept is None or source is None:
             return
         options = PredictOptions(
             tta=self._panel.tta_box.isChecked(), uncertainty=self._panel.uncertainty_box.isChecked()
         )
-        path = self._memory.get("model_path", "MODEL")
         self._runner.start(
-            jobs.run_predict, self.model, source, options, path, title=f"Segment {source.name}",
-            then=bound(self._results.show, source),
+            jobs.run_predict, kept.model, source, options, str(kept.path or "MODEL"), title=f"Segment {source.name}",
+            then=bound(self._show_result, source),
         )  # fmt: skip
+
+    def _show_result(self, source: Source, result: SegmentationResult) -> None:
+        self._results.show(source, result)
+        # New layers were selected for a moment, and the chooser follows the selection.
+        self._chooser.choose(source.layer)
 
     def suggest(self) -> None:
         """Mark places to paint next."""
@@ -119,20 +160,23 @@ class ModelDesk(QObject):
 
     def save(self, path: str) -> None:
         """Write the model: as a package for other programs if the path ends in ``.zip``."""
-        if self.model is None:
+        model = self.model
+        if model is None:
             return
         if path.endswith(_PACKAGE):
-            self._writer.start(jobs.run_package, self.model, path, then=self._packaged)
+            self._writer.start(jobs.run_package, model, path, in_turn=True, then=self._packaged)
         else:
-            self._writer.start(jobs.run_save, self.model, path, then=self._saved)
+            self._writer.start(jobs.run_save, model, path, in_turn=True, then=bound(self._saved, model))
 
     def _packaged(self, path: Path) -> None:
         self.changed.emit(f"Saved {path}, for ilastik, deepImageJ, QuPath and others")
 
-    def _saved(self, path: Path) -> None:
-        if self.model is not None:
-            self.take(self.model, self.state, path)
-            self.changed.emit(f"Saved {path}")
+    def _saved(self, model: SegmentationModel, path: Path) -> None:
+        kept = self._kept.get(is_quick(model))
+        if kept is not None and kept.model is model:  # no other was trained meanwhile
+            self._kept[is_quick(model)] = replace(kept, path=path)
+            self._show()
+        self.changed.emit(f"Saved {path}")
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self._panel, "Load model", "", _PATTERN)
@@ -144,5 +188,13 @@ class ModelDesk(QObject):
         self._runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, Path(path)))
 
     def _loaded(self, path: Path, model: SegmentationModel) -> None:
-        self.take(model, None, path)
+        self.take(model, path=path)
+        self.quick_wanted.emit(is_quick(model))
         self.changed.emit("Choose an image and press “Apply to image”.")
+
+
+def is_quick(model: SegmentationModel) -> bool:
+    """True for a pixel classifier, False for a network."""
+    from napari_visualccc.models.nn.pixels import KIND
+
+    return model.card.architecture.get("kind") == KIND

@@ -79,6 +79,12 @@ def remark_on(layer: Any) -> str:
     return "; ".join(remarks)
 
 
+def is_score_map(layer: Any) -> bool:
+    """True for images that segmenting and measuring made beside their source, as confidence and thickness."""
+    record = layer.metadata.get(METADATA_KEY, {}).get("provenance", {})
+    return layer._type_string == "image" and str(record.get("operation", "")).startswith("segment")
+
+
 def plane_count(layer: Any) -> int:
     """Number of planes of an image layer."""
     shape = array_of(layer).shape
@@ -272,8 +278,10 @@ class SourceChooser(QWidget):
         for layer in self._layers:
             layer.events.name.connect(self._list)
             self.combo.addItem(layer.name)
-        if before in self._layers:
-            self.combo.setCurrentIndex(self._layers.index(before))
+        sources = [layer for layer in self._layers if not is_score_map(layer)]
+        wanted = before if before in self._layers else next(iter(sources), None)
+        if wanted is not None:
+            self.combo.setCurrentIndex(self._layers.index(wanted))
         self.combo.blockSignals(blocked)
         if self.layer is not before:
             self._chosen()
@@ -286,7 +294,9 @@ class SourceChooser(QWidget):
         return layer._type_string in self._kinds and not is_preview
 
     def _selected(self, event: object = None) -> None:
-        self.choose(self._viewer.layers.selection.active)
+        active = self._viewer.layers.selection.active
+        if active is not None and not is_score_map(active):
+            self.choose(active)
 
     def _chosen(self, index: int = 0) -> None:
         if self._watched is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_visualccc.core.errors import FileFormatError, OutputError
@@ -16,8 +18,8 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.results import Colour, fingerprint
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR
-from napari_visualccc.segment.strokes import Strokes, autosave_path, load_strokes, save_strokes
-from napari_visualccc.widgets._jobs import JobRunner
+from napari_visualccc.segment.strokes import Strokes, autosave_path, load_strokes, renumbered, save_strokes
+from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._source import array_of
 
 STROKES = "strokes"
@@ -43,7 +45,7 @@ class StrokeLayers(QObject):
     counted
         Emitted with the painted pixels of each phase over all images, once counted and kept on disk.
     restored
-        Emitted with (layer, names) when strokes kept earlier were found.
+        Emitted with (layer, names of all phases from now on) when strokes kept earlier were found.
     phase_chosen
         Emitted with the label that the user chose in the layer's own controls.
     """
@@ -56,8 +58,10 @@ class StrokeLayers(QObject):
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._keeper = JobRunner(parent, quiet=True)
+        self._keeper = JobRunner(parent, quiet=True, while_hidden=True)
         self._images: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        # Nothing is written for these: their file holds what they still lack.
+        self._unrestored: weakref.WeakSet[Any] = weakref.WeakSet()
         self.names: dict[int, str] = {}
         self.colours: dict[int, Colour] = {}
         viewer.layers.events.removed.connect(self._removed)
@@ -108,8 +112,15 @@ class StrokeLayers(QObject):
         layer.brush_size = _BRUSH
         self._watch(layer, image)
         self.recolour()
-        self._keeper.start(run_restore, Planes(array, rgb=bool(image.rgb)), shape, then=_restoring(self, layer))
+        self._unrestored.add(layer)
+        self._restore(Painted(image, layer))
         return layer
+
+    def _restore(self, one: Painted) -> None:
+        planes = Planes(array_of(one.image), rgb=bool(one.image.rgb))
+        self._keeper.start(
+            run_restore, planes, one.strokes.data.shape, in_turn=True, then=bound(self.adopt, one.strokes)
+        )
 
     def _watch(self, strokes: Any, image: Any) -> None:
         self._images[strokes] = weakref.ref(image)
@@ -127,6 +138,7 @@ class StrokeLayers(QObject):
                 gone = np.nonzero(np.asarray(one.strokes.data) > len(names))
                 if gone[0].size:
                     one.strokes.data_setitem(gone, 0)
+                one.strokes.selected_label = min(one.strokes.selected_label, len(names))
         self.recolour()
         self._painted()
 
@@ -139,12 +151,20 @@ class StrokeLayers(QObject):
         for one in self.all:
             one.strokes.colormap = DirectLabelColormap(color_dict=colours)
 
-    def adopt(self, layer: Any, strokes: Strokes) -> None:
-        """Put strokes that were kept into a fresh layer."""
-        if layer in self._viewer.layers and not np.any(layer.data):
-            layer.data = strokes.labels
-            self.restored.emit(layer, dict(strokes.names))
-            self._painted()
+    def adopt(self, layer: Any, strokes: Strokes | None) -> None:
+        """Put strokes that were kept into a layer, where nothing was painted meanwhile."""
+        self._unrestored.discard(layer)
+        if strokes is None or layer not in self._viewer.layers:
+            return
+        names = dict(strokes.names)
+        if any(np.any(one.strokes.data) for one in self.all):  # the session has phases of its own
+            strokes = renumbered(strokes, self.names)
+            names = dict(strokes.names)
+        missing = (layer.data == 0) & (strokes.labels != 0)
+        layer.data[missing] = strokes.labels[missing]  # in place: the user can still undo what was painted since
+        layer.refresh()
+        self.restored.emit(layer, names)
+        self._painted()
 
     def _label_selected(self, event: Any) -> None:
         self.phase_chosen.emit(int(event.source.selected_label))
@@ -154,10 +174,13 @@ class StrokeLayers(QObject):
         self.painted.emit()
 
     def _settled(self) -> None:
-        if not self._keeper.is_running:
+        unrestored = [one for one in self.all if one.strokes in self._unrestored]
+        if not self._keeper.is_running and not unrestored:
             images = [(Planes(array_of(one.image), rgb=bool(one.image.rgb)), one.strokes.data) for one in self.all]
-            self._keeper.start(run_keep, images, self.names, then=self._kept)
+            self._keeper.start(run_keep, images, self.names, in_turn=True, then=self._kept)
         else:
+            for one in unrestored if not self._keeper.is_running else ():  # it was cut off
+                self._restore(one)
             self._keeper.later(self._settled, _AFTER_PAINTING_MS)
 
     def _kept(self, outcome: tuple[dict[int, int], str]) -> None:
@@ -171,14 +194,6 @@ class StrokeLayers(QObject):
     def _removed(self, event: Any) -> None:
         if event.value in self._images:
             self._painted()
-
-
-def _restoring(layers: StrokeLayers, layer: Any) -> Any:
-    def restore(found: Strokes | None) -> None:
-        if found is not None:
-            layers.adopt(layer, found)
-
-    return restore
 
 
 def run_restore(planes: Planes, shape: tuple[int, ...], progress: Progress) -> Strokes | None:
@@ -196,20 +211,36 @@ def run_keep(
     images: list[tuple[Planes, Any]], names: Mapping[int, str], progress: Progress
 ) -> tuple[dict[int, int], str]:
     """Keep all strokes on disk and count them; the second value says what went wrong. Worker thread."""
-    total: dict[int, int] = {}
+    total: Counter[int] = Counter()
     problem = ""
+    # Images with the same pixels share a file.
+    kept: dict[Path, NDArray[np.uint8] | None] = {}
     for planes, painted in images:
         progress.check()
         labels = np.asarray(painted)
-        counts = np.bincount(labels.reshape(-1), minlength=1)
-        for value in np.flatnonzero(counts[1:]) + 1:
-            total[int(value)] = total.get(int(value), 0) + int(counts[value])
+        counts = _counts(labels)
+        total.update(counts)
         path = autosave_path(fingerprint(planes))
+        others = kept.get(path)
+        if not counts:
+            kept[path] = others
+        else:
+            kept[path] = labels if others is None else np.where(labels == 0, others, labels)
+    for path, strokes in kept.items():
         try:
-            if counts[1:].any():
-                save_strokes(path, Strokes(labels, names))
+            if strokes is None:
+                path.unlink(missing_ok=True)
             else:
-                Path(path).unlink(missing_ok=True)
+                save_strokes(path, Strokes(strokes, names))
         except (OutputError, OSError) as error:
             problem = str(error)
-    return total, problem
+    return dict(total), problem
+
+
+def _counts(labels: NDArray[Any]) -> dict[int, int]:
+    """Painted pixels of each phase, plane by plane: a stack may be most of the memory, and is hardly painted."""
+    counts: Counter[int] = Counter()
+    for plane in labels.reshape(-1, *labels.shape[-2:]):
+        values, numbers = np.unique(plane[plane != 0], return_counts=True)
+        counts.update(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
+    return counts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QRadioButton, QVBoxLayout, QWidget
 
-from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
@@ -15,11 +15,12 @@ from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
-from napari_visualccc.widgets._phases import PhaseTable
+from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
+from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, about_training, next_step
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import StrokeLayers
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _AFTER_OPENING_MS = 300
 # Curves are drawn by the GUI thread, on a core that the training could use.
 _REDRAW_S = 0.5
-TRAINING = "Train"
-_WHILE_TRAINING = "Training … go on painting if you like: the next training takes it in."
 
 
 class SegmentWidget(QWidget):
@@ -47,12 +46,14 @@ class SegmentWidget(QWidget):
         self._drawn = 0.0  # seconds of the running job at which the curves were drawn
         self._pixels: dict[int, int] = {}
         self._build()
-        self.runner = JobRunner(self)
+        # A training takes minutes and has a process of its own: hiding the dock must not end it.
+        self.runner = JobRunner(self, while_hidden=True)
+        self._writer = JobRunner(self, quiet=True, while_hidden=True)
         self._preparer = JobRunner(self, quiet=True)
         self.strokes = StrokeLayers(self._viewer, self)
-        self.results = SegmentResults(self._viewer, self.panel, self.runner)
+        self.results = SegmentResults(self._viewer, self.panel, self.runner, self.strokes)
         self.desk = ModelDesk(
-            self.panel, self.chooser, self.strokes, self.results, (self.runner, self._preparer), self._memory
+            self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
         )
         self.quick = QuickDesk(self.chooser, self.strokes, self.results, self.desk, self.runner, self._work)
         self._restore()
@@ -110,10 +111,11 @@ class SegmentWidget(QWidget):
         self.run_bar.run_clicked.connect(self.train)
         self.run_bar.cancel_clicked.connect(self.runner.cancel)
         self.stop_button.clicked.connect(self.stop)
-        self.strokes.phase_chosen.connect(self.phases.choose)
+        self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
         self.desk.changed.connect(self._say)
+        self.desk.quick_wanted.connect(self._set_quick)
         self.runner.started.connect(self._job_started)
         self.runner.progressed.connect(self._job_progressed)
         self.runner.finished.connect(self._job_finished)
@@ -148,7 +150,7 @@ class SegmentWidget(QWidget):
         image = self.chooser.layer is not None and not self.chooser.problem
         running = self.runner.is_running
         self.paint_button.setEnabled(image)
-        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem))
+        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem and not self.phases.problem))
         self.continue_box.setEnabled(self.desk.state is not None)
         for one in (self.panel.apply_button, self.panel.suggest_button):
             one.setEnabled(image and not running)
@@ -156,21 +158,11 @@ class SegmentWidget(QWidget):
         self.hint.setText(self._next_step())
 
     def _next_step(self) -> str:
-        if self.chooser.layer is None:
-            return "Open an image to begin."
-        if self.chooser.problem or self.form.problem:
-            return "Mend what is marked ⚠ below."
-        if self.runner.is_running:
-            training = self.runner.title == TRAINING
-            return _WHILE_TRAINING if training else "Working … the viewer stays usable."
-        return self._note or self._next_when_idle()
-
-    def _next_when_idle(self) -> str:
-        if not self._ready:
-            return "Name the phases, press “Paint on this image”, and paint a little of each phase."
-        if self.model is None:
-            return "Press Train. More strokes, on other images too, make it better."
-        return "Look where it is wrong, or press “Where next?”; paint there and train again."
+        problem = self.chooser.problem or self.form.problem or self.phases.problem
+        return next_step(
+            has_image=self.chooser.layer is not None, has_problem=bool(problem), job=self.runner.title,
+            note=self._note, ready=self._ready, has_model=self.model is not None,
+        )  # fmt: skip
 
     def _say(self, words: str) -> None:
         self._note = words
@@ -190,6 +182,14 @@ class SegmentWidget(QWidget):
         if layer is not None:
             layer.selected_label = number
 
+    def _label_chosen(self, number: int) -> None:
+        """Follow the layer's own label control; what is not in the list would be learnt unseen."""
+        if number > MOST_PHASES:
+            self._choose_phase(MOST_PHASES)
+            return
+        self.phases.reach(number)
+        self.phases.choose(number)
+
     def paint(self) -> None:
         """Get the brush ready on the chosen image."""
         self._note = ""
@@ -203,10 +203,7 @@ class SegmentWidget(QWidget):
 
     def _strokes_restored(self, layer: Any, names: dict[int, str]) -> None:
         self._note = f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}."
-        more = max([*names, len(self.phases.names)])
-        known = self.phases.names
-        self.phases.set_names([names.get(i) or known.get(i) or f"phase {i}" for i in range(1, more + 1)])
-        self._phases_changed()
+        self.phases.rename(names)
 
     def _work(self) -> jobs.Work:
         from napari_visualccc.core.planes import Planes
@@ -222,17 +219,23 @@ class SegmentWidget(QWidget):
         )  # fmt: skip
         return jobs.Work(items, self.phases.names, self.phases.colours)
 
+    def _set_quick(self, quick: bool) -> None:
+        (self.quick_button if quick else self.network_button).setChecked(True)
+
     def _mode_changed(self, *_: object) -> None:
         quick = self.quick_button.isChecked()
         self.live_box.setVisible(quick)
         for part in (self.form, self.continue_box):
             part.setVisible(not quick)
+        self.desk.set_quick(quick)
         self.quick.set_live(quick and self.live_box.isChecked())
         self._refresh()
 
     def train(self) -> None:
         """Train on all strokes."""
         try:
+            if self.phases.problem:
+                raise InputError(self.phases.problem)
             options, work = self.form.options(), self._work()
             source = self.chooser.source()
         except VisualCCCError as error:
@@ -251,7 +254,7 @@ class SegmentWidget(QWidget):
         self.plot_fold.set_open(True)
         self._style_plot()
         self.runner.start(
-            jobs.run_train, work, options, self._board, state, title=TRAINING,
+            jobs.run_train, work, options, self._board, state, title=TRAINING, time_left=self._board.seconds_left,
             then=bound(self._trained, source),
         )  # fmt: skip
 
@@ -271,10 +274,9 @@ class SegmentWidget(QWidget):
             self._look()
 
     def _trained(self, source: Source, result: TrainResult) -> None:
+        self._set_quick(False)  # what was trained is what is applied
+        words = about_training(result, self.desk.model)
         self.desk.take(result.model, result.state)
-        words = f"Trained for {result.steps} steps."
-        if result.metrics:
-            words += f" Mean IoU {result.metrics['mean_iou']:.3f} on {result.metrics['held_out']}."
         self._say(words)
         self.desk.apply()
 
@@ -285,8 +287,11 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
+        training = self.runner.title == TRAINING
+        if training and self._board.stop:
+            message, seconds_left = STOPPING, None
         self.run_bar.show_progress(fraction, message, seconds_left)
-        if self.runner.title != TRAINING:
+        if not training:
             return
         if self.runner.seconds - self._drawn >= _REDRAW_S or self.runner.seconds < self._drawn:
             self._drawn = self.runner.seconds
@@ -301,10 +306,12 @@ class SegmentWidget(QWidget):
             self.run_bar.set_running(False)
             self.stop_button.hide()
             self.results.remove_preview()
+            if not self._board.moments:  # cancelled before the first step: there is no curve
+                self.plot_fold.hide()
         self._refresh()
 
     def _job_cancelled(self) -> None:
-        self._note = "Cancelled; what was there before is unchanged."
+        self._note = CANCELLED
 
     def _style_plot(self, event: object = None) -> None:
         self.plot.set_colours(**theme_colours(self._viewer))

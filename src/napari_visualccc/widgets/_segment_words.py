@@ -1,0 +1,82 @@
+"""What the Segment widget says: what to do next, and what came of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.card import ModelCard
+    from napari_visualccc.segment import SegmentationModel, TrainResult
+
+TRAINING = "Train"
+STOPPING = "stopping after this step …"
+CANCELLED = "Cancelled; what was there before is unchanged."
+# Pre-trained networks of simulated micrographs are still coming into shape then.
+_FEW_STEPS = 50
+_HELD_OUT = {"blocks": "held-out blocks of the area", "whole images": "held-out images"}
+
+
+def next_step(*, has_image: bool, has_problem: bool, job: str, note: str, ready: bool, has_model: bool) -> str:
+    """One line about what to do next.
+
+    Parameters
+    ----------
+    has_image, has_problem
+        Whether an image is chosen, and whether anything is marked as wrong.
+    job
+        Title of what is running; empty if nothing is.
+    note
+        What has just happened, which goes before any advice.
+    ready
+        Whether enough is painted to train.
+    has_model
+        Whether there is a model to apply.
+    """
+    if not has_image:
+        return "Open an image to begin."
+    if has_problem:
+        return "Mend what is marked ⚠ below."
+    if job == TRAINING:
+        return "Training … go on painting if you like: the next training takes it in."
+    if job:
+        return "Working … the viewer stays usable."
+    return note or _next_when_idle(ready, has_model)
+
+
+def _next_when_idle(ready: bool, has_model: bool) -> str:
+    if not ready:
+        return "Name the phases, press “Paint on this image”, and paint a little of each phase."
+    if not has_model:
+        return "Press Train. More strokes, on other images too, make it better."
+    return "Look where it is wrong, or press “Where next?”; paint there and train again."
+
+
+def about_training(result: TrainResult, before: SegmentationModel | None) -> str:
+    """Say what came of a training, and what is wrong with that."""
+    words = [f"Trained for {result.steps} step{'' if result.steps == 1 else 's'}."]
+    if result.metrics:
+        words.append(f"Mean IoU {result.metrics['mean_iou']:.3f} on {held_out(result.metrics)}.")
+        if before is not None and _measured_alike(before.card, result.model.card):
+            earlier = before.card.metrics["mean_iou"]
+            if result.metrics["mean_iou"] < earlier:
+                words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
+    if result.steps < _FEW_STEPS:
+        words.append("So few steps teach little: give it more time, or continue.")
+    return " ".join(words)
+
+
+def held_out(metrics: Mapping[str, Any]) -> str:
+    """What quality was measured on, in the user's words."""
+    kind = str(metrics.get("held_out", ""))
+    return _HELD_OUT.get(kind, kind)
+
+
+def _measured_alike(first: ModelCard, second: ModelCard) -> bool:
+    """True if two models were measured on the same pixels: same images and strokes, held out in the same way."""
+
+    def about(card: ModelCard) -> list[Any]:
+        options = card.training.get("options", {})
+        return [card.training.get("data"), card.metrics.get("held_out"), options.get("validation"), options.get("seed")]
+
+    return "mean_iou" in first.metrics and about(first) == about(second)
