@@ -116,6 +116,16 @@ def test_a_warm_start_goes_on():
     assert torch.equal(again.mean, first.mean)
 
 
+def test_going_on_changes_nothing_but_the_scale_of_features():
+    torch.manual_seed(0)
+    first, again = PixelClassifier(3, 2), PixelClassifier(3, 2)
+    features = torch.randn(50, feature_count(3)) * 3 + 1
+    first.standardise_by(features[:20])
+    again.standardise_by(features)
+    again.go_on_from(first)
+    torch.testing.assert_close(again.classify(features), first.classify(features), atol=1e-4, rtol=1e-4)
+
+
 def test_maps_and_modules_agree():
     """The network as a module (as it is saved and tiled) gives what the kept features give."""
     image, _ = two_textures()
