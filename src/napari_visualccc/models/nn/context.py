@@ -34,29 +34,20 @@ class Context(nn.Module):
     ----------
     encoder
         Name of the encoder.
+    weights
+        File to fill it from; random if None.
     """
 
-    def __init__(self, encoder: str = _ENCODER) -> None:
+    def __init__(self, encoder: str = _ENCODER, weights: Path | None = None) -> None:
         super().__init__()
         network = build(Architecture(encoder=encoder))
-        self._take(network)
+        if weights is not None:
+            begin_with(network, weights)
         self.name = encoder
-
-    def _take(self, network: nn.Module) -> None:
         self.greys, self.encoder = network.greys, network.encoder
         self.blocks = network.decoder.blocks[:_BLOCKS]
         self.reduction, self.multiple = network.reduction, network.multiple
         self.channels = int(self.blocks[-1].conv2[0].out_channels)
-
-    @classmethod
-    def of_file(cls, path: Path, encoder: str = _ENCODER) -> Context:
-        """Context with the weights of a file."""
-        network = build(Architecture(encoder=encoder))
-        begin_with(network, path)
-        made = cls(encoder)
-        made._take(network)
-        made.eval()
-        return made
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Features of shape (N, channels, Y/4, X/4) (rounded up) of normalised images (N, 1, Y, X)."""
@@ -95,7 +86,11 @@ class ReadyContext:
 def shipped_context() -> Context | None:
     """Context with the weights that come with the package; None if there are none."""
     path = shipped_weights().get(_ENCODER)
-    return None if path is None else Context.of_file(path)
+    if path is None:
+        return None
+    context = Context(weights=path)
+    context.eval()
+    return context
 
 
 @lru_cache(maxsize=1)
