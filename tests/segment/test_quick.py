@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
@@ -47,6 +48,21 @@ def test_refreshing_equals_predicting(item):
     live = quick.labels(item, 0)
     assert (live == predict(model, item.image).labels).mean() > 0.995
     assert set(np.unique(live)) <= {1, 2}
+
+
+def test_after_a_restart_only_the_features_are_left(item, discs, monkeypatch):
+    from napari_visualccc.models.nn import pyramid
+
+    other = strokes(*discs(7))
+    quick = QuickSegmenter()
+    quick.fit(dataset_of_strokes([item]))
+    quick.fit(dataset_of_strokes([other]))
+    quick.restart()
+    monkeypatch.setattr(pyramid, "pyramid_features", lambda *_: pytest.fail("features were computed again"))
+    again = quick.fit(dataset_of_strokes([item])).model.network
+    monkeypatch.undo()
+    fresh = QuickSegmenter().fit(dataset_of_strokes([item])).model.network
+    assert torch.equal(again.first.weight, fresh.first.weight)
 
 
 def test_further_strokes_use_the_kept_features(item, monkeypatch):

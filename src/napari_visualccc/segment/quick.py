@@ -163,12 +163,30 @@ class QuickSegmenter:
         ndarray
             Label values, shape (Y, X).
         """
-        if self._classifier is None:
-            raise InputError("nothing was learnt yet: paint at least two phases")
-        positions = self._classifier.labels(self._features(item, index))
+        positions = self._fitted().labels(self._features(item, index))
         shape = item.image.plane_shape
         values = np.asarray([one.value for one in self._classes], np.uint8)[positions]
         return values if values.shape == shape else targets_at(values, shape)
+
+    def probabilities(self, item: Annotated, index: int) -> NDArray[np.float32]:
+        """Class probabilities of a plane by the last fit, from the features kept, at the pixel size of the fit.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape (classes, Y, X).
+        """
+        found: NDArray[np.float32] = self._fitted().probabilities(self._features(item, index)).numpy()
+        return found
+
+    def restart(self) -> None:
+        """Forget what was learnt, but keep the features: the next fit begins anew."""
+        self._classifier = None
+
+    def _fitted(self) -> PixelClassifier:
+        if self._classifier is None:
+            raise InputError("nothing was learnt yet: paint at least two phases")
+        return self._classifier
 
     def forget(self) -> None:
         """Drop the features kept, for images whose pixels changed."""

@@ -17,9 +17,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.segment.annotations import UNLABELLED, Dataset, annotated
 from napari_visualccc.segment.holdout import split_targets
-from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.options import PredictOptions, QuickOptions
-from napari_visualccc.segment.prediction import predict
+from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.quick import QuickSegmenter
 from napari_visualccc.segment.shares import is_sparse
 
@@ -60,18 +58,21 @@ def filled(
     images = [planes[number].image for number in sparse]
     if len(_present(strokes)) < 2:
         return list(planes)
-    trusted = _trusted(images, strokes, classes, seed)
-    model = _learnt(images, strokes, classes, seed)
+    quick = QuickSegmenter(QuickOptions(seed=seed))
+    trusted = _trusted(quick, images, strokes, classes, seed)
+    _learn(quick, images, strokes, classes)
     result = list(planes)
     for number, image, labels in zip(sparse, images, strokes, strict=True):
-        called, sure = _called(model, image)
+        called, sure = _called(quick, image)
         take = sure & (labels == UNLABELLED) & np.isin(called, trusted)
         result[number] = LabelledPlane(image, np.where(take, called, labels).astype(np.uint8))
         progress.check()
     return result
 
 
-def _trusted(images: list[NDArray[np.float32]], strokes: list[Labels], classes: int, seed: int) -> list[int]:
+def _trusted(
+    quick: QuickSegmenter, images: list[NDArray[np.float32]], strokes: list[Labels], classes: int, seed: int
+) -> list[int]:
     """Classes that a classifier gets right where it is sure, on strokes kept aside (all if none can be spared)."""
     right, asked = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     for number in range(_SPLITS):
@@ -80,30 +81,31 @@ def _trusted(images: list[NDArray[np.float32]], strokes: list[Labels], classes: 
         known = [labels for _, labels in learnt]
         if split.kind == "none" or len(_present(known)) < len(_present(strokes)):
             return list(range(classes))
-        model = _learnt([image for image, _ in learnt], known, classes, seed)
+        _learn(quick, [image for image, _ in learnt], known, classes)
         for image, truth in zip(images, split.validation, strict=True):
             if truth is not None:
-                called, sure = _called(model, image)
+                called, sure = _called(quick, image)
                 sure &= truth != UNLABELLED
                 asked += np.bincount(called[sure], minlength=classes)
                 right += np.bincount(called[sure & (called == truth)], minlength=classes)
     return [label for label in range(classes) if asked[label] and right[label] >= _RIGHT * asked[label]]
 
 
-def _learnt(
-    images: Sequence[NDArray[np.float32]], strokes: Sequence[Labels], classes: int, seed: int
-) -> SegmentationModel:
+def _learn(
+    quick: QuickSegmenter, images: Sequence[NDArray[np.float32]], strokes: Sequence[Labels], classes: int
+) -> None:
+    """Learn from these strokes alone; the features of the images are computed once."""
     infos = tuple(ClassInfo(label, f"class {label}", (0.5, 0.5, 0.5, 1.0)) for label in range(classes))
     items = tuple(annotated(image, labels) for image, labels in zip(images, strokes, strict=True))
-    return QuickSegmenter(QuickOptions(seed=seed)).fit(Dataset(items, infos, (UNLABELLED,))).model
+    quick.restart()
+    quick.fit(Dataset(items, infos, (UNLABELLED,)))
 
 
-def _called(model: SegmentationModel, image: NDArray[np.float32]) -> tuple[Labels, NDArray[np.bool_]]:
-    """Class of each pixel, and where the model is sure of it."""
-    result = predict(model, image, PredictOptions(uncertainty=True))
-    assert result.confidence is not None
-    called = np.asarray(result.labels, np.uint8).reshape(image.shape)
-    return called, result.confidence.reshape(image.shape) >= SURE
+def _called(quick: QuickSegmenter, image: NDArray[np.float32]) -> tuple[Labels, NDArray[np.bool_]]:
+    """Class of each pixel, and where it is sure."""
+    unpainted = np.broadcast_to(np.uint8(UNLABELLED), image.shape)
+    probabilities = quick.probabilities(annotated(image, unpainted), 0)
+    return probabilities.argmax(axis=0).astype(np.uint8), probabilities.max(axis=0) >= SURE
 
 
 def _present(labels: Sequence[Labels]) -> set[int]:
