@@ -70,11 +70,6 @@ def chosen_signals(signals: list[ImageSignal], arguments: argparse.Namespace) ->
 
 def chosen_plane(signal: ImageSignal, plane: int | None) -> tuple[Planes, tuple[Axis, ...]]:
     """Planes and axes of a signal, or of one plane of it."""
-    from napari_visualccc.core.errors import OptionError
-
-    planes = signal.planes
     if plane is None:
-        return planes, signal.axes
-    if not 0 <= plane < len(planes):
-        raise OptionError(f"{signal.name} holds the planes 0 … {len(planes) - 1}; there is no {plane}")
-    return planes.only(plane), signal.axes[-2:]
+        return signal.planes, signal.axes
+    return signal.planes.only(plane), signal.axes[-2:]

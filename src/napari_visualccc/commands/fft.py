@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.commands.base import Answer, Command
+from napari_visualccc.commands.base import Answer, Command, chosen_signals
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -44,7 +44,7 @@ def _fft(arguments: argparse.Namespace, progress: Progress) -> Answer:
     if (arguments.map or arguments.bragg) and not arguments.output:
         raise OptionError("--map and --bragg write images: say where with --output")
     roi = _roi(arguments.roi)
-    signal = _signal(read(arguments.path), arguments)
+    signal = chosen_signals(read(arguments.path), arguments)[0]
     phases = _phases(arguments)
     size = signal.pixel_size
     shared: dict[str, Any] = {"phases": phases, "name": arguments.path, "arguments": [arguments.path]}
@@ -127,13 +127,6 @@ def _roi(text: str | None) -> ROI | None:
     except ValueError as error:
         raise OptionError(f"--roi takes four whole numbers y0,x0,h,w, not {text!r}") from error
     return y, x, height, width
-
-
-def _signal(signals: list[ImageSignal], arguments: argparse.Namespace) -> ImageSignal:
-    if not 0 <= arguments.signal < len(signals):
-        raise OptionError(f"{arguments.path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
-    number: int = arguments.signal
-    return signals[number]
 
 
 def _phases(arguments: argparse.Namespace) -> tuple[Crystal, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.errors import InputError, OptionError
 
 Region = tuple[slice, slice]
 WHOLE: Region = (slice(None), slice(None))
@@ -138,7 +138,15 @@ class Planes:
         return result.reshape(self.leading + self.plane_shape)
 
     def only(self, index: int) -> Planes:
-        """Planes holding just the plane `index`."""
+        """Planes holding just the plane `index`.
+
+        Raises
+        ------
+        OptionError
+            If there is no such plane.
+        """
+        if not 0 <= index < len(self):
+            raise OptionError(f"{self.name} holds the planes 0 … {len(self) - 1}; there is no {index}")
         place = np.unravel_index(index, self.leading) if self.leading else ()
         return Planes(self._data[tuple(int(i) for i in place)], rgb=self.is_rgb, name=self.name)
 

@@ -122,11 +122,10 @@ def analyse_spectrum(
     watch = Stopwatch()
     size = pixel_size or PixelSize()
     planes = as_planes(images, rgb=rgb, name=name)
-    if not 0 <= plane < len(planes):
-        raise OptionError(f"{name} holds the planes 0 … {len(planes) - 1}; there is no {plane}")
+    here = planes.only(plane)
     crystals = tuple(built_in_phases() if phases is None else phases)
     progress(0.0, "computing the spectrum")
-    spectrum, peaks = spectrum_of(planes.plane(plane, region_of(roi, planes.plane_shape)), size, options)
+    spectrum, peaks = spectrum_of(here.plane(0, region_of(roi, planes.plane_shape)), size, options)
     progress(0.3, "comparing with phases")
     ranked: tuple[PhaseMatch, ...] = ()
     explained: tuple[PhaseMatch, ...] = ()

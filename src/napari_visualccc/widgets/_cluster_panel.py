@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
-from napari_visualccc.widgets._parts import button, row
+from napari_visualccc.widgets._parts import button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ClusterPanel(QWidget):
         self.min_size.setToolTip("Patches with fewer pixels than this are specks")
         self.clean = button("Remove specks <", "Give patches that are smaller than this to the cluster around them")
         self.clean.clicked.connect(self._clean)
-        self.provenance = button("How was it made?", "Parameters, version and the command that repeats it")
+        self.provenance = provenance_button()
         self.provenance.clicked.connect(self.provenance_clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._parts import Hint, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class FftPanel(QWidget):
         self.calibrate.clicked.connect(self.calibrate_clicked)
         self.export = button("Save table …", "Spots with spacings, angles and phases as CSV")
         self.export.clicked.connect(self.export_clicked)
-        self.provenance = button("How was it made?", "Parameters, version and the command that repeats it")
+        self.provenance = provenance_button()
         self.provenance.clicked.connect(self.provenance_clicked)
         self.map = MapPanel()
         layout = QVBoxLayout(self)
@@ -89,7 +89,7 @@ class MapPanel(QWidget):
         self.table = ResultTable()
         self.export = button("Save table …", "Crystals with phase, spacing, orientation and area as CSV")
         self.export.clicked.connect(self.export_clicked)
-        self.provenance = button("How was it made?", "Parameters, version and the command that repeats it")
+        self.provenance = provenance_button()
         self.provenance.clicked.connect(self.provenance_clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

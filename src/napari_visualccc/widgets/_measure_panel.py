@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QMenu, QSizePolicy, QVB
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._measure_plots import ProfilePlot, SizePlot
-from napari_visualccc.widgets._parts import Fold, Hint, button, row
+from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class MeasurePanel(QWidget):
         for name, table in (("phases", self.phases), ("objects", self.objects), ("interfaces", self.interfaces)):
             menu.addAction(f"Copy table of {name}", table.copy)
         self.export_button.setMenu(menu)
-        self.provenance_button = button("How was it made?", "Parameters, version and the command that repeats it")
+        self.provenance_button = provenance_button()
         self.provenance_button.clicked.connect(self.provenance_clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

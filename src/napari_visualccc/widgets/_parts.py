@@ -183,8 +183,20 @@ class _NarrowScroll(QScrollArea):
         return QSize(DOCK_WIDTH + 20, 640)
 
 
-def scrolled(content: QWidget, host: QWidget) -> None:
-    """Fill `host` with `content`, scrollable if the dock is lower than it."""
+def provenance_button() -> QPushButton:
+    """The button that every result has."""
+    return button("How was it made?", "Parameters, version and the command that repeats it")
+
+
+def column(host: QWidget, *parts: QWidget) -> None:
+    """Fill `host` with parts one below the other, scrollable if the dock is lower than they are."""
+    content = QWidget()
+    inner = QVBoxLayout(content)
+    inner.setContentsMargins(6, 6, 6, 6)
+    inner.setSpacing(6)
+    for part in parts:
+        inner.addWidget(part)
+    inner.addStretch(1)
     area = _NarrowScroll()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_visualccc.widgets._parts import Fold, Hint, button, row
+from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ProcessPanel(QWidget):
         inner.addWidget(self.table)
         inner.addWidget(self.export)
         self.drift = Fold("Drift", content)
-        self.provenance = button("How was it made?", "Parameters, version and the command that repeats it")
+        self.provenance = provenance_button()
         self.provenance.clicked.connect(self.provenance_clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -12,7 +12,7 @@ from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.core.pixel_size import PIXEL, PixelSize
 from napari_visualccc.widgets._calibrate import calibrate, plane_shape, read_tags, scale_bar
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
-from napari_visualccc.widgets._parts import Hint, Problem, button, row, scrolled
+from napari_visualccc.widgets._parts import Hint, Problem, button, column, row
 from napari_visualccc.widgets._source import SourceChooser, array_of, pixel_size_of
 
 UNITS = ("nm", "µm", "Å", "pm", "mm", "1/nm", "1/Å", "mrad")
@@ -28,15 +28,7 @@ class PixelSizeWidget(QWidget):
         self._line_layer: Any = None
         self.hint = Hint()
         self.chooser = SourceChooser(napari_viewer, kinds=("image", "labels"), label="Layer", switch=False)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        parts = (self.hint, self.chooser, self._file_box(), self._typing_box(), self._line_box())
-        for part in parts:
-            layout.addWidget(part)
-        layout.addStretch(1)
-        scrolled(content, self)
+        column(self, self.hint, self.chooser, self._file_box(), self._typing_box(), self._line_box())
         self.runner = JobRunner(self)
         self.runner.finished.connect(self._refresh)
         self.chooser.changed.connect(self._refresh)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_visualccc.cluster import ClusterOptions
 from napari_visualccc.core.errors import VisualCCCError
@@ -14,7 +14,7 @@ from napari_visualccc.widgets._cluster_results import CLUSTERS, PREVIEW, Cluster
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, pick_on_click, theme_colours
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._plots import KPlot
 from napari_visualccc.widgets._session import remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of
@@ -61,16 +61,11 @@ class ClusterWidget(QWidget):
         self.plot_fold = Fold("How many clusters?", self.plot)
         self.plot_fold.hide()
         self.panel = ClusterPanel()
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        for part in (self.hint, self.chooser, self.form, self.choose_k_button, self.plot_fold,
-                     row(self.preview_box, self.keep_box), self.run_bar, self.panel):  # fmt: skip
-            layout.addWidget(part)
-        layout.addStretch(1)
         self.panel.hide()
-        scrolled(content, self)
+        column(
+            self, self.hint, self.chooser, self.form, self.choose_k_button, self.plot_fold,
+            row(self.preview_box, self.keep_box), self.run_bar, self.panel,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._source_changed)

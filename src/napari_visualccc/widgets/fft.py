@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.processing.lattice_options import LatticeOptions
@@ -15,7 +15,7 @@ from napari_visualccc.widgets._fft_results import FftResults
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, theme_colours
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phase_table import PhaseTable
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser
@@ -64,15 +64,10 @@ class FftWidget(QWidget):
         self.form = OptionsForm(LatticeOptions)
         self.options_fold = Fold("Options", self.form)
         self.run_bar = RunBar("Map crystals", "Find grains, their phases, spacings and orientations over the image")
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        for part in (self.hint, self.chooser, row(self.region_button, self.whole_button), self.view, self.panel,
-                     self.phases_fold, self.options_fold, self.run_bar, self.panel.map):  # fmt: skip
-            layout.addWidget(part)
-        layout.addStretch(1)
-        scrolled(content, self)
+        column(
+            self, self.hint, self.chooser, row(self.region_button, self.whole_button), self.view, self.panel,
+            self.phases_fold, self.options_fold, self.run_bar, self.panel.map,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._source_changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import OptionSpec
@@ -16,7 +16,7 @@ from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import names_by_value, open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._measure_results import MeasureResults
-from napari_visualccc.widgets._parts import Hint, RunBar, row, scrolled
+from napari_visualccc.widgets._parts import Hint, RunBar, column, row
 from napari_visualccc.widgets._phase_control import PhaseControl
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb
@@ -67,16 +67,9 @@ class MeasureWidget(QWidget):
         self.keep_box.setToolTip("Put objects and thickness into new layers; otherwise they replace the last ones")
         self.run_bar = RunBar("Measure", "Fractions, objects, thickness and interfaces of the phases")
         self.panel = MeasurePanel()
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        image = row(label, self.image, stretch=1)
-        for part in (self.hint, self.chooser, image, self.form, self.keep_box, self.run_bar, self.panel):
-            layout.addWidget(part)
-        layout.addStretch(1)
         self.panel.hide()
-        scrolled(content, self)
+        image = row(label, self.image, stretch=1)
+        column(self, self.hint, self.chooser, image, self.form, self.keep_box, self.run_bar, self.panel)
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._source_changed)

@@ -15,7 +15,7 @@ from napari_visualccc.widgets import _process_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget
-from napari_visualccc.widgets._parts import Hint, Problem, RunBar, row, scrolled
+from napari_visualccc.widgets._parts import Hint, Problem, RunBar, column, row
 from napari_visualccc.widgets._process_panel import ProcessPanel
 from napari_visualccc.widgets._process_preview import LivePreview
 from napari_visualccc.widgets._process_results import ProcessResults
@@ -78,16 +78,11 @@ class ProcessWidget(QWidget):
             "Apply", "Make a layer of the whole image with these steps; planes are computed when shown"
         )
         self.panel = ProcessPanel()
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        for part in (self.hint, self.chooser, self.steps, self.about, self.options, self.problem,
-                     row(self.preview_box, self.keep_box), self.run_bar, self.panel):  # fmt: skip
-            layout.addWidget(part)
-        layout.addStretch(1)
         self.panel.hide()
-        scrolled(content, self)
+        column(
+            self, self.hint, self.chooser, self.steps, self.about, self.options, self.problem,
+            row(self.preview_box, self.keep_box), self.run_bar, self.panel,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._source_changed)

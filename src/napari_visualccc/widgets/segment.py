@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QRadioButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QRadioButton, QWidget
 
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import SEPARATOR
@@ -14,7 +14,7 @@ from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, theme_colours
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, row, scrolled
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_quick import QuickDesk
@@ -86,17 +86,11 @@ class SegmentWidget(QWidget):
         self.plot_fold = Fold("Learning curve", self.plot)
         self.plot_fold.hide()
         self.panel = SegmentPanel()
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
         modes = row(self.quick_button, self.network_button)
-        upper = (self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form)
-        lower = (self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel)
-        for part in (*upper, *lower):
-            layout.addWidget(part)
-        layout.addStretch(1)
-        scrolled(content, self)
+        column(
+            self, self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form,
+            self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._refresh)
