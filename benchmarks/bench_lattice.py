@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 from _data import DATA
@@ -234,11 +235,17 @@ def noise() -> bool:
 
 def live() -> bool:
     """Frames per second of the panel while a 512² region is dragged over a 4-Mpixel image."""
-    from bench_lattice_live import frames_per_second
+    from bench_lattice_live import measure
 
-    fps, longest, cost = frames_per_second()
-    checks = {"frames per second": (fps, ">=", 15.0), "hold of the viewer in ms (99 %)": (longest, "<=", 50.0)}
-    return report("live", checks, cpu_ms_per_frame=cost)
+    alone, drag = measure(panel=False), measure()
+    return report(
+        "live",
+        {
+            "frames per second": (drag.frames_per_s, ">=", 15.0),
+            "longest hold of the viewer by the panel in ms": (drag.own_ms, "<=", 50.0),
+        },
+        drag=asdict(drag), without_the_panel=asdict(alone),
+    )  # fmt: skip
 
 
 PARTS = {"sto": sto, "grains": grains, "spots": spots, "noise": noise, "live": live}
