@@ -71,9 +71,8 @@ def measure(seconds: float = _SECONDS, *, panel: bool = True) -> Drag:
     else:
         region = RegionPicker(viewer, viewer.window._qt_viewer)
         region.start(image)
-    for _ in range(200):  # let windows and shaders come to rest
-        application.processEvents()
-        time.sleep(0.005)
+    end = time.perf_counter() + 1
+    wait(application, lambda: time.perf_counter() > end)  # until windows and shaders rest
     beats: list[float] = []
     clock = QTimer()
     clock.setTimerType(Qt.TimerType.PreciseTimer)
@@ -94,13 +93,11 @@ def measure(seconds: float = _SECONDS, *, panel: bool = True) -> Drag:
         while time.perf_counter() < due:
             application.processEvents()
             time.sleep(0.001)
-    passed = time.perf_counter() - start
-    clock.stop()
+    passed, gaps = time.perf_counter() - start, 1000 * np.diff(beats)
     frames = widget.frames - shown if panel else 0
     assert not np.allclose(region.layer.data[0].mean(0), [1023.5, 1023.5], atol=1), "the mouse moved nothing"
     mouse.release()
     viewer.close()
-    gaps = 1000 * np.diff(beats)
     return Drag(
         frames / passed, float(np.quantile(gaps, 0.99)), max((wall for wall, _ in own), default=0.0),
         sum(cpu for _, cpu in own) / max(frames, 1), sum(cpu for _, cpu in behind) / max(frames, 1), step / passed,
