@@ -1,4 +1,4 @@
-"""One plane as an encoder is to see it: on one grey scale, at the wanted pixel size, without what was written into it."""
+"""One plane as an encoder is to see it: on one grey scale, at the wanted pixel size, without marks."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.embedding_cache import EmbeddingCache
+from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.files import load_tensors
+from napari_visualccc.models.micrographs import Micrograph
 from napari_visualccc.models.nn import embedding
 from napari_visualccc.models.nn.embedding import Embedder
-from napari_visualccc.models.embedding_options import EmbeddingOptions
-from napari_visualccc.models.micrographs import Micrograph
 from napari_visualccc.models.nn.encoders import shipped_weights
 from napari_visualccc.models.nn.precision import PLAIN
 

@@ -13,19 +13,14 @@ three properties), and random weights lose most there.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional as F
 
-from napari_visualccc.core.errors import ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Region, as_planes
 from napari_visualccc.core.progress import Progress, silent
@@ -33,13 +28,11 @@ from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.crops import crop_regions
 from napari_visualccc.models.embedding_cache import EmbeddingCache
 from napari_visualccc.models.embedding_options import IMAGENET, EmbeddingOptions
-from napari_visualccc.models.files import file_hash
 from napari_visualccc.models.micrographs import Micrograph, source_of
-from napari_visualccc.models.nn.encoders import RANDOM, begin_with, weights_for
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
-from napari_visualccc.models.nn.unet import Greys
+from napari_visualccc.models.nn.trunk import filled_trunk
 
 # Of the encoder's outputs: those at 1/4, 1/8 and 1/16 of the resolution.
 LEVELS = (2, 3, 4)
@@ -50,23 +43,8 @@ _RECIPE = "1"
 _SMALLEST_SIDE = 32
 # Pixels that are on their way through the network together.
 _BATCH_PIXELS = 1 << 19
-_log = logging.getLogger(__name__)
 
 Vector = NDArray[np.float32]
-
-
-class _Trunk(nn.Module):
-    """The part of a network that is looked through, named as in model files."""
-
-    def __init__(self, encoder: str, weights: str | None = None) -> None:
-        super().__init__()
-        try:
-            self.encoder = smp.encoders.get_encoder(encoder, in_channels=1, depth=max(LEVELS), weights=weights)
-        except (KeyError, ValueError, TypeError) as error:
-            raise OptionError(f"encoder {encoder!r} is not known or has no such weights: {error}") from error
-        except OSError as error:
-            raise ModelError(f"weights {weights!r} of encoder {encoder!r} cannot be downloaded: {error}") from error
-        self.greys = Greys()
 
 
 class Embedder:
@@ -110,7 +88,7 @@ class Embedder:
         self.device = str(choose_device(device))
         torch_state = torch.random.get_rng_state()
         torch.manual_seed(0)
-        trunk, self.weights_hash = _filled(self.options)
+        trunk, self.weights_hash = filled_trunk(self.options, max(LEVELS))
         torch.random.set_rng_state(torch_state)
         # ImageNet's photographs were not shown to `Greys`, whose shares are then those it begins with.
         self._uses_greys = self.options.weights != IMAGENET
@@ -255,20 +233,6 @@ class Embedder:
         grey = grey.to(self.precision.dtype).contiguous(memory_format=self.precision.layout)
         maps = [found.float() for found in self.trunk.encoder(grey)[LEVELS[0] : LEVELS[-1] + 1]]
         return maps, [F.adaptive_avg_pool2d(weights, found.shape[-2:]) for found in maps]
-
-
-def _filled(options: EmbeddingOptions) -> tuple[_Trunk, str]:
-    """Network with its weights, and their hash."""
-    if options.weights == IMAGENET:
-        return _Trunk(options.encoder, IMAGENET), IMAGENET
-    trunk = _Trunk(options.encoder)
-    path: Path | None = weights_for(options.encoder, options.weights)
-    if path is None:
-        if options.weights != RANDOM:
-            _log.warning("no weights come with encoder %s: it begins at random", options.encoder)
-        return trunk, RANDOM
-    begin_with(trunk, path)
-    return trunk, file_hash(path)
 
 
 class _Job:
