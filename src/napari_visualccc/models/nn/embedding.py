@@ -12,6 +12,7 @@ three properties), and random weights lose most there.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ from napari_visualccc.models.micrographs import Micrograph, source_of
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
-from napari_visualccc.models.nn.trunk import filled_trunk
+from napari_visualccc.models.nn.trunk import Trunk, filled_trunk
 
 # Of the encoder's outputs: those at 1/4, 1/8 and 1/16 of the resolution.
 LEVELS = (2, 3, 4)
@@ -58,6 +59,9 @@ class Embedder:
         Where to compute.
     precision
         Number format; by default the fastest that this machine has.
+    trunk
+        Network to look through instead of the one that the options name, and the hash of its weights; it is left as
+        it is.
 
     Attributes
     ----------
@@ -83,18 +87,17 @@ class Embedder:
         options: EmbeddingOptions | None = None,
         device: Device | str = Device.AUTO,
         precision: Precision | None = None,
+        trunk: tuple[Trunk, str] | None = None,
     ) -> None:
         self.options = options or EmbeddingOptions()
         self.device = str(choose_device(device))
-        torch_state = torch.random.get_rng_state()
-        torch.manual_seed(0)
-        trunk, self.weights_hash = filled_trunk(self.options, max(LEVELS))
-        torch.random.set_rng_state(torch_state)
+        given, self.weights_hash = filled_trunk(self.options, max(LEVELS)) if trunk is None else trunk
+        own = copy.deepcopy(given).eval()
         # ImageNet's photographs were not shown to `Greys`, whose shares are then those it begins with.
         self._uses_greys = self.options.weights != IMAGENET
         self.precision = precision or fastest_precision(self.device)
-        self.trunk = fused(trunk.eval()).to(self.device, self.precision.dtype).to(memory_format=self.precision.layout)
-        self.channels = tuple(int(trunk.encoder.out_channels[level]) for level in LEVELS)
+        self.trunk = fused(own).to(self.device, self.precision.dtype).to(memory_format=self.precision.layout)
+        self.channels = tuple(int(own.encoder.out_channels[level]) for level in LEVELS)
         self.dimensions = 2 * len(REDUCTIONS) * sum(self.channels)
         said = repr((_RECIPE, self.options.encoder, self.weights_hash, self.options.pixel_nm, self.options.crops))
         self.hash = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
+import torch
 from torch import nn
 
 from napari_visualccc.core.errors import ModelError, OptionError
@@ -32,7 +33,13 @@ class Trunk(nn.Module):
 
 
 def filled_trunk(options: EmbeddingOptions, depth: int) -> tuple[Trunk, str]:
-    """Network with its weights, and their hash."""
+    """Network with its weights, and their hash; random ones are the same every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _filled(options, depth)
+
+
+def _filled(options: EmbeddingOptions, depth: int) -> tuple[Trunk, str]:
     if options.weights == IMAGENET:
         return Trunk(options.encoder, depth, IMAGENET), IMAGENET
     trunk = Trunk(options.encoder, depth)

@@ -1,0 +1,16 @@
+from .dataset import Dataset as Dataset
+from .dataset import Example as Example
+from .dataset import dataset_of as dataset_of
+from .dataset import examples_of_stack as examples_of_stack
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .folders import read_dataset as read_dataset
+from .model import ClassificationModel as ClassificationModel
+from .options import EvaluateOptions as EvaluateOptions
+from .options import PredictOptions as PredictOptions
+from .options import TrainOptions as TrainOptions
+from .prediction import PredictionResult as PredictionResult
+from .prediction import predict as predict
+from .report import write_report as write_report
+from .training import TrainResult as TrainResult
+from .training import train as train
