@@ -1,0 +1,9 @@
+from .explanation import explain as explain
+from .explanation_options import METHODS as METHODS
+from .explanation_options import ExplainOptions as ExplainOptions
+from .explanation_result import Explanation as Explanation
+from .explanation_tables import HeatLabels as HeatLabels
+from .explanation_tables import heat_by_phase as heat_by_phase
+from .explanation_tables import label_heat as label_heat
+from .explanation_trust import Trust as Trust
+from .explanation_trust import randomisation_check as randomisation_check
