@@ -1,4 +1,4 @@
-"""Which morphology is it, how sure, and is it like anything learnt: train, predict and measure classifiers."""
+"""Which morphology is it, how sure, and what in the image says so: classifiers and their explanation."""
 
 import lazy_loader as lazy
 

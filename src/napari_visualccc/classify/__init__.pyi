@@ -4,6 +4,15 @@ from .dataset import dataset_of as dataset_of
 from .dataset import examples_of_stack as examples_of_stack
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .explanation import explain as explain
+from .explanation_options import METHODS as METHODS
+from .explanation_options import ExplainOptions as ExplainOptions
+from .explanation_result import Explanation as Explanation
+from .explanation_tables import HeatLabels as HeatLabels
+from .explanation_tables import heat_by_phase as heat_by_phase
+from .explanation_tables import label_heat as label_heat
+from .explanation_trust import Trust as Trust
+from .explanation_trust import randomisation_check as randomisation_check
 from .folders import read_dataset as read_dataset
 from .model import ClassificationModel as ClassificationModel
 from .options import EvaluateOptions as EvaluateOptions

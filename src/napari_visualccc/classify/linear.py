@@ -2,7 +2,7 @@
 
 Vectors are standardised and turned onto their principal axes, which changes nothing for a regression with a quadratic
 penalty but makes it small: with 400 planes of 1876 numbers each, 128 axes hold what matters. A vector has blocks (what
-the encoder sees, and texture); how much the first of them counts is chosen with the penalty.
+the encoder sees, texture, shapes); how much each counts is chosen with the penalty.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from napari_visualccc.core.progress import Progress, silent
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Blocks = tuple[int, ...]
+Weights = tuple[float, ...]
+Setting = tuple[Weights, float]
 
 # Inverse strengths of the penalty that are tried, from strong to weak; vectors have a mean square of 1.
-STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-# Shares of the first block beside the others, all of mean square 1.
-WEIGHTS = (1.0, 0.25)
-# Where few planes cannot be split, the last share and this strength are taken: the middle of what was chosen on data
-# sets of 40 to 400 planes.
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+# How much the blocks of a vector (encoder, texture, shapes) may count, from which cross-validation chooses. The first is
+# taken where few planes cannot be split, with a strength in the middle of what was chosen for 40 to 400 planes. The
+# encoder, with 1792 numbers, always counts something, so that there is a part of the answer that heatmaps can show.
+WEIGHTS = ((0.3, 1.0, 1.0), (1.0, 1.0, 1.0), (0.3, 1.0, 0.3), (0.3, 0.3, 1.0))
 _UNTRIED = 3.0
 _MOST_AXES = 128
 _INNER_FOLDS = 5
@@ -53,7 +55,7 @@ class Standard:
     deviation: Floats
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], blocks: Blocks, first: float = 1.0) -> Standard:
+    def of(cls, vectors: NDArray[np.float32], blocks: Blocks, counting: Weights) -> Standard:
         """Standard of the vectors (N, D) of training planes; numbers that never change are left out of account.
 
         Parameters
@@ -62,13 +64,13 @@ class Standard:
             Of training planes.
         blocks
             Lengths of the blocks of a vector.
-        first
-            Weight of the first block.
+        counting
+            How much each block counts.
         """
         values = np.asarray(vectors, np.float64)
         shift, spread = values.mean(axis=0), values.std(axis=0)
         constant = spread <= 1e-6 * np.maximum(np.abs(shift), 1e-6)
-        weights = np.repeat([first / np.sqrt(blocks[0]), *(1 / np.sqrt(size) for size in blocks[1:])], blocks)
+        weights = np.repeat([much / np.sqrt(size) for much, size in zip(counting, blocks, strict=True)], blocks)
         scale = np.where(constant, np.inf, spread) / weights
         _, sizes, axes = np.linalg.svd((values - shift) / scale, full_matrices=False)
         kept = (sizes > 1e-6 * max(float(sizes.max(initial=0.0)), 1e-12))[:_MOST_AXES].sum()
@@ -152,17 +154,18 @@ def fit_linear(
     progress = silent(progress)
     blocks = blocks or (vectors.shape[1],)
     folds = grouped_folds(targets, groups, _INNER_FOLDS, seed)
-    standards = {first: Standard.of(vectors, blocks, first) for first in (WEIGHTS if len(blocks) > 1 else (1.0,))}
-    trials: dict[tuple[float, float], Floats] = {}
-    for number, (first, standard) in enumerate(standards.items()):
+    tried = WEIGHTS if len(blocks) == len(WEIGHTS[0]) else ((1.0,) * len(blocks),)
+    standards = {counting: Standard.of(vectors, blocks, counting) for counting in tried}
+    trials: dict[Setting, Floats] = {}
+    for number, (counting, standard) in enumerate(standards.items()):
         part = progress.part(0.9 * number / len(standards), 0.9 * (number + 1) / len(standards))
         trials |= {
-            (first, strength): held
+            (counting, strength): held
             for strength, held in _held(standard.apply(vectors), targets, classes, folds, balance, part).items()
         }
-    (first, strength), held = _chosen(trials, targets, folds, balance)
+    (counting, strength), held = _chosen(trials, targets, folds, balance)
     progress(0.9, "fitting")
-    standard = standards.get(first, next(iter(standards.values())))
+    standard = standards[counting]
     weight, bias = _fit_path(standard.apply(vectors), targets, (strength,), balance)[0]
     measured = np.isfinite(held).all(axis=1)
     temperature = fit_temperature(held[measured], targets[measured])
@@ -182,14 +185,14 @@ def _held(
 
 
 def _chosen(
-    trials: dict[tuple[float, float], Floats], targets: Ints, folds: list[Fold], balance: bool
-) -> tuple[tuple[float, float], Floats]:
+    trials: dict[Setting, Floats], targets: Ints, folds: list[Fold], balance: bool
+) -> tuple[Setting, Floats]:
     """Setting of least log-loss, and honest scores of planes held out: their fold had no say in the setting."""
     settings = list(trials)
     held = np.stack(list(trials.values()))
     measured = np.isfinite(held).all(axis=(0, 2))
     if not measured.any():
-        return (WEIGHTS[-1] if len({first for first, _ in settings}) > 1 else 1.0, _UNTRIED), held[0]
+        return (settings[0][0], _UNTRIED), held[0]
     worth = np.zeros(len(targets))
     counts = np.bincount(targets[measured], minlength=int(targets.max()) + 1)
     worth[measured] = 1 / counts[targets[measured]] if balance else 1.0

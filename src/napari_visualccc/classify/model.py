@@ -1,4 +1,4 @@
-"""A trained classifier with its card: encoder, head, texture, temperature, and what its training planes looked like."""
+"""A trained classifier with its card: encoder, head, texture and shapes, temperature, and what its training planes looked like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.classify import texture
+from napari_visualccc.classify import descriptors
 from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.linear import LinearFit
 from napari_visualccc.classify.unlike import Familiar
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.classifier import Classifier
 
 Floats = NDArray[np.float64]
-_OWN = ("familiar.", "texture.", "temperature")
+_OWN = ("familiar.", "described.", "temperature")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClassificationModel:
     card
         What it is.
     shift, scale, weight, bias
-        Of whole vectors (encoder and texture): scores are ``((vector - shift) / scale) @ weight.T + bias``.
+        Of whole vectors (encoder, texture, shapes): scores are ``((vector - shift) / scale) @ weight.T + bias``.
     temperature
         Divides scores.
     familiar
@@ -95,8 +95,8 @@ class ClassificationModel:
         """
         seen = len(self.network.head.shift)
         own = {
-            "texture.shift": self.shift[seen:], "texture.scale": self.scale[seen:],
-            "texture.weight": self.weight[:, seen:], "temperature": np.array([self.temperature]),
+            "described.shift": self.shift[seen:], "described.scale": self.scale[seen:],
+            "described.weight": self.weight[:, seen:], "temperature": np.array([self.temperature]),
         }  # fmt: skip
         tensors = weights(self.network)
         tensors |= {name: np.asarray(value, np.float32) for name, value in own.items()} | self.familiar.tensors()
@@ -154,11 +154,11 @@ def _assembled(
     head = {name: value.detach().cpu().numpy().astype(np.float64) for name, value in network.head.state_dict().items()}
     with np.errstate(divide="ignore"):
         seen_scale = 1 / head["scale"]
-    shift = np.concatenate([head["shift"], tensors["texture.shift"]])
-    scale = np.concatenate([seen_scale, tensors["texture.scale"]])
-    weight = np.concatenate([head["weight"], tensors["texture.weight"]], axis=1)
-    if tensors["texture.weight"].shape != (len(card.classes), texture.SIZE):
-        raise ValueError("texture.weight")
+    shift = np.concatenate([head["shift"], tensors["described.shift"]])
+    scale = np.concatenate([seen_scale, tensors["described.scale"]])
+    weight = np.concatenate([head["weight"], tensors["described.weight"]], axis=1)
+    if tensors["described.weight"].shape != (len(card.classes), descriptors.SIZE):
+        raise ValueError("described.weight")
     temperature = float(tensors["temperature"][0])
     familiar = Familiar.from_tensors(tensors, shift, scale)
     return ClassificationModel(network, card, shift, scale, weight, head["bias"], temperature, familiar, file_hash)

@@ -1,4 +1,4 @@
-"""Planes as vectors: what the encoder sees in them, then their texture; each plane is looked at once."""
+"""Planes as vectors: what the encoder sees in them, then their texture and shapes; each plane is looked at once."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.classify import texture
+from napari_visualccc.classify import descriptors
 from napari_visualccc.classify.duplicates import Look, look_at
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import fingerprint
 from napari_visualccc.core.runtime import Device, map_threaded
-from napari_visualccc.models.crops import CROP, crop_regions
 from napari_visualccc.models.embedding_cache import EmbeddingCache
 from napari_visualccc.models.embedding_options import EmbeddingOptions
-from napari_visualccc.models.micrographs import Micrograph, source_of
+from napari_visualccc.models.micrographs import Micrograph
 from napari_visualccc.processing.text import overlay_mask
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.trunk import Trunk
 
-# Changes whenever the same plane gives another texture.
-_RECIPE = "texture 1"
 _AT_ONCE = 32
 # A mask that leaves less than this hides the picture, not what was written on it.
 _LEAST_LEFT = 0.5
@@ -90,9 +87,9 @@ class Looker:
         self._known: dict[str, tuple[NDArray[np.float32], Look]] = {}
 
     @property
-    def blocks(self) -> tuple[int, int]:
-        """Lengths of the two parts of a vector: encoder, texture."""
-        return self._embedder.dimensions, texture.SIZE
+    def blocks(self) -> tuple[int, ...]:
+        """Lengths of the parts of a vector: encoder, texture, shapes."""
+        return self._embedder.dimensions, *descriptors.BLOCKS
 
     @property
     def size(self) -> int:
@@ -145,15 +142,15 @@ class Looker:
         return Sight(vectors, tuple(one[1] for one in seen))
 
     def _see(self, items: list[Item], keys: list[str], progress: Progress, cache: EmbeddingCache | None) -> None:
-        names = [f"{key}|{self._embedder.hash}|{_RECIPE}|{self.mask_marks}" for key in keys]
+        names = [f"{key}|{self._embedder.hash}|{descriptors.RECIPE}|{self.mask_marks}" for key in keys]
         kept = [cache.get(name, self.size) if cache else None for name in names]
         looks = dict(map_threaded(lambda n: look_at(items[n].planes.plane(items[n].index)), range(len(items))))
         new = [n for n, vector in enumerate(kept) if vector is None]
         masks = dict(map_threaded(lambda n: self.mask_of(items[n]), new, progress=progress.part(0, 0.1)))
         marked = {n: Micrograph(items[n].planes, items[n].index, items[n].pixel_size, masks[n]) for n in new}
         found = dict(map_threaded(
-            lambda n: texture_of_plane(marked[n], self.options), new,
-            progress=progress.part(0.1, 0.4), message="looking at the texture",
+            lambda n: descriptors.describe_plane(marked[n], self.options), new,
+            progress=progress.part(0.1, 0.4), message="looking at texture and shapes",
         ))  # fmt: skip
         seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
         for n, vector in zip(new, seen, strict=True):
@@ -169,12 +166,3 @@ class Looker:
             return None
         mask = overlay_mask(item.planes.plane(item.index))
         return mask if 0 < mask.mean() <= 1 - _LEAST_LEFT else None
-
-
-def texture_of_plane(micrograph: Micrograph, options: EmbeddingOptions) -> NDArray[np.float32]:
-    """Texture of a plane; of a large one, the mean over crops spread evenly."""
-    read, counts, shape = source_of(micrograph, options)
-    parts = [
-        texture.texture_of(read(region), counts(region) > 0) for region in crop_regions(shape, options.crops, CROP)
-    ]
-    return np.asarray(np.mean(parts, axis=0), np.float32)
