@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import fft, measurement, models, process, segment
+from napari_visualccc.commands import classify, fft, measurement, models, process, segment
 from napari_visualccc.commands.base import (
     Answer,
     Command,
@@ -98,6 +98,7 @@ def _commands() -> tuple[Command, ...]:
                 _declare_cluster, _cluster, _show_cluster),
         *process.COMMANDS,
         *fft.COMMANDS,
+        *classify.COMMANDS,
         *segment.COMMANDS,
         *measurement.COMMANDS,
         *models.COMMANDS,

@@ -113,6 +113,11 @@ def result_layers(result: Result, source: Placement) -> list[LayerData]:
                 words["colormap"] = {None: (0.0, 0.0, 0.0, 0.0), 0: (0.0, 0.0, 0.0, 0.0), **layer.colours}
             if layer.table is not None:
                 words["features"] = features_table(layer.table)
+        elif layer.colormap:
+            # Added to the grey of the source, cold places let it through unchanged.
+            words |= {"colormap": layer.colormap, "blending": "additive", "opacity": 0.7}
+            if layer.limits is not None:
+                words["contrast_limits"] = layer.limits
         shown.append((layer.data, words, layer.kind))
     return shown
 

@@ -7,8 +7,9 @@ import pytest
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment import PredictOptions, predict
-from napari_visualccc.segment.prediction import normalised_entropy, rescale_factors
+from napari_visualccc.segment.prediction import normalised_entropy
 
 
 @pytest.fixture

@@ -93,6 +93,9 @@ class ResultLayer:
         RGBA in 0 … 1 per label.
     table
         One row per label with the column ``label`` first; shown as the layer's features.
+    limits, colormap
+        Of an image that lies over its source: the values shown darkest and brightest, and napari's name of its
+        colours.
     """
 
     data: NDArray[Any]
@@ -100,6 +103,8 @@ class ResultLayer:
     title: str
     colours: Mapping[int, Colour] = field(default_factory=dict)
     table: pd.DataFrame | None = None
+    limits: tuple[float, float] | None = None
+    colormap: str = ""
 
 
 @dataclass(frozen=True)

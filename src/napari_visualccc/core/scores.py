@@ -1,4 +1,7 @@
-"""Scores from one confusion matrix that is summed over the whole data set, never averaged over images."""
+"""Scores from one confusion matrix that is summed over the whole data set, never averaged over images.
+
+Scores per class also take a stack of matrices (…, C, C), as resampling makes them.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def mean_iou(matrix: Matrix) -> float:
 
 def dice(matrix: Matrix) -> NDArray[np.float64]:
     """Dice coefficient (F1) per class; NaN for a class that occurs nowhere."""
-    return _ratio(2 * np.diag(matrix), matrix.sum(0) + matrix.sum(1))
+    return _ratio(2 * _hits(matrix), matrix.sum(-2) + matrix.sum(-1))
 
 
 def accuracy(matrix: Matrix) -> float:
@@ -76,13 +79,49 @@ def accuracy(matrix: Matrix) -> float:
 
 def recall(matrix: Matrix) -> NDArray[np.float64]:
     """Share of each true class that was found; NaN for a class without examples."""
-    return _ratio(np.diag(matrix), matrix.sum(1))
+    return _ratio(_hits(matrix), matrix.sum(-1))
+
+
+def precision(matrix: Matrix) -> NDArray[np.float64]:
+    """Share of what was called a class that is it; NaN for a class that nothing was called."""
+    return _ratio(_hits(matrix), matrix.sum(-2))
 
 
 def balanced_accuracy(matrix: Matrix) -> float:
     """Mean recall over the classes that have examples."""
-    values = recall(matrix)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+    return float(mean_of_classes(recall(matrix)))
+
+
+def weighted_accuracy(matrix: Matrix) -> float:
+    """Recall of each class weighted by its share of the examples, which is the share called right."""
+    return float(weighted_by_class(recall(matrix), matrix))
+
+
+def macro_f1(matrix: Matrix) -> float:
+    """Mean F1 over the classes that occur in truth or prediction."""
+    return float(mean_of_classes(dice(matrix)))
+
+
+def weighted_f1(matrix: Matrix) -> float:
+    """F1 of each class weighted by its share of the examples."""
+    return float(weighted_by_class(dice(matrix), matrix))
+
+
+def mean_of_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis, NaN left out; NaN where nothing is left."""
+    known = np.isfinite(values)
+    return _ratio(np.where(known, values, 0).sum(-1), known.sum(-1))
+
+
+def weighted_by_class(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
+    """Mean of values per class (…, C), weighted by the examples that each has in the matrices (…, C, C)."""
+    share = matrix.sum(-1)
+    return _ratio((np.where(share > 0, np.nan_to_num(values), 0) * share).sum(-1), share.sum(-1))
+
+
+def _hits(matrix: Matrix) -> Matrix:
+    """Diagonal of a matrix, or of each of a stack of matrices (…, C, C)."""
+    return np.diagonal(matrix, axis1=-2, axis2=-1)
 
 
 def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:

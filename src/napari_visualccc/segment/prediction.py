@@ -17,6 +17,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Colour, Provenance, Result, ResultLayer, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, allocate, choose_device
 from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.models.nn.segmenter import Segmenter
-
-# Pixel sizes that differ less are taken as they are: calibrations are no better than that.
-SAME_PIXEL_SIZE = 0.05
-# The network has never seen structure this much coarser or finer; resampling would only make things up.
-MOST_RESCALE = 16.0
 
 
 @dataclass(frozen=True)
@@ -225,28 +221,3 @@ def normalised_entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32
     """Entropy over the first axis divided by that of equal chances: 0 certain, 1 no idea."""
     safe = np.maximum(probabilities, 1e-7)
     return np.asarray(-(safe * np.log(safe)).sum(axis=0) / np.log(max(len(probabilities), 2)), np.float32).clip(0, 1)
-
-
-def rescale_factors(image: PixelSize, model: PixelSize) -> tuple[float, float]:
-    """Pixels of the model's size per pixel of the image along y and x; 1 where nothing is known or they agree.
-
-    Examples
-    --------
-    >>> rescale_factors(PixelSize(2, 2, "nm"), PixelSize(1, 1, "nm"))
-    (2.0, 2.0)
-    >>> rescale_factors(PixelSize(1.02, 1.02, "nm"), PixelSize(1, 1, "nm"))
-    (1.0, 1.0)
-    """
-    if not (image.is_calibrated and model.is_calibrated and image.unit == model.unit):
-        return 1.0, 1.0
-    y, x = image.y / model.y, image.x / model.x
-    if all(abs(np.log(factor)) <= np.log1p(SAME_PIXEL_SIZE) for factor in (y, x)):
-        return 1.0, 1.0
-    if not all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in (y, x)):
-        import logging
-
-        logging.getLogger(__name__).warning(
-            "the image has %s, the model learnt on %s: too far apart to resample, so it is used as it is", image, model
-        )
-        return 1.0, 1.0
-    return float(y), float(x)

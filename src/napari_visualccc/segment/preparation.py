@@ -15,10 +15,10 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.resample import ResampledPlane
 from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
 from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.options import TrainOptions
-from napari_visualccc.segment.prediction import rescale_factors
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.patches import LabelledPlane

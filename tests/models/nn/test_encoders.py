@@ -9,7 +9,7 @@ from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_card, save_model
 from napari_visualccc.models.nn.encoders import begin_with, encoders_at_hand, shipped_weights, weights_for
 from napari_visualccc.models.nn.unet import Architecture, build
-from napari_visualccc.segment.model import weights
+from napari_visualccc.models.states import weights
 
 
 def network(seed=0, **words):

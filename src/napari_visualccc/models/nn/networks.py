@@ -1,4 +1,4 @@
-"""From the card of a segmentation model to its network."""
+"""From the card of a model to its network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.models.nn import pixels, unet
+from napari_visualccc.models.nn import classifier, pixels, unet
 from napari_visualccc.models.nn.context import Context
 
 
@@ -23,6 +23,8 @@ def network_of(architecture: Mapping[str, Any]) -> nn.Module:
     kind = architecture.get("kind")
     if kind == unet.KIND:
         return unet.build(unet.Architecture.from_dict(architecture))
+    if kind == classifier.KIND:
+        return classifier.build(architecture)
     if kind == pixels.KIND:
         try:
             encoder = str(architecture.get("context", ""))

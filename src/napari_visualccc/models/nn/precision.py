@@ -43,23 +43,34 @@ PLAIN = Precision(torch.float32, False)
 _ROUNDS = 8
 
 
-@lru_cache(maxsize=4)
-def fastest_precision(device: Device | str) -> Precision:
+def fastest_precision(device: Device | str, *, exact: bool = False) -> Precision:
     """Try a small convolution block in each format; half-precision must win by a tenth to be taken.
 
     bfloat16 keeps float32's range, so training needs no loss scaling. On CPUs without AMX or AVX512-BF16 it is
     emulated and several times slower than float32, hence the measurement (about 0.2 s, once per process).
+
+    Parameters
+    ----------
+    device
+        Where to compute.
+    exact
+        Whether only float32 will do.
     """
     device = Device(device)
     if device is Device.MPS:
         return PLAIN
+    seconds = _seconds(device)
+    best = min(seconds, key=lambda c: seconds[c])
+    best_exact = min((c for c in seconds if c.dtype == torch.float32), key=lambda c: seconds[c])
+    return best if not exact and seconds[best] < 0.9 * seconds[best_exact] else best_exact
+
+
+@lru_cache(maxsize=4)
+def _seconds(device: Device) -> dict[Precision, float]:
     candidates = [PLAIN, Precision(torch.float32, True), Precision(torch.bfloat16, True)]
     if device is Device.CUDA and not torch.cuda.is_bf16_supported(including_emulation=False):
         candidates = candidates[:2]
-    seconds = _measure(candidates, device)
-    best = min(seconds, key=lambda c: seconds[c])
-    best_exact = min(candidates[:2], key=lambda c: seconds[c])
-    return best if seconds[best] < 0.9 * seconds[best_exact] else best_exact
+    return _measure(candidates, device)
 
 
 def _measure(candidates: list[Precision], device: Device) -> dict[Precision, float]:

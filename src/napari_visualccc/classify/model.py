@@ -1,0 +1,164 @@
+"""A trained classifier with its card: encoder, head, texture and shapes, temperature, and what its training planes looked like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.classify import descriptors
+from napari_visualccc.classify.calibration import softmax
+from napari_visualccc.classify.linear import LinearFit
+from napari_visualccc.classify.unlike import Familiar
+from napari_visualccc.core.errors import ModelError
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.files import load_model, save_model
+from napari_visualccc.models.states import fill, weights
+
+if TYPE_CHECKING:
+    from napari_visualccc.classify.vectors import Looker
+    from napari_visualccc.core.runtime import Device
+    from napari_visualccc.models.embedding_cache import EmbeddingCache
+    from napari_visualccc.models.nn.classifier import Classifier
+
+Floats = NDArray[np.float64]
+_OWN = ("familiar.", "described.", "temperature")
+
+
+@dataclass(frozen=True)
+class ClassificationModel:
+    """Network, card, and what turns its scores into answers.
+
+    Attributes
+    ----------
+    network
+        Takes normalised grey values (N, 1, Y, X), gives scores (N, classes): the encoder's part of the answer.
+    card
+        What it is.
+    shift, scale, weight, bias
+        Of whole vectors (encoder, texture, shapes): scores are ``((vector - shift) / scale) @ weight.T + bias``.
+    temperature
+        Divides scores.
+    familiar
+        What is not unlike the training planes.
+    hash
+        Of the file it came from; empty before it is saved.
+    """
+
+    network: Classifier
+    card: ModelCard
+    shift: Floats
+    scale: Floats
+    weight: Floats
+    bias: Floats
+    temperature: float
+    familiar: Familiar
+    hash: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the scores."""
+        return tuple(one.name for one in self.card.classes)
+
+    def scores(self, vectors: NDArray[np.float32]) -> Floats:
+        """Scores of vectors (N, D) before temperature, shape (N, C)."""
+        return np.asarray((np.asarray(vectors, np.float64) - self.shift) / self.scale @ self.weight.T + self.bias)
+
+    def probabilities(self, vectors: NDArray[np.float32]) -> Floats:
+        """Calibrated probabilities, shape (N, C)."""
+        return softmax(self.scores(vectors), self.temperature)
+
+    def looker(self, device: Device | str = "auto", cache: EmbeddingCache | None = None) -> Looker:
+        """What turns planes into the vectors that this model understands."""
+        from napari_visualccc.classify.vectors import Looker
+        from napari_visualccc.models.embedding_options import EmbeddingOptions
+
+        architecture = self.card.architecture
+        weights = "auto" if architecture.get("greys", True) else "imagenet"
+        return Looker(
+            EmbeddingOptions(encoder=str(architecture["encoder"]), weights=weights),
+            mask_marks=bool(architecture.get("mask_marks", True)), device=device, cache=cache,
+            trunk=(self.network.trunk, str(architecture.get("weights_hash", ""))),
+        )  # fmt: skip
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as one ``.safetensors`` file.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        seen = len(self.network.head.shift)
+        own = {
+            "described.shift": self.shift[seen:], "described.scale": self.scale[seen:],
+            "described.weight": self.weight[:, seen:], "temperature": np.array([self.temperature]),
+        }  # fmt: skip
+        tensors = weights(self.network)
+        tensors |= {name: np.asarray(value, np.float32) for name, value in own.items()} | self.familiar.tensors()
+        return save_model(path, self.card, tensors)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ClassificationModel:
+        """Read a model.
+
+        Raises
+        ------
+        ModelError
+            If the file is not a classifier of ours, or is damaged.
+        """
+        from napari_visualccc.models.nn.networks import network_of
+
+        file = load_model(path)
+        file.card.expect("classify", str(path))
+        if file.card.architecture.get("classes") != len(file.card.classes):
+            raise ModelError(f"{path} names {len(file.card.classes)} classes, but its network has another number")
+        network = network_of(file.card.architecture)
+        own = {name: value for name, value in file.tensors.items() if not name.startswith(_OWN)}
+        fill(network, own, str(path))
+        try:
+            return _assembled(network.eval(), file.card, file.tensors, file.hash)
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"{path} is damaged or incomplete: {error} is missing or does not fit") from error
+
+
+def model_of_fit(network: Classifier, card: ModelCard, fit: LinearFit, familiar: Familiar) -> ClassificationModel:
+    """Model of a linear fit to vectors; the network's head becomes the fit's part for the encoder."""
+    weight, bias = fit.head()
+    set_head(network, fit.standard.shift, fit.standard.scale, weight, bias)
+    return ClassificationModel(
+        network, card, fit.standard.shift, fit.standard.scale, weight, bias, fit.temperature, familiar
+    )
+
+
+def set_head(network: Classifier, shift: Floats, scale: Floats, weight: Floats, bias: Floats) -> None:
+    """Give a network the part of a linear classifier that looks at the encoder's vector."""
+    import torch
+
+    head = network.head
+    seen = len(head.shift)
+    with torch.no_grad():
+        for target, values in (
+            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]), (head.bias, bias),
+        ):  # fmt: skip
+            target.copy_(torch.from_numpy(np.ascontiguousarray(values, np.float32)))
+
+
+def _assembled(
+    network: Classifier, card: ModelCard, tensors: Mapping[str, NDArray[Any]], file_hash: str
+) -> ClassificationModel:
+    head = {name: value.detach().cpu().numpy().astype(np.float64) for name, value in network.head.state_dict().items()}
+    with np.errstate(divide="ignore"):
+        seen_scale = 1 / head["scale"]
+    shift = np.concatenate([head["shift"], tensors["described.shift"]])
+    scale = np.concatenate([seen_scale, tensors["described.scale"]])
+    weight = np.concatenate([head["weight"], tensors["described.weight"]], axis=1)
+    if tensors["described.weight"].shape != (len(card.classes), descriptors.SIZE):
+        raise ValueError("described.weight")
+    temperature = float(tensors["temperature"][0])
+    familiar = Familiar.from_tensors(tensors, shift, scale)
+    return ClassificationModel(network, card, shift, scale, weight, head["bias"], temperature, familiar, file_hash)

@@ -1,0 +1,168 @@
+"""Planes as vectors: what the encoder sees in them, then their texture and shapes; each plane is looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.classify import descriptors
+from napari_visualccc.classify.duplicates import Look, look_at
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.results import fingerprint
+from napari_visualccc.core.runtime import Device, map_threaded
+from napari_visualccc.models.embedding_cache import EmbeddingCache
+from napari_visualccc.models.embedding_options import EmbeddingOptions
+from napari_visualccc.models.micrographs import Micrograph
+from napari_visualccc.processing.text import overlay_mask
+
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.trunk import Trunk
+
+_AT_ONCE = 32
+# A mask that leaves less than this hides the picture, not what was written on it.
+_LEAST_LEFT = 0.5
+
+
+@dataclass(frozen=True)
+class Item:
+    """One plane to look at."""
+
+    planes: Planes
+    index: int
+    pixel_size: PixelSize
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen of planes.
+
+    Attributes
+    ----------
+    vectors
+        float32, shape (N, `Looker.size`).
+    looks
+        To recognise each plane by.
+    """
+
+    vectors: NDArray[np.float32]
+    looks: tuple[Look, ...]
+
+
+class Looker:
+    """Turns planes into vectors, and remembers those that it has seen.
+
+    Parameters
+    ----------
+    options
+        Encoder and its weights.
+    mask_marks
+        Whether burnt-in scale bars and text are hidden.
+    device
+        Where to compute.
+    cache
+        File in which vectors are kept between sessions; None to keep them in memory only.
+    trunk
+        Encoder to look through instead of the one that the options name, and the hash of its weights.
+    """
+
+    def __init__(
+        self,
+        options: EmbeddingOptions | None = None,
+        *,
+        mask_marks: bool = True,
+        device: Device | str = Device.AUTO,
+        cache: EmbeddingCache | None = None,
+        trunk: tuple[Trunk, str] | None = None,
+    ) -> None:
+        from napari_visualccc.models.nn.embedding import Embedder
+
+        self._embedder = Embedder(options, device, trunk=trunk)
+        self.options, self.mask_marks, self.cache = self._embedder.options, mask_marks, cache
+        self._known: dict[str, tuple[NDArray[np.float32], Look]] = {}
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Lengths of the parts of a vector: encoder, texture, shapes."""
+        return self._embedder.dimensions, *descriptors.BLOCKS
+
+    @property
+    def size(self) -> int:
+        """Length of a vector."""
+        return sum(self.blocks)
+
+    @property
+    def weights_hash(self) -> str:
+        """Hash of the encoder's weights."""
+        return self._embedder.weights_hash
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._embedder.device
+
+    def look(self, items: Sequence[Item], *, remember: bool = True, progress: Progress | None = None) -> Sight:
+        """Look at planes.
+
+        Parameters
+        ----------
+        items
+            The planes.
+        remember
+            Whether they are likely to be looked at again; windows of a plane are not.
+
+        Raises
+        ------
+        InputError
+            If a plane has no finite pixel.
+        Cancelled
+            From `progress`.
+        """
+        progress = silent(progress)
+        keys = []
+        for item in progress.part(0, 0.05).steps(items, message="recognising images"):
+            keys.append(f"{fingerprint(item.planes.only(item.index))}|{item.pixel_size}")
+        unknown = [n for n, key in enumerate(keys) if key not in self._known]
+        part = progress.part(0.05, 1)
+        for start in range(0, len(unknown), _AT_ONCE):
+            chosen = unknown[start : start + _AT_ONCE]
+            here = part.part(start / len(unknown), (start + len(chosen)) / len(unknown))
+            self._see([items[n] for n in chosen], [keys[n] for n in chosen], here, self.cache if remember else None)
+        progress(1.0)
+        seen = [self._known[key] for key in keys]
+        if not remember:
+            for n in unknown:
+                self._known.pop(keys[n], None)
+        vectors = np.stack([one[0] for one in seen]) if seen else np.zeros((0, self.size), np.float32)
+        return Sight(vectors, tuple(one[1] for one in seen))
+
+    def _see(self, items: list[Item], keys: list[str], progress: Progress, cache: EmbeddingCache | None) -> None:
+        names = [f"{key}|{self._embedder.hash}|{descriptors.RECIPE}|{self.mask_marks}" for key in keys]
+        kept = [cache.get(name, self.size) if cache else None for name in names]
+        looks = dict(map_threaded(lambda n: look_at(items[n].planes.plane(items[n].index)), range(len(items))))
+        new = [n for n, vector in enumerate(kept) if vector is None]
+        masks = dict(map_threaded(lambda n: self.mask_of(items[n]), new, progress=progress.part(0, 0.1)))
+        marked = {n: Micrograph(items[n].planes, items[n].index, items[n].pixel_size, masks[n]) for n in new}
+        found = dict(map_threaded(
+            lambda n: descriptors.describe_plane(marked[n], self.options), new,
+            progress=progress.part(0.1, 0.4), message="looking at texture and shapes",
+        ))  # fmt: skip
+        seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
+        for n, vector in zip(new, seen, strict=True):
+            kept[n] = np.concatenate([vector, found[n]])
+            if cache:
+                cache.put(names[n], kept[n])
+        self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))
+                        if vector is not None}  # fmt: skip
+
+    def mask_of(self, item: Item) -> NDArray[np.bool_] | None:
+        """Where something was written into a plane; None if nothing was, or if that does not matter."""
+        if not self.mask_marks:
+            return None
+        mask = overlay_mask(item.planes.plane(item.index))
+        return mask if 0 < mask.mean() <= 1 - _LEAST_LEFT else None

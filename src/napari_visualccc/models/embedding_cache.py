@@ -1,0 +1,125 @@
+"""Vectors of micrographs that were looked at before, found again by the content of the image."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.results import fingerprint
+
+# About 60 000 vectors; the oldest go first.
+_MOST_BYTES = 1 << 29
+_WAIT_S = 10.0
+_log = logging.getLogger(__name__)
+
+
+def default_cache_path() -> Path:
+    """File in the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("napari-visualccc") / "embeddings.sqlite"
+
+
+class EmbeddingCache:
+    """A file of vectors, shared by all processes of a user; an interrupted run goes on where it was.
+
+    A cache that cannot be read or written is done without: nothing is lost but time.
+
+    Parameters
+    ----------
+    path
+        File; in the user's cache folder by default. A damaged one is begun anew.
+    most_bytes
+        Older vectors are dropped beyond this.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()) / "vectors.sqlite")
+    >>> cache.put("a", np.ones(3, np.float32))
+    >>> cache.get("a", 3), cache.get("b", 3)
+    (array([1., 1., 1.], dtype=float32), None)
+    """
+
+    def __init__(self, path: Path | None = None, most_bytes: int = _MOST_BYTES) -> None:
+        self.path = path or default_cache_path()
+        self._most_bytes = most_bytes
+        self._usable = self._prepare() or self._begin_anew()
+
+    @staticmethod
+    def key(
+        planes: Planes, index: int, mask: NDArray[np.bool_] | None, pixel_size: PixelSize, embedder_hash: str
+    ) -> str:
+        """Name of the vector of a plane: its pixels, what is left out of it, its pixel size, and what looks at it."""
+        digest = hashlib.blake2b(fingerprint(planes.only(index)).encode(), digest_size=20)
+        digest.update(b"" if mask is None else np.packbits(mask).tobytes())
+        digest.update(repr((pixel_size, embedder_hash)).encode())
+        return digest.hexdigest()
+
+    def get(self, key: str, length: int) -> NDArray[np.float32] | None:
+        """The vector, or None if it is not known."""
+        if not self._usable:
+            return None
+        try:
+            with closing(self._connect()) as base:
+                row = base.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return None
+        if row is None or len(row[0]) != 4 * length:
+            return None
+        return np.frombuffer(row[0], "<f4").astype(np.float32)
+
+    def put(self, key: str, vector: NDArray[np.float32]) -> None:
+        """Keep a vector."""
+        if not self._usable:
+            return
+        try:
+            with closing(self._connect()) as base, base:
+                base.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (key, vector.astype("<f4").tobytes()))
+                self._trim(base)
+        except sqlite3.Error as error:
+            self._give_up(error)
+
+    def _trim(self, base: sqlite3.Connection) -> None:
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, size = (base.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+        if (pages - free) * size > self._most_bytes:
+            base.execute("DELETE FROM vectors WHERE rowid IN (SELECT rowid FROM vectors ORDER BY rowid LIMIT 256)")
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=_WAIT_S)
+
+    def _prepare(self) -> bool:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as base, base:
+                # A crash may cost the last vectors but not the file, and nobody waits for the disk.
+                base.execute("PRAGMA journal_mode = WAL")
+                base.execute("PRAGMA synchronous = NORMAL")
+                base.execute("CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB)")
+        except (OSError, sqlite3.Error) as error:
+            _log.warning("%s cannot be used to keep embeddings: %s", self.path, error)
+            return False
+        return True
+
+    def _begin_anew(self) -> bool:
+        try:
+            damaged = self.path.is_file() and self.path.read_bytes()[:15] != b"SQLite format 3"
+            if damaged:
+                self.path.unlink()
+        except OSError:
+            return False
+        return damaged and self._prepare()
+
+    def _give_up(self, error: Exception) -> None:
+        _log.warning("%s is not used any more to keep embeddings: %s", self.path, error)
+        self._usable = False

@@ -1,0 +1,49 @@
+import numpy as np
+
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.models.embedding_cache import EmbeddingCache
+
+VECTOR = np.arange(64, dtype=np.float32)
+
+
+def test_names_tell_apart_what_gives_other_vectors():
+    image = Planes(np.arange(200).reshape(2, 10, 10))
+    mask = np.zeros((10, 10), bool)
+    key = EmbeddingCache.key
+    names = {
+        key(image, 0, None, PixelSize(), "a"), key(image, 1, None, PixelSize(), "a"),
+        key(image, 0, mask, PixelSize(), "a"), key(image, 0, None, PixelSize(2, 2, "nm"), "a"),
+        key(image, 0, None, PixelSize(), "b"),
+    }  # fmt: skip
+    assert len(names) == 5
+    alone = Planes(np.arange(100, 200).reshape(10, 10), name="another file")
+    assert key(alone, 0, None, PixelSize(), "a") in names
+
+
+def test_other_lengths_are_not_taken(tmp_path):
+    cache = EmbeddingCache(tmp_path / "deep" / "c.sqlite")
+    cache.put("a", VECTOR)
+    again = EmbeddingCache(tmp_path / "deep" / "c.sqlite")
+    np.testing.assert_array_equal(again.get("a", 64), VECTOR)
+    assert again.get("a", 63) is None
+
+
+def test_damaged_and_forbidden_files_cost_nothing_but_time(tmp_path):
+    path = tmp_path / "c.sqlite"
+    path.write_bytes(b"not a data base" * 100)
+    cache = EmbeddingCache(path)
+    cache.put("a", VECTOR)
+    np.testing.assert_array_equal(cache.get("a", 64), VECTOR)
+    (tmp_path / "file").write_text("")
+    nowhere = EmbeddingCache(tmp_path / "file" / "c.sqlite")
+    nowhere.put("a", VECTOR)
+    assert nowhere.get("a", 64) is None
+
+
+def test_the_oldest_go_first(tmp_path):
+    cache = EmbeddingCache(tmp_path / "c.sqlite", most_bytes=400_000)
+    for number in range(3000):
+        cache.put(str(number), VECTOR)
+    assert cache.get("0", 64) is None
+    assert cache.get("2999", 64) is not None
