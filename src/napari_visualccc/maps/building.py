@@ -19,7 +19,7 @@ from napari_visualccc.maps.files import MicrographMap
 from napari_visualccc.maps.neighbours import Matrix
 from napari_visualccc.maps.options import MapOptions
 from napari_visualccc.maps.projection import judge, place, project
-from napari_visualccc.maps.reading import Seen, image_files, micrographs_of
+from napari_visualccc.maps.reading import Seen, Stack, image_files, micrographs_of, micrographs_of_stack
 from napari_visualccc.maps.scaling import Scaling
 from napari_visualccc.maps.tables import join, read_table
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def build_map(
-    paths: Path | str | Sequence[Path | str],
+    paths: Path | str | Sequence[Path | str] | Stack,
     options: MapOptions | None = None,
     *,
     table: pd.DataFrame | Path | str | None = None,
@@ -43,7 +43,7 @@ def build_map(
     Parameters
     ----------
     paths
-        Folder of images, or files.
+        Folder of images, or files; or planes at hand.
     options
         See `MapOptions`.
     table
@@ -65,9 +65,9 @@ def build_map(
     options = options or MapOptions()
     progress = silent(progress)
     watch = Stopwatch()
-    files, name = _files(paths)
+    name = _name(paths)
     properties = read_table(Path(table)) if isinstance(table, str | Path) else table
-    vectors, seen, problems, embedder = _look(files, options, device, cache, progress.part(0, 0.9))
+    vectors, seen, problems, embedder = _look(paths, options, device, cache, progress.part(0, 0.9))
     if not seen:
         raise FileFormatError(f"no micrograph of {name} can be read: {problems[0] if problems else 'there is none'}")
     entries = _entries(seen)
@@ -92,7 +92,7 @@ def build_map(
 
 def extend_map(
     made: MicrographMap,
-    paths: Path | str | Sequence[Path | str],
+    paths: Path | str | Sequence[Path | str] | Stack,
     *,
     table: pd.DataFrame | Path | str | None = None,
     device: Device | str = Device.AUTO,
@@ -109,9 +109,8 @@ def extend_map(
     import pandas as pd
 
     progress = silent(progress)
-    files, name = _files(paths)
     known = set(made.entries["hash"])
-    vectors, seen, problems, embedder = _look(files, made.options, device, cache, progress.part(0, 0.9), known)
+    vectors, seen, problems, embedder = _look(paths, made.options, device, cache, progress.part(0, 0.9), known)
     if embedder != made.embedder:
         raise OptionError("the map was made with other weights than are installed now: build it anew")
     coordinates = made.coordinates
@@ -129,7 +128,9 @@ def extend_map(
         unmatched = dict(made.unmatched)
     else:
         joined, unmatched = _joined(entries, properties, "the table")
-    record = replace(made.provenance, input_hash=f"{len(entries)} micrographs, {len(seen)} of {name} added later")
+    record = replace(
+        made.provenance, input_hash=f"{len(entries)} micrographs, {len(seen)} of {_name(paths)} added later"
+    )
     return replace(
         made, entries=entries, table=joined, vectors=vectors, coordinates=coordinates, thumbnails=thumbnails,
         quality=judge(made.scaling.apply(vectors), coordinates), provenance=record,
@@ -151,15 +152,20 @@ def laid_out(made: MicrographMap, options: MapOptions, progress: Progress | None
     return replace(made, coordinates=coordinates, scaling=scaling, quality=judge(scaled, coordinates), options=options)
 
 
-def _files(paths: Path | str | Sequence[Path | str]) -> tuple[list[Path], str]:
+def _name(paths: Path | str | Sequence[Path | str] | Stack) -> str:
+    if isinstance(paths, Stack):
+        return paths.title
+    return str(paths) if isinstance(paths, str | Path) else f"{len(paths)} files"
+
+
+def _files(paths: Path | str | Sequence[Path | str]) -> list[Path]:
     if isinstance(paths, str | Path):
-        return image_files(Path(paths)), str(paths)
-    found = [file for path in paths for file in image_files(Path(path))]
-    return list(dict.fromkeys(found)), f"{len(found)} files"
+        return image_files(Path(paths))
+    return list(dict.fromkeys(file for path in paths for file in image_files(Path(path))))
 
 
 def _look(
-    files: list[Path],
+    paths: Path | str | Sequence[Path | str] | Stack,
     options: MapOptions,
     device: Device | str,
     cache: EmbeddingCache | None,
@@ -169,11 +175,15 @@ def _look(
     from napari_visualccc.models.nn.embedding import Embedder
 
     progress(0.0, "loading the network")
-    embedder = Embedder(options, device)
     seen: list[Seen] = []
     problems: list[str] = []
-    items = micrographs_of(files, seen, problems, known, marks=options.marks)
-    found = list(embedder.stream(items, len(files), cache=cache, progress=progress))
+    if isinstance(paths, Stack):
+        items, total = micrographs_of_stack(paths, seen, problems, known, marks=options.marks), len(paths.planes)
+    else:
+        files = _files(paths)
+        items, total = micrographs_of(files, seen, problems, known, marks=options.marks), len(files)
+    embedder = Embedder(options, device)
+    found = list(embedder.stream(items, total, cache=cache, progress=progress))
     return np.stack(found) if found else np.empty((0, embedder.dimensions), np.float32), seen, problems, embedder.hash
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,39 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.results import fingerprint
 from napari_visualccc.models.micrographs import Micrograph
 
+if TYPE_CHECKING:
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.models.nn.embedding import Embedder
+
 THUMBNAIL = 80
 # Of larger planes thumbnail and brightness are taken from every n-th pixel.
 _LOOKED_AT = 1 << 21
 _DISPLAY_PERCENTILES = (1, 99)
+# In larger planes nothing is looked for: instruments write into pictures of up to 8k × 8k.
+_MOST_MASKED = 1 << 26
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Planes that are in memory or in a layer, to be mapped like files.
+
+    Attributes
+    ----------
+    planes, pixel_size
+        What is shown.
+    names
+        Of the planes.
+    paths
+        Files that they came from, empty texts if unknown.
+    title
+        Of the whole, for records.
+    """
+
+    planes: Planes
+    pixel_size: PixelSize
+    names: tuple[str, ...]
+    paths: tuple[str, ...]
+    title: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +88,26 @@ def image_files(path: Path, *, deep: bool = False) -> list[Path]:
     return found
 
 
+def micrographs_of_stack(
+    stack: Stack, seen: list[Seen], problems: list[str], known: set[str] | None = None, *, marks: bool = True
+) -> Iterator[Micrograph]:
+    """As `micrographs_of`, for planes at hand."""
+    planes = stack.planes
+    numbers: dict[str, int] = {}
+    for index in range(len(planes)):
+        path = stack.paths[index]
+        # A file of its own for each plane: then this is its first.
+        number = numbers[path] = numbers.get(path, -1) + 1
+        try:
+            found = describe(planes, index, path, stack.names[index], number if path else index, stack.pixel_size)
+        except (InputError, FileFormatError, OSError, ValueError) as error:
+            problems.append(f"{stack.names[index]}: {error}")
+            continue
+        if known is None or found.record["hash"] not in known:
+            seen.append(found)
+            yield Micrograph(planes, index, stack.pixel_size, marks_of(planes, index) if marks else None)
+
+
 def plane_hashes(file: Path) -> list[str]:
     """Hashes of all planes of a file; none if it cannot be read."""
     from napari_visualccc.io import read
@@ -86,7 +135,6 @@ def micrographs_of(
         Mask what was written into the pictures.
     """
     from napari_visualccc.io import read
-    from napari_visualccc.processing.text import overlay_mask
 
     for file in files:
         try:
@@ -108,13 +156,8 @@ def micrographs_of(
                     number += 1
                 if known is not None and found.record["hash"] in known:
                     continue
-                mask = overlay_mask(planes.plane(index)) if marks and planes.plane_pixels <= _MOST_MASKED else None
                 seen.append(found)
-                yield Micrograph(planes, index, signal.pixel_size, mask if mask is not None and mask.any() else None)
-
-
-# In larger planes nothing is looked for: instruments write into pictures of up to 6k × 6k.
-_MOST_MASKED = 1 << 26
+                yield Micrograph(planes, index, signal.pixel_size, marks_of(planes, index) if marks else None)
 
 
 def describe(planes: Planes, index: int, path: str, name: str, number: int, size: PixelSize) -> Seen:
@@ -164,3 +207,32 @@ def _means(values: NDArray[np.float32], count: int, axis: int) -> NDArray[np.flo
     shape = [1, 1]
     shape[axis] = -1
     return np.asarray(sums / np.diff(edges).reshape(shape), np.float32)
+
+
+def vector_of(
+    file: Path, plane: int, embedder: Embedder, marks: bool = True, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """Vector of one plane of a file, whether it is on a map or not.
+
+    Raises
+    ------
+    FileFormatError, OptionError
+        If it cannot be read, or there is no such plane.
+    """
+    from napari_visualccc.io import read
+
+    signal = read(file)[0]
+    planes = signal.planes.only(plane)
+    found = embedder.embed(planes, pixel_size=signal.pixel_size, masks=[marks_of(planes) if marks else None],
+                          progress=progress)  # fmt: skip
+    return np.asarray(found[0])
+
+
+def marks_of(planes: Planes, index: int = 0) -> NDArray[np.bool_] | None:
+    """What was written into a plane; None if nothing, or if it is too large to be a picture with a scale bar."""
+    from napari_visualccc.processing.text import overlay_mask
+
+    if planes.plane_pixels > _MOST_MASKED:
+        return None
+    mask = overlay_mask(planes.plane(index))
+    return mask if mask.any() else None
