@@ -23,33 +23,43 @@ class Mosaic:
         uint8 images, each half of the one before; one if it is small.
     corners
         Top left pixel (y, x) of each thumbnail in the first level, shape (N, 2).
-    side
-        Edge of a thumbnail.
+    size
+        Height and width of a thumbnail.
     """
 
     levels: tuple[NDArray[np.uint8], ...]
     corners: NDArray[np.int64]
-    side: int
+    size: tuple[int, int]
 
     def row_at(self, y: float, x: float) -> int:
         """Row of the thumbnail at a pixel; -1 if there is none."""
-        hit = ((self.corners <= (y, x)) & (np.array([y, x]) < self.corners + self.side)).all(axis=1)
+        hit = ((self.corners <= (y, x)) & (np.array([y, x]) < self.corners + np.array(self.size))).all(axis=1)
         return int(np.flatnonzero(hit)[0]) if hit.any() else -1
 
 
 def mosaic_of(thumbnails: NDArray[np.uint8], coordinates: NDArray[np.float32]) -> Mosaic:
     """Put each thumbnail into the free cell of a grid that is nearest to its place; y of the map points up."""
-    count, side = thumbnails.shape[:2]
+    thumbnails = _trimmed(thumbnails)
+    count, height, width = thumbnails.shape
     cells = max(1, int(np.ceil(np.sqrt(count * _ROOM))))
     places = grid_places(coordinates, cells)
-    canvas = np.zeros((cells * side, cells * side), np.uint8)
-    corners = places * side
+    canvas = np.zeros((cells * height, cells * width), np.uint8)
+    corners = places * np.array([height, width])
     for (y, x), thumbnail in zip(corners, thumbnails, strict=True):
-        canvas[y : y + side, x : x + side] = thumbnail
+        canvas[y : y + height, x : x + width] = thumbnail
     levels = [canvas]
     while max(levels[-1].shape) > _LARGEST_LEVEL:
         levels.append(levels[-1][::2, ::2])
-    return Mosaic(tuple(levels), corners, side)
+    return Mosaic(tuple(levels), corners, (height, width))
+
+
+def _trimmed(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Without the lines that are black in all of them: micrographs of one shape then touch each other."""
+    used = np.asarray((thumbnails > 0).any(axis=0))
+    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    if not len(rows):
+        return thumbnails
+    return thumbnails[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def grid_places(coordinates: NDArray[np.float32], cells: int) -> NDArray[np.int64]:

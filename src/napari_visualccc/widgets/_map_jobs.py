@@ -37,7 +37,9 @@ def run_build(source: Path | Stack, table: Path | None, options: MapOptions, *, 
     from napari_visualccc.maps import build_map
     from napari_visualccc.models.embedding_cache import EmbeddingCache
 
-    return build_map(source, options, table=table, cache=EmbeddingCache(), progress=progress)
+    made = build_map(source, options, table=table, cache=EmbeddingCache(), progress=progress)
+    _prepare()
+    return made
 
 
 def run_load(path: Path, *, progress: Progress) -> MicrographMap:
@@ -49,7 +51,21 @@ def run_load(path: Path, *, progress: Progress) -> MicrographMap:
     progress(0.5, "looking for the micrographs")
     if not any(Path(entry).exists() for entry in made.entries["path"] if entry):
         made, _ = relink(made, path.parent)
+    _prepare()
     return made
+
+
+def _prepare() -> None:
+    """Import here what the GUI thread will need to draw: it would stand still meanwhile."""
+    import pyqtgraph  # noqa: F401
+
+
+def run_read(path: Path, *, progress: Progress) -> list[Any]:
+    """Read a micrograph."""
+    from napari_visualccc.io import read
+
+    progress(0.0, "opening")
+    return read(path)
 
 
 def run_relink(made: MicrographMap, folder: Path, *, progress: Progress) -> tuple[MicrographMap, int]:

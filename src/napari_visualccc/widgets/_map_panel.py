@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.maps.options import PropertyOptions
 from napari_visualccc.widgets._forms import OptionsForm
@@ -34,10 +34,8 @@ class MapPanel(QWidget):
         self.key = ColourKey()
         self.plot = MapPlot()
         self.card = HoverCard(self.plot)
-        self.lasso = QToolButton()
-        self.lasso.setText("Lasso")
+        self.lasso = button("Lasso", "Encircle micrographs with the mouse (or hold Shift); off, dragging moves the map")
         self.lasso.setCheckable(True)
-        self.lasso.setToolTip("Encircle micrographs with the mouse (or hold Shift); off, dragging moves the map")
         self.lasso.toggled.connect(self._lasso_toggled)
         self.fit = button("Fit", "Show the whole map")
         self.similar = button("What looks like this?", "Find the micrographs nearest to the image in the viewer")

@@ -13,9 +13,11 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QLabel, QListView, QListWidget, QListWidgetItem, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.maps.colouring import Colouring, hex_of
+from napari_visualccc.widgets._parts import window_of
 
 _THUMBNAIL = 120
 _ICON = 64
+_GAP = 16
 # More icons than anybody looks through would take seconds to draw.
 MOST_ICONS = 200
 
@@ -61,10 +63,17 @@ class ColourKey(QLabel):
 
 
 class HoverCard(QWidget):
-    """Thumbnail and values of what the mouse points at, beside the mouse."""
+    """Thumbnail and values of what the mouse points at, beside the map so that it covers no point.
+
+    Parameters
+    ----------
+    host
+        Widget that it belongs to.
+    """
 
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
+        self._host = host
         self.setObjectName("visualccc_card")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -87,15 +96,19 @@ class HoverCard(QWidget):
         return str(self._words.text())
 
     def show_at(self, place: QPoint, thumbnail: NDArray[np.uint8], title: str, values: dict[str, Any]) -> None:
-        """Show beside a place of the host, wherever there is room."""
+        """Show at the height of a place of the host, left or right of the host, wherever there is room."""
         self._picture.setPixmap(pixmap_of(thumbnail, _THUMBNAIL))
         rows = "<br>".join(f"{html.escape(name)}: {html.escape(_text(value))}" for name, value in values.items())
         self._words.setText(f"<b>{html.escape(_short(title))}</b>" + (f"<br>{rows}" if rows else ""))
         self.adjustSize()
-        host = self.parentWidget()
-        x = place.x() + 14 if place.x() + 14 + self.width() <= host.width() else place.x() - 14 - self.width()
-        y = min(max(place.y() - self.height() // 2, 0), max(host.height() - self.height(), 0))
-        self.move(max(x, 0), y)
+        window = window_of(self._host)
+        if self.parentWidget() is not window:
+            self.setParent(window)
+        left = self._host.mapTo(window, QPoint(0, 0)).x() if window.isAncestorOf(self._host) else 0
+        x = left - self.width() - _GAP if left > self.width() + _GAP else left + self._host.width() + _GAP
+        y = self._host.mapTo(window, place).y() - self.height() // 2 if window.isAncestorOf(self._host) else 0
+        room = max(window.height() - self.height(), 0), max(window.width() - self.width(), 0)
+        self.move(min(x, room[1]), min(max(y, 0), room[0]))
         self.show()
         self.raise_()
 

@@ -13,7 +13,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 # Farther than this from the nearest point, the mouse points at nothing.
 _REACH_PX = 14
-_HEIGHT = 320
+_HEIGHT = 300
+# Mouse moves of a click by a shaky hand.
+_CLICK_MOVES = 4
 _SELECTED, _CURRENT, _FOUND = "#EE3377", "#EE7733", "#33BBEE"
 
 
@@ -36,7 +38,7 @@ class MapPlot(QWidget):
         super().__init__()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.setMinimumHeight(_HEIGHT)
+        self.setFixedHeight(_HEIGHT)
         self.view: Any = None
         self._points: NDArray[np.float64] = np.empty((0, 2))
         self._near = -1
@@ -92,7 +94,7 @@ class MapPlot(QWidget):
         plot.addItem(self._dots)
         self._rings = {}
         for kind, colour, size in (("selected", _SELECTED, 11), ("found", _FOUND, 13), ("current", _CURRENT, 18)):
-            ring = pg.ScatterPlotItem(pen=pg.mkPen(colour, width=2.5), brush=None, size=size, pxMode=True)
+            ring = pg.ScatterPlotItem(pen=pg.mkPen(colour, width=2.5), brush=pg.mkBrush(None), size=size, pxMode=True)
             plot.addItem(ring)
             self._rings[kind] = ring
         self._outline = pg.PlotDataItem(pen=pg.mkPen(_SELECTED, width=1.5), fillLevel=None)
@@ -132,7 +134,8 @@ class MapPlot(QWidget):
     def _released(self, event: Any) -> bool:
         moved = self._pressed is not None and (event.position() - self._pressed).manhattanLength() > 4
         self._pressed = None
-        if self._lasso is not None and moved:
+        # An outline may end where it began.
+        if self._lasso is not None and (moved or len(self._lasso) > _CLICK_MOVES):
             around, self._lasso = np.array(self._lasso), None
             self._outline.setData([], [])
             self.selected.emit(inside(self._points, around))

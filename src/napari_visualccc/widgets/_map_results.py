@@ -13,8 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from napari_visualccc.core.errors import OptionError, VisualCCCError
 from napari_visualccc.maps.colouring import colouring_of, columns_for_colour
-from napari_visualccc.maps.export import export_map
-from napari_visualccc.maps.files import EXTENSION, MicrographMap, save_map
+from napari_visualccc.maps.files import MicrographMap
 from napari_visualccc.maps.tables import numeric_columns
 from napari_visualccc.widgets import _map_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
@@ -26,17 +25,15 @@ from napari_visualccc.widgets._map_viewer import (
     show_mosaic,
     show_regions,
     show_row,
+    show_signals,
     show_stacks,
     shown_plane,
 )
 from napari_visualccc.widgets._map_words import answer_words, problem_details, problem_words, quality_words
-from napari_visualccc.widgets._provenance import ProvenanceDialog
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_EXPORTS = "Figure (*.svg);;Picture (*.png);;Page that works offline (*.html);;Table (*.csv)"
-_MAPS = f"Map (*{EXTENSION})"
 _CARD_VALUES = 5
 LABEL = "label"
 
@@ -77,9 +74,6 @@ class MapResults(QObject):
         panel.open_stack.clicked.connect(self.open_selected)
         panel.label.clicked.connect(self._ask_label)
         panel.thumbnails.clicked.connect(self.lay_out_thumbnails)
-        panel.save.clicked.connect(self._ask_save)
-        panel.export.clicked.connect(self._ask_export)
-        panel.provenance.clicked.connect(self._show_provenance)
         panel.ask.clicked.connect(self.ask_property)
         panel.regions.clicked.connect(self.find_regions)
         self._viewer.layers.selection.events.active.connect(self._moved)
@@ -145,18 +139,21 @@ class MapResults(QObject):
     def open(self, row: int) -> None:
         """Bring a micrograph into view."""
         assert self.map is not None
-        try:
-            found = show_row(self._viewer, self.map, row)
-        except VisualCCCError as error:
-            show_problem(error)
-            return
-        if not found:
+        path = Path(self.map.entries["path"].iloc[row])
+        if show_row(self._viewer, self.map, row):
+            self.follow()
+        elif path.is_file():
+            self._runner.start(jobs.run_read, path, title=f"Open {path.name}", then=bound(self._opened, row))
+        else:
             self.changed.emit(f"{self.map.names[row]} is not where it was: choose its folder to find the micrographs.")
             folder = QFileDialog.getExistingDirectory(self.panel, "Where are the micrographs now?")
             if folder:
                 self._runner.start(jobs.run_relink, self.map, Path(folder), title="Find micrographs",
                                    then=bound(self._relinked, row))  # fmt: skip
-            return
+
+    def _opened(self, row: int, signals: list[Any]) -> None:
+        assert self.map is not None
+        show_signals(self._viewer, self.map, row, signals)
         self.follow()
 
     def _relinked(self, row: int, found: tuple[MicrographMap, int]) -> None:
@@ -284,48 +281,3 @@ class MapResults(QObject):
                 f"{regions.regressor.target} of {layer.name}: {regions.prediction:.4g} predicted, "
                 f"{regions.regressor.mean:.4g} is typical. Red raises it, blue lowers it."
             )
-
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self.panel, "Save map", f"micrographs{EXTENSION}", _MAPS)
-        if path:
-            self.save(Path(path if path.endswith(EXTENSION) else path + EXTENSION))
-
-    def save(self, path: Path) -> None:
-        """Write the map."""
-        assert self.map is not None
-        try:
-            save_map(self.map, path)
-        except VisualCCCError as error:
-            show_problem(error)
-            return
-        self.changed.emit(f"Saved {path.name}.")
-
-    def _ask_export(self) -> None:
-        path, chosen = QFileDialog.getSaveFileName(self.panel, "Export map", "map.svg", _EXPORTS)
-        if path:
-            ending = chosen.rpartition("*")[2].rstrip(")")
-            self.export(Path(path if Path(path).suffix else path + ending))
-
-    def export(self, path: Path) -> None:
-        """Write figure, page or table; the table holds the encircled micrographs if there are any."""
-        assert self.map is not None
-        try:
-            if path.suffix.lower() == ".png":
-                self._export_picture(path)
-            else:
-                some = self.rows.tolist() if path.suffix.lower() == ".csv" and len(self.rows) else None
-                export_map(self.map, path, self.panel.colour_column, some)
-        except VisualCCCError as error:
-            show_problem(error)
-            return
-        self.changed.emit(f"Wrote {path.name}.")
-
-    def _export_picture(self, path: Path) -> None:
-        from napari_visualccc.widgets._map_picture import write_picture
-
-        assert self.map is not None
-        write_picture(self.map, path, self.panel.colour_column)
-
-    def _show_provenance(self) -> None:
-        if self.map is not None:
-            ProvenanceDialog("Map of micrographs", self.map.provenance.as_dict(), self.panel).exec()

@@ -79,24 +79,19 @@ def row_shown(viewer: Any, made: MicrographMap) -> int:
 
 
 def show_row(viewer: Any, made: MicrographMap, row: int) -> bool:
-    """Bring a micrograph into view, in the layer that holds it or in a new one; False if its file is gone."""
-    path, plane = str(made.entries["path"].iloc[row]), int(made.entries["plane"].iloc[row])
-    for layer in viewer.layers:
-        if layer._type_string == "image" and _show_in(viewer, layer, made, row):
-            return True
-    if not path or not Path(path).exists():
-        return False
-    from napari_visualccc.io import read
+    """Bring a micrograph into view if a layer holds it; False if none does."""
+    return any(layer._type_string == "image" and _show_in(viewer, layer, made, row) for layer in viewer.layers)
 
-    signals = read(Path(path))
-    signal, place = _signal_of(signals, plane)
+
+def show_signals(viewer: Any, made: MicrographMap, row: int, signals: list[Any]) -> None:
+    """Bring a micrograph into view in a new layer, from what was read of its file."""
+    signal, place = _signal_of(signals, int(made.entries["plane"].iloc[row]))
     data, words, _ = signal_layer(signal)
     about = words["metadata"][METADATA_KEY]
     if len(signal.planes) == 1:
         about[_ROWS] = [row]
     layer = viewer.add_image(data, **words)
     _look_at(viewer, layer, place)
-    return True
 
 
 def _signal_of(signals: list[Any], plane: int) -> tuple[Any, int]:

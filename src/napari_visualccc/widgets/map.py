@@ -13,6 +13,7 @@ from napari_visualccc.maps.options import MapOptions
 from napari_visualccc.widgets import _map_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
+from napari_visualccc.widgets._map_export import MapExport
 from napari_visualccc.widgets._map_panel import MapPanel
 from napari_visualccc.widgets._map_results import MapResults
 from napari_visualccc.widgets._map_source import MapSource
@@ -35,6 +36,7 @@ class MapWidget(QWidget):
         # Looking at thousands of micrographs takes minutes: closing the dock must not lose it.
         self.runner = JobRunner(self, while_hidden=True)
         self.results = MapResults(self._viewer, self.panel, self.runner, self._memory)
+        self.files = MapExport(self.results, self.panel)
         self._restore()
         self._connect()
         self._refresh()
