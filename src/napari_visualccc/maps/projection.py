@@ -65,7 +65,8 @@ def project(scaled: Matrix, options: MapOptions, progress: Progress | None = Non
     """
     progress = silent(progress)
     count = len(scaled)
-    if options.method == "pca" or count <= 3:
+    # Identical micrographs have no directions.
+    if options.method == "pca" or count <= 3 or not scaled.any():
         return _pca(scaled)
     if options.method == "umap":
         near = nearest_neighbours(scaled, min(options.neighbours, count - 1), progress=progress.part(0, 0.3))

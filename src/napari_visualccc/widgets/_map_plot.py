@@ -16,7 +16,10 @@ _REACH_PX = 14
 _HEIGHT = 300
 # Mouse moves of a click by a shaky hand.
 _CLICK_MOVES = 4
+# Points of so many pixels together cover about a fifth of the plot.
+_INK = 140
 _SELECTED, _CURRENT, _FOUND = "#EE3377", "#EE7733", "#33BBEE"
+_RINGS = (("selected", _SELECTED, 9, 1.2), ("found", _FOUND, 12, 2.0), ("current", _CURRENT, 17, 2.5))
 
 
 class MapPlot(QWidget):
@@ -61,7 +64,7 @@ class MapPlot(QWidget):
         bytes_ = np.round(rgba * 255).astype(int)
         kinds, which = np.unique(bytes_, axis=0, return_inverse=True)
         brushes = np.array([QColor(*kind) for kind in kinds.tolist()], object)[which.ravel()]
-        size = float(np.clip(260 / np.sqrt(max(len(rgba), 1)), 3, 10))
+        size = float(np.clip(_INK / np.sqrt(max(len(rgba), 1)), 3, 9))
         self._dots.setData(x=self._points[:, 0], y=self._points[:, 1], brush=brushes, size=size, pen=None)
         if not same:
             for ring in self._rings.values():
@@ -93,8 +96,8 @@ class MapPlot(QWidget):
         self._dots = pg.ScatterPlotItem(pxMode=True)
         plot.addItem(self._dots)
         self._rings = {}
-        for kind, colour, size in (("selected", _SELECTED, 11), ("found", _FOUND, 13), ("current", _CURRENT, 18)):
-            ring = pg.ScatterPlotItem(pen=pg.mkPen(colour, width=2.5), brush=pg.mkBrush(None), size=size, pxMode=True)
+        for kind, colour, size, width in _RINGS:
+            ring = pg.ScatterPlotItem(pen=pg.mkPen(colour, width=width), brush=pg.mkBrush(None), size=size, pxMode=True)
             plot.addItem(ring)
             self._rings[kind] = ring
         self._outline = pg.PlotDataItem(pen=pg.mkPen(_SELECTED, width=1.5), fillLevel=None)
