@@ -184,9 +184,7 @@ def _held(
     return dict(zip(STRENGTHS, held, strict=True))
 
 
-def _chosen(
-    trials: dict[Setting, Floats], targets: Ints, folds: list[Fold], balance: bool
-) -> tuple[Setting, Floats]:
+def _chosen(trials: dict[Setting, Floats], targets: Ints, folds: list[Fold], balance: bool) -> tuple[Setting, Floats]:
     """Setting of least log-loss, and honest scores of planes held out: their fold had no say in the setting."""
     settings = list(trials)
     held = np.stack(list(trials.values()))
