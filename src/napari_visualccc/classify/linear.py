@@ -27,8 +27,9 @@ Setting = tuple[Weights, float]
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 # How much the blocks of a vector (encoder, texture, shapes) may count, from which cross-validation chooses. The first is
 # taken where few planes cannot be split, with a strength in the middle of what was chosen for 40 to 400 planes. The
-# encoder, with 1792 numbers, always counts something, so that there is a part of the answer that heatmaps can show.
-WEIGHTS = ((0.3, 1.0, 1.0), (1.0, 1.0, 1.0), (0.3, 1.0, 0.3), (0.3, 0.3, 1.0))
+# encoder's many numbers drown the others unless they count little; they always count something, so that there is a part
+# of the answer that heatmaps can show.
+WEIGHTS = ((0.15, 1.0, 1.0), (0.15, 1.0, 0.15), (0.15, 0.15, 1.0))
 _UNTRIED = 3.0
 _MOST_AXES = 128
 _INNER_FOLDS = 5
@@ -123,7 +124,7 @@ def fit_linear(
     classes: int,
     *,
     blocks: Blocks | None = None,
-    balance: bool = True,
+    rare_weight: float = 0.5,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> LinearFit:
@@ -141,8 +142,8 @@ def fit_linear(
         Number of classes.
     blocks
         Lengths of the blocks of a vector; one block by default.
-    balance
-        Whether each class counts alike, however many planes it has.
+    rare_weight
+        0: all planes count alike; 1: all classes do, however few planes they have.
     seed
         Of the folds.
 
@@ -161,32 +162,30 @@ def fit_linear(
         part = progress.part(0.9 * number / len(standards), 0.9 * (number + 1) / len(standards))
         trials |= {
             (counting, strength): held
-            for strength, held in _held(standard.apply(vectors), targets, classes, folds, balance, part).items()
+            for strength, held in _held(standard.apply(vectors), targets, classes, folds, rare_weight, part).items()
         }
-    (counting, strength), held = _chosen(trials, targets, folds, balance)
+    (counting, strength), held = _chosen(trials, targets, folds)
     progress(0.9, "fitting")
     standard = standards[counting]
-    weight, bias = _fit_path(standard.apply(vectors), targets, (strength,), balance)[0]
+    weight, bias = _fit_path(standard.apply(vectors), targets, (strength,), rare_weight)[0]
     measured = np.isfinite(held).all(axis=1)
     temperature = fit_temperature(held[measured], targets[measured])
     return LinearFit(standard, weight, bias, strength, temperature, held)
 
 
 def _held(
-    points: Floats, targets: Ints, classes: int, folds: list[Fold], balance: bool, progress: Progress
+    points: Floats, targets: Ints, classes: int, folds: list[Fold], rare_weight: float, progress: Progress
 ) -> dict[float, Floats]:
     """Scores of planes held out, for each strength of the penalty."""
     held = np.full((len(STRENGTHS), len(points), classes), np.nan)
     for fold in progress.steps(folds, message="choosing the penalty"):
-        path = _fit_path(points[fold.learnt], targets[fold.learnt], STRENGTHS, balance)
+        path = _fit_path(points[fold.learnt], targets[fold.learnt], STRENGTHS, rare_weight)
         for number, (weight, bias) in enumerate(path):
             held[number, fold.measured] = points[fold.measured] @ weight.T + bias
     return dict(zip(STRENGTHS, held, strict=True))
 
 
-def _chosen(
-    trials: dict[Setting, Floats], targets: Ints, folds: list[Fold], balance: bool
-) -> tuple[Setting, Floats]:
+def _chosen(trials: dict[Setting, Floats], targets: Ints, folds: list[Fold]) -> tuple[Setting, Floats]:
     """Setting of least log-loss, and honest scores of planes held out: their fold had no say in the setting."""
     settings = list(trials)
     held = np.stack(list(trials.values()))
@@ -194,8 +193,8 @@ def _chosen(
     if not measured.any():
         return (settings[0][0], _UNTRIED), held[0]
     worth = np.zeros(len(targets))
-    counts = np.bincount(targets[measured], minlength=int(targets.max()) + 1)
-    worth[measured] = 1 / counts[targets[measured]] if balance else 1.0
+    # a rare class must have its say in the choice, whatever it counts in the fit
+    worth[measured] = _worth(targets[measured], 1.0)
     losses = np.zeros(held.shape[:2])
     shown = held[:, measured]
     top = shown.max(axis=2, keepdims=True)
@@ -210,24 +209,29 @@ def _chosen(
 
 
 def _fit_path(
-    points: Floats, targets: Ints, strengths: tuple[float, ...], balance: bool
+    points: Floats, targets: Ints, strengths: tuple[float, ...], rare_weight: float
 ) -> list[tuple[Floats, Floats]]:
     """Weights and biases for strengths from strong to weak penalty, each begun where the one before ended."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(
-        class_weight="balanced" if balance else None, max_iter=_MOST_ITERATIONS, warm_start=True, tol=1e-4
-    )
+    model = LogisticRegression(max_iter=_MOST_ITERATIONS, warm_start=True, tol=1e-4)
+    worth = _worth(targets, rare_weight)
     found = []
     for strength in strengths:
         model.C = strength
         with warnings.catch_warnings():
             # nearly converged is good enough: what is kept is chosen on planes held out
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(points, targets)
+            model.fit(points, targets, sample_weight=worth)
         weight, bias = model.coef_.copy(), model.intercept_.copy()
         if len(weight) == 1:  # two classes: scikit-learn gives the score of the second against the first
             weight, bias = np.vstack([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
         found.append((weight, bias))
     return found
+
+
+def _worth(targets: Ints, rare_weight: float) -> Floats:
+    """How much each plane counts; 1 on average."""
+    worth = (1.0 / np.bincount(targets)[targets]) ** rare_weight
+    return np.asarray(worth / worth.mean())

@@ -61,9 +61,10 @@ class TrainOptions(Options):
         3e-4, label="Learning rate", minimum=1e-7, maximum=1.0, step=1e-4, advanced=True,
         help="Of AdamW in fine-tuning, at its highest.",
     )  # fmt: skip
-    balance: bool = option(
-        True, label="Classes count alike", advanced=True,
-        help="Images of rare classes count more, so that each class counts alike.",
+    rare_weight: float = option(
+        0.5, label="Weight of rare classes", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        help="0: all images count alike, which is best for the share called right; 1: all classes do, however few images "
+        "they have.",
     )  # fmt: skip
     symmetry: str = option(
         "all", label="Mirror and turn", choices=SYMMETRIES, advanced=True,

@@ -139,7 +139,7 @@ def train(
     report = report_of(duplicates, both, sides)
     groups = joined_groups(learnt.groups, [(d.first, d.second) for d in duplicates if d.second < count])
     fit = fit_linear(
-        vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks, balance=options.balance,
+        vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks, rare_weight=options.rare_weight,
         seed=options.seed, progress=progress.part(reach, reach + 0.08),
     )  # fmt: skip
     familiar = Familiar.of(vectors[:count], groups, fit.standard, seed=options.seed)

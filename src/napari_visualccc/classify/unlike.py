@@ -29,8 +29,9 @@ _NEIGHBOURS = 3
 _AXES = 32
 # Of the training planes themselves so many lie beyond the threshold.
 _NORMAL = 0.98
-# Distances are those of held-out training planes times this: another session of the same kind is a little different.
-_MARGIN = 1.25
+# Distances are those of held-out training planes times this, as another session of the same kind is a little different,
+# and more where few planes say what is normal.
+_MARGIN, _FEW = 1.1, 10.0
 # So many training planes are remembered at most.
 _MOST_KEPT = 2000
 
@@ -70,7 +71,9 @@ class Familiar:
         points, outside = plain._place(vectors)
         typical = float(np.sqrt(np.mean(outside**2))) or 1.0
         distances = _held_out(points, outside / typical, groups)
-        limit = float(np.quantile(distances, _NORMAL)) * _MARGIN if len(distances) else np.inf
+        limit = (
+            float(np.quantile(distances, _NORMAL)) * _MARGIN * (1 + _FEW / len(distances)) if len(distances) else np.inf
+        )
         if len(points) > _MOST_KEPT:
             kept = np.random.default_rng([seed, 11]).choice(len(points), _MOST_KEPT, replace=False)
             points = points[np.sort(kept)]
@@ -113,11 +116,10 @@ def _held_out(points: Floats, outside: Floats, groups: Ints) -> Floats:
     """Distance of each plane to those of other groups; none if there is one group only."""
     if len(np.unique(groups)) < 2:
         return np.zeros(0)
-    found = np.concatenate([
+    return np.concatenate([
         np.hypot(_nearest(points[groups == group], points[groups != group]), outside[groups == group])
         for group in np.unique(groups)
     ])  # fmt: skip
-    return found
 
 
 def _nearest(points: Floats, others: Floats) -> Floats:

@@ -1,4 +1,5 @@
 from .calibration import PixelSizeWidget as PixelSizeWidget
+from .classify import ClassifyWidget as ClassifyWidget
 from .cluster import ClusterWidget as ClusterWidget
 from .fft import FftWidget as FftWidget
 from .map import MapWidget as MapWidget

@@ -1,0 +1,106 @@
+"""What the Classify widget shows on the canvas: the class of the plane in words, and planes that are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from qtpy.QtCore import QObject
+
+from napari_visualccc.core.colours import label_colour
+from napari_visualccc.layers import METADATA_KEY, Placement, napari_unit
+from napari_visualccc.widgets._classify_labels import classes_of
+from napari_visualccc.widgets._source import array_of, current_plane, is_rgb
+
+if TYPE_CHECKING:
+    from napari_visualccc.classify import Example, PredictionResult
+
+_FONT_PX = 14
+
+
+class PlaneView(QObject):
+    """Words on the canvas about the plane shown, and the way to other planes.
+
+    Parameters
+    ----------
+    viewer
+        napari viewer.
+    widget
+        The Classify widget: words are shown while it is visible.
+    """
+
+    def __init__(self, viewer: Any, widget: Any) -> None:
+        super().__init__(widget)
+        self._viewer, self._widget = viewer, widget
+        self._kept: WeakKeyDictionary[Any, tuple[int, PredictionResult]] = WeakKeyDictionary()
+        self._before: tuple[bool, str] | None = None
+        viewer.dims.events.current_step.connect(self.refresh)
+
+    def keep(self, layer: Any, first: int, result: PredictionResult) -> None:
+        """Remember what was predicted of a layer's planes from number `first` on."""
+        self._kept[layer] = (first, result)
+        self.refresh()
+
+    def go_to(self, layer: Any, plane: int) -> None:
+        """Show a plane of a layer."""
+        leading = array_of(layer).shape[: -3 if is_rgb(layer) else -2]
+        if not leading:
+            return
+        place = np.unravel_index(plane, leading)
+        world = layer.data_to_world((*place, *([0] * (layer.ndim - len(leading)))))
+        offset = self._viewer.dims.ndim - layer.ndim
+        for axis in range(len(leading)):
+            self._viewer.dims.set_point(offset + axis, world[axis])
+
+    def show_example(self, example: Example) -> None:
+        """Show a plane of a data set: in its layer if it is open, else as a layer of its own."""
+        for layer in self._viewer.layers:
+            if layer.name == example.name and layer._type_string == "image":
+                self._viewer.layers.selection.active = layer
+                self.go_to(layer, example.plane)
+                return
+        name = example.title.rsplit("/", 1)[-1]
+        if name in self._viewer.layers:
+            self._viewer.layers.selection.active = self._viewer.layers[name]
+            return
+        words = Placement.of_plane(name, example.pixel_size).keywords()
+        words["units"] = (napari_unit(example.pixel_size.unit),) * 2
+        self._viewer.add_image(
+            example.image.read(example.plane), name=name, metadata={METADATA_KEY: {"path": example.name}}, **words
+        )
+
+    def refresh(self, event: object = None) -> None:
+        """Say what is known of the plane shown."""
+        words, colour = self._words() if self._widget.isVisible() else ("", None)
+        overlay = self._viewer.text_overlay
+        if words:
+            if self._before is None:
+                self._before = (overlay.visible, overlay.text)
+            overlay.text, overlay.visible, overlay.font_size = words, True, _FONT_PX
+            overlay.position = "top_left"
+            overlay.color = colour or (1.0, 1.0, 1.0, 1.0)
+        elif self._before is not None:
+            overlay.visible, overlay.text = self._before
+            self._before = None
+
+    def _words(self) -> tuple[str, Any]:
+        layer = self._widget.chooser.layer
+        if layer is None or self._widget.chooser.problem:
+            return "", None
+        plane = current_plane(layer, self._viewer)
+        lines = []
+        names = self._widget.classes.names
+        label = classes_of(layer).get(plane)
+        colour = None
+        if label is not None:
+            lines.append(f"labelled: {label}")
+            colour = label_colour(names.index(label) + 1) if label in names else None
+        first, result = self._kept.get(layer, (0, None))
+        if result is not None and 0 <= plane - first < len(result.probabilities):
+            chances = result.probabilities[plane - first]
+            one = result.classes[int(chances.argmax())]
+            strange = " (unlike anything learnt)" if result.unlike[plane - first] > 1 else ""
+            lines.append(f"predicted: {one.name} {chances.max():.0%}{strange}")
+            colour = colour or one.colour
+        return "\n".join(lines), colour

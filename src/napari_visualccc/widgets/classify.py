@@ -1,0 +1,372 @@
+"""The Classify widget: give planes a class, train, see what the model says of the others, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QMenu, QWidget
+
+from napari_visualccc.classify.options import PredictOptions, TrainOptions
+from napari_visualccc.core.errors import InputError, VisualCCCError
+from napari_visualccc.layers import result_layers
+from napari_visualccc.widgets import _classify_jobs as jobs
+from napari_visualccc.widgets._classify_explain import ExplainDesk, ExplainPanel
+from napari_visualccc.widgets._classify_keys import NumberKeys
+from napari_visualccc.widgets._classify_labels import ClassList, classes_of, examples_of_layers, set_class
+from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
+from napari_visualccc.widgets._classify_view import PlaneView
+from napari_visualccc.widgets._forms import OptionsForm
+from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._layers import open_widget, show_layer
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
+from napari_visualccc.widgets._provenance import ProvenanceDialog
+from napari_visualccc.widgets._session import remembered
+from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, plane_count
+
+if TYPE_CHECKING:
+    from napari_visualccc.classify import ClassificationModel, Dataset, PredictionResult, TrainResult
+
+_PATTERN = "Models (*.safetensors)"
+_FEWEST = 2
+
+
+class ClassifyWidget(QWidget):
+    """Classes of whole planes: label with number keys, train in seconds, predict, measure, explain."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._memory = remembered(napari_viewer, "classify")
+        self._lookers: jobs.Lookers = self._memory.setdefault("lookers", jobs.Lookers())
+        self._dataset: Dataset | None = self._memory.get("dataset")
+        self._note = ""
+        self._build()
+        self.runner = JobRunner(self)
+        self._keys = NumberKeys(self)
+        self.view = PlaneView(napari_viewer, self)
+        self.explaining = ExplainDesk(napari_viewer, self.explain_panel, self.chooser, self.runner)
+        self._restore()
+        self._connect()
+        self._refresh()
+
+    @property
+    def model(self) -> ClassificationModel | None:
+        """The model at hand."""
+        return self._memory.get("model")
+
+    def _build(self) -> None:
+        self.hint = Hint()
+        self.chooser = SourceChooser(self._viewer)
+        self.classes = ClassList()
+        self.data_button = button("Labelled files …", "Learn from a folder with a folder per class, or a CSV file, too")
+        menu = QMenu(self.data_button)
+        menu.addAction("Folder with a folder per class …", self._ask_folder)
+        menu.addAction("CSV file (path, label, group, split) …", self._ask_table)
+        menu.addAction("Forget them", self.forget_files)
+        self.data_button.setMenu(menu)
+        self.together_box = QCheckBox("Planes of a layer are one specimen")
+        self.together_box.setToolTip(
+            "Then they are never learnt from and measured on at the same time: label several layers, each a specimen"
+        )
+        self.data_words = Hint()
+        self.form = OptionsForm(TrainOptions)
+        self.run_bar = RunBar("Train", "Learn the classes from the labelled planes")
+        self.model_panel = ModelPanel()
+        self.map_box = QCheckBox("Class map of large fields")
+        self.map_box.setToolTip(
+            "Also look through a sliding window: which class is where? Takes a second per ten windows"
+        )
+        self.prediction = PredictionPanel()
+        self.prediction_fold = Fold("Classes of the planes", self.prediction)
+        self.quality = QualityPanel()
+        self.quality_fold = Fold("How good is it?", self.quality)
+        self.explain_panel = ExplainPanel()
+        self.explain_fold = Fold("Why? Heatmaps", self.explain_panel)
+        for fold in (self.prediction_fold, self.quality_fold, self.explain_fold):
+            fold.hide()
+        column(
+            self, self.hint, self.chooser, self.classes, row(self.data_button), self.together_box, self.data_words,
+            self.form, self.run_bar, self.model_panel, self.map_box, self.prediction_fold, self.quality_fold,
+            self.explain_fold,
+        )  # fmt: skip
+
+    def _connect(self) -> None:
+        self.chooser.changed.connect(self._source_changed)
+        self.chooser.calibrate_clicked.connect(self._open_pixel_size)
+        self.classes.changed.connect(self._classes_changed)
+        self.classes.label_clicked.connect(self.label_plane)
+        self.classes.keys_box.toggled.connect(self._keys.listen)
+        self.classes.keys_box.toggled.connect(self._refresh)
+        self._keys.pressed.connect(self._number_pressed)
+        self.together_box.toggled.connect(self._refresh)
+        self.form.changed.connect(self._refresh)
+        self.run_bar.run_clicked.connect(self.train)
+        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.runner.started.connect(self._job_started)
+        self.runner.progressed.connect(self.run_bar.show_progress)
+        self.runner.finished.connect(self._job_finished)
+        self.runner.cancelled.connect(self._job_cancelled)
+        self.model_panel.apply_clicked.connect(self.predict)
+        self.model_panel.save_clicked.connect(self._ask_save)
+        self.model_panel.load_clicked.connect(self._ask_load)
+        self.prediction.plane_chosen.connect(self._go_to)
+        self.prediction.export_clicked.connect(self._ask_table_path)
+        self.prediction.provenance_clicked.connect(self._show_provenance)
+        self.quality.mistake_chosen.connect(self._show_mistake)
+        self.quality.report_clicked.connect(self._ask_report)
+        self._viewer.layers.events.removed.connect(self._refresh)
+
+    def _restore(self) -> None:
+        if "classes" in self._memory:
+            self.classes.set_names(self._memory["classes"])
+        if "options" in self._memory:
+            self.form.set_values(self._memory["options"])
+        if self.model is not None:
+            self._take_model(self.model, self._memory.get("name", ""))
+
+    # What is labelled
+
+    def label_plane(self, name: str | None) -> None:
+        """Give the plane shown a class, or take it away."""
+        layer = self.chooser.layer
+        if layer is None or self.chooser.problem:
+            return
+        set_class(layer, current_plane(layer, self._viewer), name)
+        self._note = ""
+        self._refresh()
+
+    def _number_pressed(self, number: int) -> None:
+        if number > len(self.classes.names):
+            return
+        self.label_plane(self.classes.names[number - 1] if number else None)
+        layer = self.chooser.layer
+        if number and self.classes.advance_box.isChecked() and layer is not None:
+            here = current_plane(layer, self._viewer)
+            if here + 1 < plane_count(layer):
+                self._go_to(here + 1)
+
+    def _classes_changed(self, before: str, after: str) -> None:
+        if before:
+            for layer in self._viewer.layers:
+                for plane, name in classes_of(layer).items():
+                    if name == before:
+                        set_class(layer, plane, after or None)
+        self._refresh()
+
+    def _go_to(self, plane: int) -> None:
+        layer = self.chooser.layer
+        if layer is not None:
+            self.view.go_to(layer, plane)
+
+    def _ask_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Folder with a folder per class")
+        if path:
+            self.read_files(path)
+
+    def _ask_table(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Table of labelled images", "", "Tables (*.csv)")
+        if path:
+            self.read_files(path)
+
+    def read_files(self, path: str) -> None:
+        """Learn from labelled files, too."""
+        self.runner.start(jobs.run_read, path, title="Read labelled files", then=bound(self._take_files, path))
+
+    def _take_files(self, path: str, dataset: Dataset) -> None:
+        self._dataset = self._memory["dataset"] = dataset
+        self._memory["dataset_path"] = path
+        self.classes.include(list(dataset.names))
+        self._refresh()
+
+    def forget_files(self) -> None:
+        """Learn from layers only."""
+        self._dataset = self._memory["dataset"] = None
+        self._refresh()
+
+    # Work
+
+    def train(self) -> None:
+        """Learn from all labelled planes."""
+        try:
+            options = self.form.options()
+            examples = examples_of_layers(self._viewer.layers, together=self.together_box.isChecked())
+            if self._dataset is not None:
+                examples += self._dataset.examples
+            if not examples:
+                raise InputError("no plane has a class yet: label some with the number keys, or choose labelled files")
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        named = str(self._memory.get("dataset_path") or "DATASET")
+        self.runner.start(
+            jobs.run_train, examples, self.classes.names, self.classes.colours, options, self._lookers,
+            [named, "--output", "MODEL"], title="Train classifier", then=self._trained,
+        )  # fmt: skip
+
+    def _trained(self, result: TrainResult) -> None:
+        self._memory["result"] = result
+        self._take_model(result.model, "")
+        self.quality_fold.setVisible(result.evaluation is not None)
+        if result.evaluation is not None:
+            self.quality.show_evaluation(result.evaluation, result.notes)
+            self.quality_fold.set_open(True)
+        self._note = "Trained. " + ("" if result.evaluation else "Too few planes to say how good it is. ")
+        if self.chooser.layer is not None and not self.chooser.problem:
+            self.runner.later(self.predict, 1)
+
+    def predict(self) -> None:
+        """Classify the planes of the chosen image."""
+        model = self.model
+        if model is None:
+            return
+        try:
+            source = self.chooser.source()
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        self.runner.start(
+            jobs.run_predict, model, source, PredictOptions(class_map=self.map_box.isChecked()), self._lookers,
+            str(self._memory.get("name") or "MODEL"), title="Predict classes", then=bound(self._predicted, source),
+        )  # fmt: skip
+
+    def _predicted(self, source: Source, result: PredictionResult) -> None:
+        first = source.plane or 0
+        self._memory["prediction"] = result
+        colours = {one.name: one.colour for one in result.classes}
+        self.prediction.show_result(result, first, colours)
+        self.prediction_fold.show()
+        self.prediction_fold.set_open(True)
+        self.view.keep(source.layer, first, result)
+        for entry in result_layers(result, source.placement):
+            show_layer(self._viewer, entry, like=source.layer)
+        self._note = self._note or "Look at the planes that it is unsure of (click the heading “Sure”)."
+
+    def _take_model(self, model: ClassificationModel, name: str) -> None:
+        self._memory.update(model=model, name=name)
+        self.model_panel.show_model(model, Path(name).stem)
+        self.explaining.take(model, name)
+        self.explain_fold.show()
+        self._refresh()
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the model", "classifier.safetensors", _PATTERN)
+        if path:
+            self.save(path if path.endswith(".safetensors") else path + ".safetensors")
+
+    def save(self, path: str) -> None:
+        """Write the model."""
+        self.runner.start(jobs.run_save, self.model, path, title="Save model", then=self._saved)
+
+    def _saved(self, path: Path) -> None:
+        assert self.model is not None
+        self._note = f"Saved as {path.name}."
+        self._take_model(self.model, str(path))
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load a model", "", _PATTERN)
+        if path:
+            self.load(path)
+
+    def load(self, path: str) -> None:
+        """Read a model."""
+        self.runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, path))
+
+    def _loaded(self, path: str, model: ClassificationModel) -> None:
+        self.classes.include(list(model.names))
+        self.quality_fold.hide()
+        self._note = f"Loaded {Path(path).name}. Press Predict."
+        self._take_model(model, path)
+
+    def _ask_report(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the report")
+        result = self._memory.get("result")
+        if folder and result is not None:
+            self.runner.start(
+                jobs.run_report, result.evaluation, folder, result.notes, result.provenance, title="Write report",
+                then=self._told,
+            )  # fmt: skip
+
+    def _told(self, path: str) -> None:
+        self._note = f"Wrote {path}"
+        self._refresh()
+
+    def _ask_table_path(self) -> None:
+        from napari_visualccc.io import write_csv
+
+        path, _ = QFileDialog.getSaveFileName(self, "Save the table", "classes.csv", "Tables (*.csv)")
+        if path:
+            try:
+                write_csv(path, self._memory["prediction"].table)
+            except VisualCCCError as error:
+                show_problem(error)
+
+    def _show_provenance(self) -> None:
+        result = self._memory.get("prediction")
+        if result is not None:
+            ProvenanceDialog("classes", result.provenance.as_dict(), self).show()
+
+    def _show_mistake(self, place: int) -> None:
+        result = self._memory.get("result")
+        if result is not None and result.evaluation is not None:
+            self.view.show_example(result.evaluation.examples[place])
+
+    def _open_pixel_size(self) -> None:
+        open_widget(self._viewer, "Pixel size", self.chooser.layer)
+
+    # What is said
+
+    def _source_changed(self) -> None:
+        self._note = ""
+        self._refresh()
+
+    def _job_started(self, title: str) -> None:
+        if title not in ("Predict classes",):
+            self._note = ""
+        self.run_bar.set_running(True)
+        self._refresh()
+
+    def _job_finished(self) -> None:
+        self.run_bar.set_running(False)
+        self._refresh()
+
+    def _job_cancelled(self) -> None:
+        self._note = "Cancelled; what was there before is unchanged."
+
+    def _counts(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for layer in self._viewer.layers:
+            counts.update(classes_of(layer).values())
+        if self._dataset is not None:
+            counts.update(one.label for one in self._dataset.examples)
+        return counts
+
+    def _refresh(self, *_: object) -> None:
+        counts = self._counts()
+        self.classes.show_counts(counts)
+        self._memory["classes"] = self.classes.names
+        if not self.form.problem:
+            options = self.form.options()
+            self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
+        files = self._memory.get("dataset_path", "")
+        told = f"{len(self._dataset)} labelled images of {Path(files).name}" if self._dataset is not None else ""
+        self.data_words.setText(told)
+        self.data_words.setVisible(bool(told))
+        ready = sum(1 for count in counts.values() if count >= _FEWEST) >= _FEWEST and not self.form.problem
+        self.run_bar.button.setEnabled(ready or self.runner.is_running)
+        self.hint.setText(self._next_step(ready, counts))
+        self.view.refresh()
+
+    def _next_step(self, ready: bool, counts: Counter[str]) -> str:
+        if self.runner.is_running:
+            return "Working … the viewer stays usable; Cancel keeps what was there."
+        if self.chooser.layer is None and self._dataset is None:
+            return "Open a stack of micrographs, or choose labelled files, to begin."
+        if not counts:
+            return "Name the classes, tick “Number keys”, and press 1, 2, … while you browse the planes."
+        if not ready:
+            return "Label at least two planes of each of two classes (ten of each is a good beginning)."
+        if self._note:
+            return self._note
+        return "Press Train." if self.model is None else "Label more planes and train again, predict, or ask why."
