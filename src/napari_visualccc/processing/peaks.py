@@ -22,7 +22,7 @@ _BEAM_BINS = 4.0  # nearer to the zero frequency a spot would be fewer than four
 _CLOSEST_BINS = 3.0
 # The background is known to some 10 %, which multiplies the rate of false alarms; measured on a thousand noise images.
 _SAFETY = 0.1
-_STREAK = 1.5  # a line with this much more noise than its surroundings is a streak
+_STREAK = 2.0  # a line with this much more noise than its surroundings is a streak; spots of other grains make less
 # A spot of a grain falls off as its distance⁻³ (Porod's law for outlines); fainter maxima on that skirt belong to it.
 _SKIRT_POWER = 3.0
 _FINEST_BINS = 0.02  # accuracy of the interpolation for a perfect lattice

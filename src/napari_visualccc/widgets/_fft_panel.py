@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_visualccc.processing import LatticeMap, SpectrumResult
 
 
+_SURE = 0.95  # names that are surer are shown without saying so
+
+
 class FftPanel(QWidget):
     """Table of spots and its buttons.
 
@@ -137,18 +140,20 @@ def _phase(record: Record) -> str:
 
 
 def _crystal(record: Record) -> str:
-    return f"{record['label']} {record['phase'] if record['zone'] else '?'}"
+    if not record["zone"]:
+        return f"{record['label']} ?"
+    sure = record["probability"]
+    return f"{record['label']} {record['phase']}" + (f" {sure:.0%}" if sure < _SURE else "")
 
 
 def _map_columns(unit: str, column: str) -> tuple[Column, ...]:
     d, area = f"d_{unit}", f"area_{column}2"
     return (
-        Column("Crystal", "label", _crystal, "Number in the layer, and phase; ? for none of the candidates"),
         Column(
-            "sure",
-            "probability",
-            lambda r: f"{r['probability']:.0%}" if r["zone"] else "",
-            "That it is this phase and no other",
+            "Crystal",
+            "label",
+            _crystal,
+            "Number in the layer, and phase; in per cent how sure that is, if below 95 %; ? for none of the candidates",
         ),
         Column(f"d {unit}", d, lambda r: f"{r[d]:.3f}", "Spacing of its strongest fringes"),
         Column("°", "orientation_deg", lambda r: f"{r['orientation_deg']:.0f}", "Their direction, +x towards +y"),
