@@ -1,3 +1,4 @@
+from .explanation import check_sanity as check_sanity
 from .explanation import explain as explain
 from .explanation_options import METHODS as METHODS
 from .explanation_options import ExplainOptions as ExplainOptions

