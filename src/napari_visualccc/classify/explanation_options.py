@@ -43,9 +43,9 @@ class ExplainOptions(Options):
     )  # fmt: skip
     layer: str = option(
         AUTO, label="Layer", advanced=True,
-        help="Layer whose maps are combined, as PyTorch names it (encoder.layer3); 'auto' takes the deepest of a "
-        "classifier, and the end of the decoder of a network that segments. Shallower layers are finer and have less "
-        "to do with the class.",
+        help="Layer whose maps are combined, as PyTorch names it (encoder.layer3), or several side by side, separated "
+        "by commas; 'auto' takes the deepest of a classifier (all that it looks at side by side), and the end of the "
+        "decoder of a network that segments. Shallower layers are finer and have less to do with the class.",
     )  # fmt: skip
     region: str = option(
         "class", label="Ask about", choices=("class", "everywhere"), advanced=True,

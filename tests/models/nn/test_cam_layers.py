@@ -7,7 +7,9 @@ import torchvision
 from torch import nn
 
 from napari_visualccc.core.errors import OptionError
+from napari_visualccc.models.nn.cam import Question
 from napari_visualccc.models.nn.cam_layers import Grid, default_layer, grid_of, layer_named, layers_with_maps
+from napari_visualccc.models.nn.explainer import Explainer
 from napari_visualccc.models.nn.unet import Architecture, build
 
 
@@ -79,3 +81,35 @@ def test_the_grid_is_where_a_bright_pixel_is_felt():
         centres.append([float((energy * y).sum() / energy.sum()), float((energy * x).sum() / energy.sum())])
     expected = [grid.offset[0] + 5 * grid.stride[0], grid.offset[1] + 7 * grid.stride[1]]
     np.testing.assert_allclose(np.mean(centres, axis=0), expected, atol=1.0)
+
+
+class SideBySide(nn.Module):
+    """Looks at two layers, each pooled, through modules called ``seen``; its encoder is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU())
+        self.seen = nn.ModuleList([nn.Identity(), nn.Identity()])
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, images):
+        views = [images, nn.functional.avg_pool2d(images, 2)]
+        parts = [seen(self.encoder(view)).mean(dim=(-2, -1)) for seen, view in zip(self.seen, views, strict=True)]
+        return self.head(torch.cat(parts, dim=1))
+
+
+def test_layers_side_by_side_add_up():
+    network = SideBySide()
+    explainer = Explainer(network)
+    assert explainer.layer_for("auto") == "seen.0,seen.1"  # the encoder, used twice, cannot be asked
+    assert grid_of(network, "seen.1") == Grid((2, 2), (0.5, 0.5))
+    images = np.random.default_rng(0).normal(size=(2, 40, 56)).astype(np.float32)
+
+    def ask(_):
+        return Question(torch.tensor([0, 1]))
+
+    both = explainer.explain(images, ask, "hirescam")
+    assert both.grid == Grid((1, 1), (0, 0))
+    fine, coarse = (explainer.explain(images, ask, "hirescam", name).maps for name in ("seen.0", "seen.1"))
+    assert both.maps.sum() == pytest.approx(fine.sum() + coarse.sum(), rel=0.02)
