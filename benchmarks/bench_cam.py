@@ -118,12 +118,20 @@ def maps() -> bool:
     explainer = Explainer(made)
     our_maps(explainer, images[:2], targets[:2], "gradcam")
     wanted, seconds = {}, {}
+    chunk = explainer.batch_of(images.shape[1:])
     for method, theirs in METHODS.items():
-        ours_s, ours = best_of(1, lambda method=method: our_maps(explainer, images, targets, method))
-        peer_s, peers = best_of(1, lambda theirs=theirs: peer_maps(made, layer, images, targets, theirs))
-        difference = float(np.abs(enlarged(ours, images.shape[1:]) - peers).max())
-        wanted[f"{method}: times faster than pytorch-grad-cam"] = (peer_s / ours_s, ">=", 3.0)
-        wanted[f"{method}: largest difference of maps"] = (difference, "<=", 1e-4 if method == "gradcam++" else 1e-5)
+        spent, difference = [], 0.0
+        # They take turns, batch by batch, so that a moment of load from elsewhere does not decide.
+        for first in range(0, len(images), chunk):
+            some, which = images[first : first + chunk], targets[first : first + chunk]
+            ours_s, ours = best_of(1, lambda m=method, i=some, t=which: our_maps(explainer, i, t, m))
+            peer_s, peers = best_of(1, lambda m=theirs, i=some, t=which: peer_maps(made, layer, i, t, m))
+            spent.append((ours_s, peer_s))
+            difference = max(difference, float(np.abs(enlarged(ours, images.shape[1:]) - peers).max()))
+        ratio = float(np.median([peer / ours for ours, peer in spent]))
+        wanted[f"{method}: times faster than pytorch-grad-cam"] = (ratio, ">=", 3.0)
+        wanted[f"{method}: largest difference of maps"] = (difference, "<=", 1e-5)
+        ours_s, peer_s = np.sum(spent, axis=0)
         seconds[method] = {"ours": ours_s, "pytorch-grad-cam": peer_s}
     return report("class activation maps of 64 planes", wanted, seconds=seconds)
 

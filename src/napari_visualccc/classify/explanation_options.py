@@ -32,7 +32,7 @@ class ExplainOptions(Options):
 
     method: str = option(
         "gradcam", label="Method", choices=tuple(METHODS),
-        help="Class activation maps from one layer; 'scorecam' needs no gradients, but some twenty passes; 'ig' "
+        help="Class activation maps from one layer; 'scorecam' needs no gradients, but some forty passes; 'ig' "
         "(Integrated Gradients) and 'occlusion' work at the pixels of the image and are slow; 'eigencam' shows what "
         "stands out to the network, whatever the class.",
     )  # fmt: skip
@@ -66,7 +66,7 @@ class ExplainOptions(Options):
         help="At most so many planes, evenly spread over the stack, are judged: each takes some hundred passes.",
     )  # fmt: skip
     passes: int = option(
-        20, label="Channels tried", minimum=0, maximum=10_000, advanced=True,
+        40, label="Channels tried", minimum=0, maximum=10_000, advanced=True,
         help="Of Score-CAM, per plane: the scores of the others are interpolated; 0 tries all, as in the paper.",
     )  # fmt: skip
     steps: int = option(

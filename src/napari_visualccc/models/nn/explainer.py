@@ -45,7 +45,7 @@ class Settings:
         Of the choice of channels.
     """
 
-    passes: int = 20
+    passes: int = 40
     steps: int = 32
     window: int = 48
     seed: int = 0
