@@ -62,6 +62,6 @@ def page(sections: list[str], seconds: float) -> str:
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>napari-visualccc demo</title>
 <style>{_STYLE}</style></head><body><h1>napari-visualccc demo</h1>
 <p>Simulated micrographs with known truth: clustered without labels, segmented from a few, processed by a recipe of
-steps, their crystals told apart by lattice spacings and angles.
+steps, their crystals told apart by lattice spacings and angles, a series of films laid out by likeness.
 Version {__version__}, {seconds:.1f} s.</p>
 {"".join(sections)}</body></html>"""

@@ -206,6 +206,8 @@ def _joined(entries: pd.DataFrame, table: pd.DataFrame | None, name: str) -> tup
 
     if table is None:
         return pd.DataFrame(index=range(len(entries))), {}
-    found = join(table, [str(path) for path in entries["path"]], [int(n) for n in entries["plane"]], name)
+    # Planes at hand have no file: they go by their name.
+    keys = [str(path or own) for path, own in zip(entries["path"], entries["name"], strict=True)]
+    found = join(table, keys, [int(n) for n in entries["plane"]], name)
     unmatched = {"rows": found.unmatched_rows, "images": found.unmatched_images, "repeated": found.repeated}
     return found.table, unmatched

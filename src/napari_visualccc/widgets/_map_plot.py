@@ -18,6 +18,8 @@ _HEIGHT = 300
 _CLICK_MOVES = 4
 # Points of so many pixels together cover about a fifth of the plot.
 _INK = 140
+# More are drawn without smooth edges, which nobody sees in such a crowd.
+_MOST_SMOOTH = 4000
 _SELECTED, _CURRENT, _FOUND = "#EE3377", "#EE7733", "#33BBEE"
 _RINGS = (("selected", _SELECTED, 9, 1.2), ("found", _FOUND, 12, 2.0), ("current", _CURRENT, 17, 2.5))
 
@@ -61,11 +63,12 @@ class MapPlot(QWidget):
             self._make()
         same = np.array_equal(coordinates, self._points)
         self._points = np.asarray(coordinates, np.float64)
-        bytes_ = np.round(rgba * 255).astype(int)
-        kinds, which = np.unique(bytes_, axis=0, return_inverse=True)
-        brushes = np.array([QColor(*kind) for kind in kinds.tolist()], object)[which.ravel()]
         size = float(np.clip(_INK / np.sqrt(max(len(rgba), 1)), 3, 9))
-        self._dots.setData(x=self._points[:, 0], y=self._points[:, 1], brush=brushes, size=size, pen=None)
+        many = len(rgba) > _MOST_SMOOTH
+        self._many.set_dots(self._points[: None if many else 0], rgba[: None if many else 0], size)
+        few = slice(0, 0) if many else slice(None)
+        brushes = [QColor.fromRgbF(*colour) for colour in rgba[few].tolist()]
+        self._dots.setData(x=self._points[few, 0], y=self._points[few, 1], brush=brushes, size=size, pen=None)
         if not same:
             for ring in self._rings.values():
                 ring.setData([], [])
@@ -86,6 +89,8 @@ class MapPlot(QWidget):
     def _make(self) -> None:
         import pyqtgraph as pg
 
+        from napari_visualccc.widgets._map_dots import ManyDots
+
         self.view = pg.PlotWidget(background=self._colours[1])
         plot = self.view.getPlotItem()
         plot.hideAxis("left")
@@ -93,8 +98,9 @@ class MapPlot(QWidget):
         plot.setMenuEnabled(False)
         plot.hideButtons()
         plot.setAspectLocked(True)
-        self._dots = pg.ScatterPlotItem(pxMode=True)
+        self._dots, self._many = pg.ScatterPlotItem(pxMode=True), ManyDots()
         plot.addItem(self._dots)
+        plot.addItem(self._many)
         self._rings = {}
         for kind, colour, size, width in _RINGS:
             ring = pg.ScatterPlotItem(pen=pg.mkPen(colour, width=width), brush=pg.mkBrush(None), size=size, pxMode=True)
