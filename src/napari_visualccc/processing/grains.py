@@ -112,7 +112,7 @@ def _is_drawn(area: Area, labels: NDArray[np.int32]) -> bool:
     """True if most of where fringes are seen belongs to crystals that larger windows found: they are theirs."""
     if not labels.any():
         return False
-    inside = area.score(range(len(area.refined))) >= _EDGE
+    inside = area.score(list(range(len(area.refined)))) >= _EDGE
     return bool((labels[area.region][inside] > 0).mean() > _SHARED) if inside.any() else True
 
 
