@@ -130,6 +130,7 @@ def test_simulated_interphase():
     found = map_lattice(sample.image, pixel_size=sample.pixel_size)
     seen, true = found.grains[0] > 0, sample.labels[0] >= 2
     assert (seen & true).sum() / (seen | true).sum() > 0.8
+    assert len(found.table) == len(sample.table)  # each crystal is one
 
 
 def test_a_crystal_smaller_than_a_window_is_found_and_named():

@@ -2,7 +2,7 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPointF, Qt
 
 from napari_visualccc.core.phases import choose_phases
 from napari_visualccc.core.pixel_size import PixelSize
@@ -205,6 +205,34 @@ def test_no_image_is_said_in_words(viewer, open_fft):
     assert not widget.run_bar.button.isEnabled()
     viewer.add_image(np.zeros((8, 8)), name="tiny")
     widget.run()
+
+
+def test_the_spectrum_tells_the_spacing_under_the_mouse(viewer, open_fft, settled):
+    add_gold(viewer)
+    widget = open_fft()
+    result = settled(widget)
+    view = widget.view
+    y, x = result.peaks.frequency[0]
+    box = view._plot.getViewBox()
+    view._pointed(box.mapViewToScene(QPointF(x, y)))
+    said = view._readout.toPlainText()
+    assert said.startswith(f"d = {result.peaks.spacing[0]:.2f}")
+    assert said.endswith("°")
+    view._pointed(QPointF(-5, -5))
+    assert view._readout.toPlainText() == ""
+
+
+def test_no_cell_of_the_tables_is_elided(viewer, open_fft, settled, finish, qtbot):
+    add_gold(viewer)
+    widget = open_fft()
+    settled(widget)
+    widget.phases_fold.set_open(True)
+    table = widget.phases.table
+    table.setFixedWidth(260)  # of a dock of 320
+    qtbot.wait(50)
+    for row in range(table.rowCount()):
+        assert table.rowHeight(row) >= table.sizeHintForRow(row)  # wrapped text has the lines that it needs
+    assert table.height() >= sum(table.rowHeight(n) for n in range(table.rowCount()))
 
 
 def test_hint_counts_in_words_and_numbers():

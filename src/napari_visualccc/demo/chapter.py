@@ -62,21 +62,25 @@ class Chapter:
 
 def pictures_of(
     sample: Sample, what: str, labels: NDArray[Any], colours: Mapping[int, Colour], *, plane: int = 0,
-    **between: RGB,
+    between: Mapping[str, RGB] | None = None,
 ) -> dict[str, RGB]:  # fmt: skip
-    """Micrograph with scale bar, what is `between`, the labels that were found, the true ones.
+    """Micrograph with scale bar, what comes between, the labels that were found, the true ones.
 
     Parameters
     ----------
+    what
+        Title of the labels.
     labels
         Shape of the sample's image.
     plane
         Which plane is shown.
+    between
+        Further pictures by title.
     """
     image = sample.image[plane]
     return {
         "micrograph": with_scale_bar(grey_picture(image), sample.pixel_size),
-        **between,
+        **(between or {}),
         what: overlay_picture(image, np.asarray(labels[plane]), colours),
         "truth": overlay_picture(image, sample.labels[plane], sample.colours),
     }

@@ -49,7 +49,7 @@ def lattice(seed: int, progress: Progress) -> Chapter:
         "compared with eight built-in phases by spacings and angles; nothing is trained."
     )
     colours = {label: sample.colours.get(label, (0.6, 0.6, 0.6, 1.0)) for label in range(2, len(names) + 3)}
-    pictures = pictures_of(sample, "phases by lattice", seen, colours, spectrum=_picture(spectrum))
+    pictures = pictures_of(sample, "phases by lattice", seen, colours, between={"spectrum": _picture(spectrum)})
     columns = ["label", "phase", "probability", "zone", "d_nm", "orientation_deg", "spots", "area_nm2"]
     return Chapter(
         "Crystals by their lattice", text, sample, found, pictures, measured, found.table[columns], "Crystals found"
@@ -97,8 +97,8 @@ def _grains(sample: Sample, found: LatticeMap) -> tuple[int, int, list[Measureme
             right += int(row.phase == name)
             spacings[name] = float(row.d_nm)
     known: dict[str, list[float]] = {}
-    for one in sample.table.itertuples():
-        known[one.phase] = known.get(one.phase, []) + one.d_spacings_nm
+    for phase, listed in zip(sample.table["phase"], sample.table["d_spacings_nm"], strict=True):
+        known.setdefault(str(phase), []).extend(listed)
     measured = []
     for name, d in spacings.items():
         true = known[name][int(np.abs(np.array(known[name]) - d).argmin())]

@@ -44,7 +44,11 @@ def texture(seed: int, progress: Progress) -> Chapter:
         "amorphous matrix does; which crystals they are, the next chapter tells."
     )
     pictures = pictures_of(
-        sample, "crystals by texture", labels, label_colours(1), **{"GLCM dissimilarity": grey_picture(texture_map[0])}
+        sample,
+        "crystals by texture",
+        labels,
+        label_colours(1),
+        between={"GLCM dissimilarity": grey_picture(texture_map[0])},
     )
     return Chapter(
         "Crystals by texture", text, sample, result, pictures, measured, sample.table.drop(columns="d_spacings_nm"),

@@ -17,6 +17,7 @@ from napari_visualccc.processing.domains import fringe_domains, group_domains
 from napari_visualccc.processing.grain_area import Area, between
 from napari_visualccc.processing.lattice_options import LatticeOptions, longest, shortest
 from napari_visualccc.processing.naming import Grain, Look, grains_of
+from napari_visualccc.processing.tidying import tidied
 from napari_visualccc.processing.windows import LocalSpots, local_spots
 
 Floats = NDArray[np.float64]
@@ -99,14 +100,19 @@ def find_grains(
         grains += [found[i - 1] for i in kept[kept > 0]]
         prominence = _wide(spots, values.shape) if prominence is None else prominence
     assert prominence is not None
-    return PlaneGrains(labels, certainty, prominence, grains)
+    labels = tidied(labels, [grain.peaks for grain in grains], 1 / (window * float(pixel)))
+    certainty[labels == 0] = 0
+    kept = np.unique(labels[labels > 0])
+    number_in_turn = np.zeros(len(grains) + 1, np.int32)
+    number_in_turn[kept] = np.arange(1, len(kept) + 1)
+    return PlaneGrains(number_in_turn[labels], certainty, prominence, [grains[i - 1] for i in kept])
 
 
 def _is_drawn(area: Area, labels: NDArray[np.int32]) -> bool:
     """True if most of where fringes are seen belongs to crystals that larger windows found: they are theirs."""
     if not labels.any():
         return False
-    inside = area.score(range(len(area.refined))) >= _EDGE
+    inside = area.score(list(range(len(area.refined)))) >= _EDGE
     return bool((labels[area.region][inside] > 0).mean() > _SHARED) if inside.any() else True
 
 

@@ -112,13 +112,13 @@ def _closer(grain: Grain, look: Look) -> Grain:
     inside = grain.score > 0.5
     if not look.crystals or look.pixel_size.unit != NANOMETRE or not inside.any():
         return grain
-    box = tuple(_span(inside.any(1 - axis)) for axis in (0, 1))
+    box = (_span(inside, 0), _span(inside, 1))
     part = look.values[grain.region][box] * np.minimum(grain.score[box], 1)
     if min(part.shape) < SMALLEST:
         return grain
     spectrum = power_spectrum(part, look.pixel_size)
-    limits = {"longest": longest(look.options, look.pixel_size), "shortest": shortest(look.options, look.pixel_size)}
-    peaks = find_peaks(spectrum, false_alarms=look.options.false_alarms, **limits)
+    low, high = shortest(look.options, look.pixel_size), longest(look.options, look.pixel_size)
+    peaks = find_peaks(spectrum, false_alarms=look.options.false_alarms, longest=high, shortest=low)
     ranked = look.ranked(peaks) if len(peaks) else []
     if not ranked or ranked[0].log_odds < max(NAMED_ODDS, grain.match.log_odds if grain.match else 0.0):
         return grain
@@ -132,8 +132,8 @@ def _closer(grain: Grain, look: Look) -> Grain:
     return replace(grain, peaks=peaks.take(own), match=match, probability=_probability(ranked))
 
 
-def _span(used: NDArray[np.bool_]) -> slice:
-    places = np.flatnonzero(used)
+def _span(inside: NDArray[np.bool_], axis: int) -> slice:
+    places = np.flatnonzero(inside.any(axis=1 - axis))
     return slice(int(places[0]), int(places[-1]) + 1)
 
 

@@ -38,9 +38,11 @@ class SpectrumView(QWidget):
         self.setFixedHeight(_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Spectrum of the region. Wheel zooms, drag moves, right click offers more; click a spot to pick it"
+            "Spectrum of the region. Wheel zooms, drag moves, right click offers more; click a spot to pick it. "
+            "The corner tells spacing and direction under the mouse"
         )
         self._plot: Any = None
+        self._readout: Any = None
         self.frame: Frame | None = None
         self._colours: dict[int, tuple[int, ...]] = {}
         self._chosen: set[int] = set()
@@ -113,6 +115,9 @@ class SpectrumView(QWidget):
         self._plot.addItem(self._image)
         self._plot.addItem(self._spots)
         self._spots.sigClicked.connect(self._clicked)
+        self._readout = pg.TextItem(fill=(0, 0, 0, 150))
+        self._readout.setParentItem(self._plot.getViewBox())
+        self._view.scene().sigMouseMoved.connect(self._pointed)
         self._paint_axes()
 
     def _paint_axes(self) -> None:
@@ -137,6 +142,33 @@ class SpectrumView(QWidget):
                                 "data": index + 1})  # fmt: skip
         self._spots.setData(entries)
 
+    def _pointed(self, place: Any) -> None:
+        """Say which spacing and direction the mouse points at."""
+        box = self._plot.getViewBox()
+        if self.frame is None or not box.sceneBoundingRect().contains(place):
+            self._readout.setText("")
+            return
+        at = box.mapSceneToView(place)
+        self._readout.setText(describe(at.y(), at.x(), self.frame.spectrum.length_unit))
+
     def _clicked(self, _: object, points: Any, event: object = None) -> None:
         if len(points):
             self.spot_clicked.emit(int(np.asarray(points[0].data()).item()))
+
+
+def describe(ky: float, kx: float, unit: str) -> str:
+    """Spacing and direction of a frequency, as tables give them.
+
+    Examples
+    --------
+    >>> describe(0.0, 5.0, "nm")
+    'd = 0.2000 nm, 0.0°'
+    >>> describe(-0.1, -0.1, "px")
+    'd = 7.07 px, 45.0°'
+    """
+    modulus = float(np.hypot(ky, kx))
+    if modulus == 0:
+        return ""
+    if kx < 0:
+        ky, kx = -ky, -kx
+    return f"d = {1 / modulus:.{4 if unit == 'nm' else 2}f} {unit}, {np.rad2deg(np.arctan2(ky, kx)):.1f}°"
