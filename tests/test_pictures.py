@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.pictures import grey_picture, overlay_picture, scale_bar, with_scale_bar
+from napari_visualccc.pictures import grey_picture, heat_picture, overlay_picture, scale_bar, with_scale_bar
 
 
 def test_contrast_is_stretched_and_bad_pixels_are_black():
@@ -39,3 +39,14 @@ def test_the_scale_bar_is_drawn():
     drawn = with_scale_bar(picture, PixelSize(1, 1, "nm"))
     assert drawn.shape == picture.shape
     assert (drawn == 255).all(-1).sum() > 20
+
+
+def test_heat_lies_over_the_grey():
+    plane = np.tile(np.linspace(0, 100, 50, dtype=np.float32), (40, 1))
+    heat = np.zeros_like(plane)
+    heat[10:20, 10:20] = 1
+    heat[30] = np.nan
+    picture = heat_picture(plane, heat)
+    cold = ~(heat > 0)
+    np.testing.assert_array_equal(picture[cold], grey_picture(plane)[cold])
+    assert (picture[10:20, 10:20, 0].astype(int) > picture[10:20, 10:20, 2]).all()

@@ -16,6 +16,9 @@ RGB = NDArray[np.uint8]
 _CONTRAST_PERCENTILES = (0.5, 99.5)
 # A scale bar is a round number of units between an eighth and a third of the width.
 _ROUND = (1.0, 2.0, 5.0)
+# Matplotlib's "inferno" from cold to hot, as in the viewer.
+_HEAT = ((0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),
+         (252, 255, 164))  # fmt: skip
 
 
 def grey_picture(plane: NDArray[Any]) -> RGB:
@@ -37,6 +40,25 @@ def overlay_picture(
         member = labels == label
         picture[member] = (1 - opacity) * picture[member] + opacity * 255 * np.array(colour[:3], np.float32)
     return picture.astype(np.uint8)
+
+
+def heat_picture(plane: NDArray[Any], heat: NDArray[np.floating], *, opacity: float = 0.6) -> RGB:
+    """Plane with a heatmap laid over it: the hotter, the less grey shows through.
+
+    Parameters
+    ----------
+    plane
+        Grey values, shape (Y, X).
+    heat
+        0 … 1 of the same shape; what is not finite counts as cold.
+    opacity
+        Of the hottest place.
+    """
+    values = np.nan_to_num(np.asarray(heat, np.float32)).clip(0, 1)
+    places = np.linspace(0, 1, len(_HEAT))
+    colours = np.stack([np.interp(values, places, channel) for channel in np.array(_HEAT, np.float32).T], -1)
+    share = (opacity * values)[..., None]
+    return np.asarray((1 - share) * grey_picture(plane) + share * colours, np.uint8)
 
 
 def scale_bar(width_px: int, pixel_size: PixelSize) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from .dataset import dataset_of as dataset_of
 from .dataset import examples_of_stack as examples_of_stack
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .explanation import check_sanity as check_sanity
 from .explanation import explain as explain
 from .explanation_options import METHODS as METHODS
 from .explanation_options import ExplainOptions as ExplainOptions

@@ -14,7 +14,7 @@ from napari_visualccc.classify.explanation_questions import Model, target_of
 from napari_visualccc.classify.explanation_result import Explanation
 from napari_visualccc.classify.explanation_task import ExplanationTask
 from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.params import to_arguments
+from napari_visualccc.core.params import specs, to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.progress import Progress, silent
@@ -114,6 +114,50 @@ def explain(
         watch.seconds,
     )  # fmt: skip
     return Explanation(provenance, planes.fold(heat), table, options.method, layer, comparable, note, trust, pixel_size)
+
+
+def check_sanity(
+    model: Model,
+    images: Any,
+    explanation: Explanation,
+    *,
+    explainer: Explainer | None = None,
+    device: Device | str = Device.AUTO,
+    most_planes: int = 4,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Check that heatmaps depend on what the network has learnt (model randomisation, Adebayo et al. 2018).
+
+    Parameters
+    ----------
+    model, images
+        As they were explained.
+    explanation
+        What `explain` gave.
+    explainer
+        The model made ready for this machine.
+    device
+        Where to compute.
+    most_planes
+        At most so many planes are looked at, evenly spread.
+    progress
+        Reports and cancels.
+
+    Returns
+    -------
+    DataFrame
+        See `napari_visualccc.classify.explanation_trust.randomisation_check`.
+    """
+    from napari_visualccc.models.nn.explainer import Explainer
+
+    options = ExplainOptions(
+        **{spec.name: explanation.provenance.parameters[spec.name] for spec in specs(ExplainOptions)}
+    )
+    planes = as_planes(images)
+    target = target_of(model.card, options)
+    explainer = explainer or Explainer(model.network, choose_device(device))
+    task = ExplanationTask(model, planes, options, target, explainer, None, explanation.pixel_size)
+    return task.check_sanity(most_planes, silent(progress))
 
 
 def _region_planes(region: Any, planes: Planes) -> Planes | None:

@@ -32,7 +32,7 @@ class ExplainOptions(Options):
 
     method: str = option(
         "gradcam", label="Method", choices=tuple(METHODS),
-        help="Class activation maps from one layer; 'scorecam' needs no gradients, but some twenty passes; 'ig' "
+        help="Class activation maps from one layer; 'scorecam' needs no gradients, but some forty passes; 'ig' "
         "(Integrated Gradients) and 'occlusion' work at the pixels of the image and are slow; 'eigencam' shows what "
         "stands out to the network, whatever the class.",
     )  # fmt: skip
@@ -43,8 +43,9 @@ class ExplainOptions(Options):
     )  # fmt: skip
     layer: str = option(
         AUTO, label="Layer", advanced=True,
-        help="Layer whose maps are combined, as PyTorch names it (encoder.layer3); 'auto' takes the deepest. Shallower "
-        "layers are finer and less to do with the class.",
+        help="Layer whose maps are combined, as PyTorch names it (encoder.layer3), or several side by side, separated "
+        "by commas; 'auto' takes the deepest of a classifier (all that it looks at side by side), and the end of the "
+        "decoder of a network that segments. Shallower layers are finer and have less to do with the class.",
     )  # fmt: skip
     region: str = option(
         "class", label="Ask about", choices=("class", "everywhere"), advanced=True,
@@ -65,7 +66,7 @@ class ExplainOptions(Options):
         help="At most so many planes, evenly spread over the stack, are judged: each takes some hundred passes.",
     )  # fmt: skip
     passes: int = option(
-        20, label="Channels tried", minimum=0, maximum=10_000, advanced=True,
+        40, label="Channels tried", minimum=0, maximum=10_000, advanced=True,
         help="Of Score-CAM, per plane: the scores of the others are interpolated; 0 tries all, as in the paper.",
     )  # fmt: skip
     steps: int = option(

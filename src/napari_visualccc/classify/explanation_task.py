@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.classify.explanation_options import ExplainOptions
 from napari_visualccc.classify.explanation_questions import Model, ask_for, predicted_class
-from napari_visualccc.classify.explanation_trust import judge
+from napari_visualccc.classify.explanation_trust import judge, randomisation_check
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
@@ -169,14 +169,30 @@ class ExplanationTask:
             )
         return pd.DataFrame(rows)
 
+    def check_sanity(self, most_planes: int, progress: Progress) -> pd.DataFrame:
+        """Mean over planes of `randomisation_check`, in the first window of each."""
+        import pandas as pd
+
+        chosen = evenly(len(self._planes), most_planes)
+        tables = []
+        for number, index in enumerate(chosen):
+            part = progress.part(number / len(chosen), (number + 1) / len(chosen))
+            seen = next(iter(self._windows(index)))
+            tables.append(
+                randomisation_check(
+                    self._explainer, seen.image[None], ask_for([seen.target], None, self._options),
+                    self._options.method, self._options.layer, self._settings, seed=self._options.seed, progress=part,
+                )
+            )  # fmt: skip
+        return pd.concat(tables).groupby("random_from", sort=False, as_index=False).mean()
+
     def judge(self, progress: Progress) -> pd.DataFrame:
         """Trust in the heat of some planes, in that window of each that holds most of it."""
         import pandas as pd
 
-        count = min(self._options.judged, len(self._planes))
-        chosen = np.unique(np.linspace(0, len(self._planes) - 1, count).round().astype(int))
+        chosen = evenly(len(self._planes), self._options.judged)
         rows = []
-        for number, index in enumerate(chosen.tolist()):
+        for number, index in enumerate(chosen):
             part = progress.part(number / len(chosen), (number + 1) / len(chosen))
             target = self._found[index][0][0]
             seen = max(self._windows(index), key=lambda s: np.nansum(self.heat[index, s.window.rows, s.window.columns]))
@@ -192,6 +208,12 @@ class ExplanationTask:
             )  # fmt: skip
             rows.append({"plane": index, **trust.as_dict()})
         return pd.DataFrame(rows)
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of `count` numbers from 0 on, evenly spread."""
+    spread: list[int] = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
+    return spread
 
 
 def _tiles(shape: tuple[int, int], factors: tuple[float, float]) -> Iterator[Window]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.models.nn.cam import Ask
-    from napari_visualccc.models.nn.explainer import Explainer
+    from napari_visualccc.models.nn.explainer import Explainer, Settings
 
 Map = NDArray[np.float32]
 CONTROLS = ("random", "edges", "empty")
@@ -151,7 +151,8 @@ def _blurred(image: Map) -> Map:
 
 
 def randomisation_check(
-    explainer: Explainer, images: Map, ask: Ask, method: str, layer: str = "auto", *, seed: int = 0,
+    explainer: Explainer, images: Map, ask: Ask, method: str, layer: str = "auto",
+    settings: Settings | None = None, *, seed: int = 0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Whether heatmaps change when what the network has learnt is replaced by random weights, from the last part on.
@@ -164,7 +165,7 @@ def randomisation_check(
         Normalised, shape (N, Y, X).
     ask
         The question, answered for the network as it was learnt; asked the same of the random ones.
-    method, layer
+    method, layer, settings
         As `Explainer.explain` takes them.
     seed
         Of the random weights.
@@ -184,14 +185,13 @@ def randomisation_check(
 
     from napari_visualccc.models.nn.cam_sanity import randomised_from_the_end, same_question
 
-    layer = explainer.layer_for(layer)
-    first = explainer.explain(images, ask, method, layer)
+    first = explainer.explain(images, ask, method, layer, settings)
     asked = same_question(explainer, images, ask)
     rows = [{"random_from": "nothing", "rank_correlation": 1.0}]
     for name, network in silent(progress).steps(
         list(randomised_from_the_end(explainer.network, seed)), message="randomising"
     ):
-        maps = explainer.with_network(network()).explain(images, asked, method, layer).maps
+        maps = explainer.with_network(network()).explain(images, asked, method, layer, settings).maps
         alike = [_rank_correlation(a, b) for a, b in zip(first.maps, maps, strict=True)]
         rows.append({"random_from": name, "rank_correlation": float(np.mean(alike))})
     return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,11 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
+def _file_part(title: str) -> str:
+    """Title of a layer as part of a file name: names of classes may hold anything (Li/Li2O)."""
+    return re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", title)
+
+
 def write_result(
     result: Result, folder: str | Path, stem: str, calibration: Calibration, *, zarr: bool = False
 ) -> list[Path]:
@@ -170,7 +176,7 @@ def write_result(
     extension = ".ome.zarr" if zarr else ".ome.tif"
     written = [
         write(
-            folder / f"{stem}_{layer.title}{extension}",
+            folder / f"{stem}_{_file_part(layer.title)}{extension}",
             layer.data,
             calibration,
             labels=layer.kind == "labels",

@@ -6,7 +6,8 @@ in global average pooling and one linear layer the gradient costs no more than t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -120,17 +121,26 @@ def activation_maps(network: nn.Module, layer: nn.Module, images: torch.Tensor, 
     method
         One of `METHODS`.
     """
+    return maps_of_layers(network, [layer], images, ask, method)[0]
+
+
+def maps_of_layers(
+    network: nn.Module, layers: Sequence[nn.Module], images: torch.Tensor, ask: Ask, method: str
+) -> list[Answered]:
+    """`activation_maps` of several layers, none of which lies behind another, in one pass."""
     weigh, differentiate = METHODS[method]
-    with LayerTap(layer, differentiate=differentiate) as tap, torch.set_grad_enabled(differentiate):
+    with ExitStack() as stack, torch.set_grad_enabled(differentiate):
+        taps = [stack.enter_context(LayerTap(layer, differentiate=differentiate)) for layer in layers]
         outputs = network(images)
         question = ask(outputs.detach())
-        gradient = torch.zeros(())
+        gradients = [torch.zeros(())] * len(taps)
         if differentiate:
             total = question.scores(outputs.float()).sum()
-            (gradient,) = torch.autograd.grad(total, tap.activations, materialize_grads=True)
+            seen = [tap.activations for tap in taps]
+            gradients = list(torch.autograd.grad(total, seen, materialize_grads=True))
     with torch.no_grad():
-        maps = weigh(tap.activations.detach().float(), gradient.float())
-    return Answered(maps, outputs.detach(), question)
+        maps = [weigh(tap.activations.detach().float(), one.float()) for tap, one in zip(taps, gradients, strict=True)]
+    return [Answered(one, outputs.detach(), question) for one in maps]
 
 
 def grad_cam(activations: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Score-CAM without a forward pass per channel: a few channels are tried, the scores of the others are interpolated.
 
 Score-CAM weights each map of a layer by the score of the image seen through that map. A ResNet-18 has 512 of them, but
-many look alike, and what looks alike scores alike: a Gaussian process over the maps, told the scores of some twenty of
+many look alike, and what looks alike scores alike: a Gaussian process over the maps, told the scores of some forty of
 them, gives the ranks of the finished heatmap to 0.99.
 """
 
@@ -24,7 +24,7 @@ _SMALLEST_RANGE = 1e-8
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def score_cam(
-    network: nn.Module, layer: nn.Module, images: torch.Tensor, ask: Ask, *, passes: int = 20, seed: int = 0,
+    network: nn.Module, layer: nn.Module, images: torch.Tensor, ask: Ask, *, passes: int = 40, seed: int = 0,
     progress: Progress | None = None,
 ) -> Answered:  # fmt: skip
     """Maps of a batch, each the sum of the layer's activations weighted by the softmax of their scores.

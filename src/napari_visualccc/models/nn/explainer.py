@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,9 +12,10 @@ from torch import nn
 
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.models.nn.cam import METHODS, Answered, Ask, Question, activation_maps
+from napari_visualccc.core.resample import interpolate
+from napari_visualccc.models.nn.cam import METHODS, Answered, Ask, Question, maps_of_layers
 from napari_visualccc.models.nn.cam_input import integrated_gradients, occlusion
-from napari_visualccc.models.nn.cam_layers import Grid, deepest_layer, grid_of, layer_named
+from napari_visualccc.models.nn.cam_layers import SEPARATOR, Grid, default_layer, grid_of, layer_named
 from napari_visualccc.models.nn.cam_score import score_cam
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
@@ -44,7 +45,7 @@ class Settings:
         Of the choice of channels.
     """
 
-    passes: int = 20
+    passes: int = 40
     steps: int = 32
     window: int = 48
     seed: int = 0
@@ -93,10 +94,10 @@ class Explainer:
         self.network = ready.to(self.device).to(memory_format=self._layout)
         self.multiple = int(getattr(network, "multiple", 1))
         self._grids: dict[str, Grid] = {}
-        self._deepest = ""
+        self._default = ""
 
     def layer_for(self, wanted: str) -> str:
-        """Name of the layer: the deepest if `wanted` is ``"auto"``.
+        """Name of the layer: `default_layer` if `wanted` is ``"auto"``.
 
         Raises
         ------
@@ -104,10 +105,11 @@ class Explainer:
             If there is none of the name, or none at all.
         """
         if wanted != AUTO:
-            layer_named(self.network, wanted)
+            for name in wanted.split(SEPARATOR):
+                layer_named(self.network, name)
             return wanted
-        self._deepest = self._deepest or deepest_layer(self.network)
-        return self._deepest
+        self._default = self._default or default_layer(self.network)
+        return self._default
 
     def grid(self, layer: str) -> Grid:
         """Where the cells of a layer lie."""
@@ -118,7 +120,7 @@ class Explainer:
     def with_network(self, network: nn.Module) -> Explainer:
         """One for a network of the same build with other weights."""
         other = Explainer(network, self.device)
-        other.multiple, other._grids, other._deepest = self.multiple, self._grids, self._deepest
+        other.multiple, other._grids, other._default = self.multiple, self._grids, self._default
         return other
 
     def batch_of(self, shape: tuple[int, int]) -> int:
@@ -147,7 +149,8 @@ class Explainer:
         method
             A key of `napari_visualccc.models.nn.cam.METHODS`, ``"scorecam"``, ``"ig"`` or ``"occlusion"``.
         layer
-            Name of the layer; the deepest by default. Not for `PIXEL_METHODS`.
+            Name of the layer, or of several, separated by commas, whose heat is added up (none of them may lie behind
+            another); `default_layer` by default. Not for `PIXEL_METHODS`.
         settings
             Of some methods.
 
@@ -166,9 +169,9 @@ class Explainer:
                 grid = Grid()
                 answer = self._at_pixels(given, self._asked(ask, shape), method, settings, progress)
             else:
-                name = self.layer_for(layer)
-                grid = self.grid(name)
-                answer = self._at_layer(given, self._asked(ask, shape), method, name, settings, progress)
+                names = self.layer_for(layer).split(SEPARATOR)
+                answers = self._at_layers(given, self._asked(ask, shape), method, names, settings, progress)
+                answer, grid = added_up(answers, [self.grid(name) for name in names])
         if not bool(torch.isfinite(answer.maps).all()):
             raise OptionError("the network gives values that are not finite for this image: it cannot be explained")
         outputs = answer.outputs.float()
@@ -178,21 +181,18 @@ class Explainer:
             answer.question.scores(outputs.softmax(dim=1)).cpu().numpy(),
         )  # fmt: skip
 
-    def _at_layer(
-        self, given: torch.Tensor, ask: Ask, method: str, layer: str, settings: Settings, progress: Progress
-    ) -> Answered:
-        module = layer_named(self.network, layer)
+    def _at_layers(
+        self, given: torch.Tensor, ask: Ask, method: str, names: list[str], settings: Settings, progress: Progress
+    ) -> list[Answered]:
+        layers = [layer_named(self.network, name) for name in names]
         if method == "scorecam":
-            found: Answered = score_cam(
-                self.network, module, given, ask, passes=settings.passes, seed=settings.seed, progress=progress
-            )
-            return found
+            words = {"passes": settings.passes, "seed": settings.seed}
+            return [score_cam(self.network, layer, given, ask, progress=progress, **words) for layer in layers]
         if method not in METHODS:
-            raise OptionError(
-                f"there is no method {method!r}: choose {', '.join((*METHODS, 'scorecam'))}, ig, occlusion"
-            )
+            known = ", ".join((*METHODS, "scorecam", *PIXEL_METHODS))
+            raise OptionError(f"there is no method {method!r}: choose {known}")
         progress.check()
-        return activation_maps(self.network, module, given, ask, method)
+        return maps_of_layers(self.network, layers, given, ask, method)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def _at_pixels(
@@ -228,3 +228,21 @@ class Explainer:
             return Question(question.targets, regions)
 
         return asked
+
+
+def added_up(answers: list[Answered], grids: list[Grid]) -> tuple[Answered, Grid]:
+    """Heat of several layers as one map on the finest of their grids; a cell's heat is spread over its area."""
+    if len(answers) == 1:
+        return answers[0], grids[0]
+    finest = min(range(len(grids)), key=lambda i: grids[i].area)
+    grid, shape = grids[finest], answers[finest].maps.shape[-2:]
+    total = np.zeros((len(answers[0].maps), *shape), np.float32)
+    for answer, own in zip(answers, grids, strict=True):
+        maps = answer.maps.cpu().numpy() * np.float32(grid.area / own.area)
+        for axis in (0, 1):
+            places = (grid.offset[axis] + grid.stride[axis] * np.arange(shape[axis]) - own.offset[axis]) / own.stride[
+                axis
+            ]
+            maps = interpolate(maps, np.clip(places, 0, maps.shape[axis + 1] - 1), axis + 1)
+        total += maps
+    return replace(answers[0], maps=torch.from_numpy(total)), grid
