@@ -1,4 +1,4 @@
-"""A trained classifier with its card: network, texture and shapes, temperature, what its training planes looked like."""
+"""A classifier with its card: network, texture, shapes, temperature, and what its training planes looked like."""
 
 from __future__ import annotations
 
@@ -160,7 +160,8 @@ def set_head(network: Classifier, shift: Floats, scale: Floats, weight: Floats, 
     seen = len(head.shift)
     with torch.no_grad():
         for target, values in (
-            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]), (head.bias, bias),
+            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]),
+            (head.bias, bias),
         ):  # fmt: skip
             target.copy_(torch.from_numpy(np.ascontiguousarray(values, np.float32)))
 

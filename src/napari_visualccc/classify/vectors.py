@@ -152,9 +152,9 @@ class Looker:
         ))  # fmt: skip
         seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
         for n, vector in zip(new, seen, strict=True):
-            kept[n] = np.concatenate([vector, found[n]])
+            whole = kept[n] = np.concatenate([vector, found[n]])
             if cache:
-                cache.put(names[n], kept[n])
+                cache.put(names[n], whole)
         self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))
                         if vector is not None}  # fmt: skip
 

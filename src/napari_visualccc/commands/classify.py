@@ -105,10 +105,8 @@ def _show_metrics(metrics: Answer) -> list[str]:
         for key in ("weighted_accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "calibration_error")
     ]
     for name, one in metrics["per_class"].items():
-        lines.append(
-            f"  {name}: precision {number_words(_known(one['precision']))}, recall {number_words(_known(one['recall']))}, "
-            f"F1 {number_words(_known(one['f1']))} ({one['n']} images)"
-        )
+        precision, recall, f1 = (number_words(_known(one[key])) for key in ("precision", "recall", "f1"))
+        lines.append(f"  {name}: precision {precision}, recall {recall}, F1 {f1} ({one['n']} images)")
     lines.append(f"  {metrics['n']} images of {metrics['n_groups']} groups")
     return lines
 
@@ -292,7 +290,7 @@ COMMANDS = (
     Command("classify train", "Train a classifier of whole images, in seconds (fast) or minutes (fine-tune).",
             "visualccc classify train morphologies.csv --output morphology.safetensors --report report",
             _declare_train, _train, _show_train),
-    Command("classify predict", "Class and probabilities of each image or plane, and whether it is unlike anything learnt.",
+    Command("classify predict", "Class and probabilities of each plane, and whether it is unlike anything learnt.",
             "visualccc classify predict morphology.safetensors scans --output classes.csv",
             _declare_predict, _predict, _show_predict),
     Command("classify evaluate", "Measure a classifier on labelled images, with intervals over groups.",
