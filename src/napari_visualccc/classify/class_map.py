@@ -93,4 +93,4 @@ def _bell(core: tuple[slice, slice]) -> NDArray[np.float32]:
     for part in core:
         n = part.stop - part.start
         sides.append(np.maximum(np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2, 1e-3))
-    return np.outer(*sides).astype(np.float32)
+    return np.asarray(np.outer(*sides), np.float32)

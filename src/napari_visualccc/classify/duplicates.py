@@ -1,6 +1,6 @@
 """Pictures that occur twice, exactly or nearly: across a split they make a model look better than it is.
 
-Nearly means the same field of view saved again: other compression, brightness, contrast, size or a few pixels of shift.
+Nearly means the same field of view saved again: other compression, brightness, contrast or size, a pixel of shift.
 Two fields of one specimen are no duplicates; that is what groups are for.
 """
 

@@ -45,12 +45,13 @@ def read_dataset(path: str | Path, *, progress: Progress | None = None) -> Datas
         If no image has a label.
     """
     path = Path(path)
+    notes: list[str] = []
     if path.is_dir():
-        rows, notes = list(_rows_of_folder(path)), []
+        rows = list(_rows_of_folder(path))
         if not rows:
             raise FileFormatError(
-                f"{path} holds no folder with images: put the images of each class into a folder with its name, or give "
-                "a CSV file with the columns path,label"
+                f"{path} holds no folder with images: put the images of each class into a folder with its name, or "
+                "give a CSV file with the columns path,label"
             )
     elif path.is_file():
         rows, notes = _rows_of_table(path)

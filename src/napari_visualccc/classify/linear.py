@@ -25,7 +25,7 @@ Setting = tuple[Weights, float]
 
 # Inverse strengths of the penalty that are tried, from strong to weak; vectors have a mean square of 1.
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-# How much the blocks of a vector (encoder, texture, shapes) may count, from which cross-validation chooses. The first is
+# How much the blocks of a vector (encoder, texture, shapes) may count; cross-validation chooses. The first is
 # taken where few planes cannot be split, with a strength in the middle of what was chosen for 40 to 400 planes. The
 # encoder's many numbers drown the others unless they count little; they always count something, so that there is a part
 # of the answer that heatmaps can show.

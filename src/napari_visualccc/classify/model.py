@@ -1,4 +1,4 @@
-"""A trained classifier with its card: encoder, head, texture and shapes, temperature, and what its training planes looked like."""
+"""A classifier with its card: network, texture, shapes, temperature, and what its training planes looked like."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from napari_visualccc.models.states import fill, weights
 
 if TYPE_CHECKING:
     from napari_visualccc.classify.vectors import Looker
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.core.planes import Planes
     from napari_visualccc.core.runtime import Device
     from napari_visualccc.models.embedding_cache import EmbeddingCache
     from napari_visualccc.models.nn.classifier import Classifier
+    from napari_visualccc.models.windows import PlaneView
 
 Floats = NDArray[np.float64]
 _OWN = ("familiar.", "described.", "temperature")
@@ -85,6 +88,20 @@ class ClassificationModel:
             trunk=(self.network.trunk, str(architecture.get("weights_hash", ""))),
         )  # fmt: skip
 
+    def view(self, planes: Planes, index: int, pixel_size: PixelSize) -> PlaneView:
+        """How a plane is shown to the network: marks hidden, large planes through the crops that it looks through."""
+        from napari_visualccc.models.crops import crop_regions
+        from napari_visualccc.models.embedding_options import EmbeddingOptions
+        from napari_visualccc.models.micrographs import Micrograph, source_of
+        from napari_visualccc.models.windows import PlaneView, Window
+        from napari_visualccc.processing.text import visible_mask
+
+        options = EmbeddingOptions()
+        mask = visible_mask(planes.plane(index)) if self.card.architecture.get("mask_marks", True) else None
+        read, _, shape = source_of(Micrograph(planes, index, pixel_size, mask), options)
+        regions = crop_regions(shape, options.crops)
+        return PlaneView(read, tuple(Window(y, x, (y.stop - y.start, x.stop - x.start)) for y, x in regions))
+
     def save(self, path: str | Path) -> Path:
         """Write the model as one ``.safetensors`` file.
 
@@ -143,7 +160,8 @@ def set_head(network: Classifier, shift: Floats, scale: Floats, weight: Floats, 
     seen = len(head.shift)
     with torch.no_grad():
         for target, values in (
-            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]), (head.bias, bias),
+            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]),
+            (head.bias, bias),
         ):  # fmt: skip
             target.copy_(torch.from_numpy(np.ascontiguousarray(values, np.float32)))
 

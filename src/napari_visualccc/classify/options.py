@@ -19,8 +19,8 @@ class TrainOptions(Options):
 
     method: str = option(
         "fast", label="Method", choices=METHODS,
-        help="'fast': the pre-trained network stays as it is and a regularised logistic regression looks at what it sees, "
-        "in seconds; 'fine-tune': goes on from there and trains the whole network, in minutes.",
+        help="'fast': the pre-trained network stays as it is and a regularised logistic regression looks at what it "
+        "sees, in seconds; 'fine-tune': goes on from there and trains the whole network, in minutes.",
     )  # fmt: skip
     max_minutes: float = option(
         10.0, label="Training time", minimum=0.05, maximum=10_000.0, step=1.0, unit="min",
@@ -28,7 +28,8 @@ class TrainOptions(Options):
     )  # fmt: skip
     encoder: str = option(
         "resnet18", label="Encoder",
-        help="Network that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of timm.",
+        help="Network that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of "
+        "timm.",
     )  # fmt: skip
     weights: str = option(
         "auto", label="Begin with", advanced=True,
@@ -37,8 +38,8 @@ class TrainOptions(Options):
     )  # fmt: skip
     mask_marks: bool = option(
         True, label="Hide scale bars and text", advanced=True,
-        help="Information bars, scale bars and words beside them are found and hidden, so that the class cannot be read "
-        "from the magnification.",
+        help="Information bars, scale bars and words beside them are found and hidden, so that the class cannot be "
+        "read from the magnification.",
     )  # fmt: skip
     epochs: int = option(
         0, label="Epochs", minimum=0, maximum=100_000, advanced=True,
@@ -63,8 +64,8 @@ class TrainOptions(Options):
     )  # fmt: skip
     rare_weight: float = option(
         0.5, label="Weight of rare classes", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
-        help="0: all images count alike, which is best for the share called right; 1: all classes do, however few images "
-        "they have.",
+        help="0: all images count alike, which is best for the share called right; 1: all classes do, however few "
+        "images they have.",
     )  # fmt: skip
     symmetry: str = option(
         "all", label="Mirror and turn", choices=SYMMETRIES, advanced=True,
@@ -73,8 +74,8 @@ class TrainOptions(Options):
     )  # fmt: skip
     folds: int = option(
         5, label="Folds", minimum=2, maximum=20, advanced=True,
-        help="Without a validation split quality is measured by cross-validation in so many parts, groups kept together; "
-        "the model then learns from everything.",
+        help="Without a validation split quality is measured by cross-validation in so many parts, groups kept "
+        "together; the model then learns from everything.",
     )  # fmt: skip
     seed: int = option(
         0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed, same splits, same model."
@@ -91,8 +92,8 @@ class PredictOptions(Options):
     )  # fmt: skip
     window: Any = option(
         "auto", label="Window", kind="int", auto=True, minimum=64, maximum=8192, step=32, unit="px", advanced=True,
-        help="Edge of the sliding window; 'auto' takes the shorter side of the images that the model learnt on, at most "
-        "half of the plane's.",
+        help="Edge of the sliding window; 'auto' takes the shorter side of the images that the model learnt on, at "
+        "most half of the plane's.",
     )  # fmt: skip
     stride: Any = option(
         "auto", label="Stride", kind="int", auto=True, minimum=32, maximum=8192, step=32, unit="px", advanced=True,

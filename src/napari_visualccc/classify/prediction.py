@@ -56,7 +56,7 @@ class PredictionResult(Result):
     @property
     def called(self) -> NDArray[np.int64]:
         """Position of the most probable class of each plane."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def table(self) -> pd.DataFrame:

@@ -55,7 +55,7 @@ class Answers:
     @property
     def called(self) -> Ints:
         """Most probable class of each plane."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def confusion(self) -> Ints:
@@ -131,7 +131,7 @@ def _drawn(groups: Ints, resamples: int, seed: int) -> Floats:
     _, members = np.unique(groups, return_inverse=True)
     count = int(members.max()) + 1
     drawn = random_generator(seed, 7).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return drawn[:, members].astype(float)
+    return np.asarray(drawn[:, members], float)
 
 
 def _scores(answers: Answers, weights: Floats) -> Mapping[str, Floats]:
@@ -231,4 +231,4 @@ def calibration_bins(answers: Answers, weights: Floats) -> tuple[Floats, Floats,
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))

@@ -24,7 +24,8 @@ from napari_visualccc.pictures import grey_picture
 _MOST_MISTAKES = 48
 _THUMBNAIL_PX = 260
 _WORDS = {
-    "weighted_accuracy": "weighted accuracy (share called right)", "balanced_accuracy": "balanced accuracy (mean recall)",
+    "weighted_accuracy": "weighted accuracy (share called right)",
+    "balanced_accuracy": "balanced accuracy (mean recall)",
     "weighted_f1": "weighted F1", "macro_f1": "macro F1", "roc_auc": "area under ROC (mean over classes)",
     "average_precision": "average precision (mean over classes)",
     "calibration_error": "expected calibration error (10 bins)",
@@ -104,11 +105,10 @@ def _page(evaluation: Evaluation, title: str, notes: Sequence[str], provenance: 
         for key, words in _WORDS.items()
     )
     told = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    record = (
-        f"<details><summary>How was this made?</summary><pre>{html.escape(json.dumps(provenance, indent=2, default=str))}</pre></details>"
-        if provenance
-        else ""
-    )  # noqa: E501
+    record = ""
+    if provenance:
+        made = html.escape(json.dumps(provenance, indent=2, default=str))
+        record = f"<details><summary>How was this made?</summary><pre>{made}</pre></details>"
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
 <style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>
 <p>{metrics["n"]} planes of {metrics["n_groups"]} groups, {html.escape(evaluation.how)}. In brackets: 95 % intervals,

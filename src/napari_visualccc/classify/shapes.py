@@ -1,4 +1,4 @@
-"""Shapes of the bright and the dark regions of a micrograph, as histograms: round or elongated, fine or coarse, one or many.
+"""Shapes of the bright and the dark regions of a micrograph, as histograms: round or long, fine or coarse, how many.
 
 Texture does not know objects. A threshold does, roughly: Otsu's on the grey values, and on their difference from the
 neighbourhood, where shading or overlapping grey levels defeat the first. For each connected region of either side

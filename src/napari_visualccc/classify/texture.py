@@ -1,4 +1,4 @@
-"""What the eye calls texture, as a hundred numbers: how much there is at each scale, how it is spread, how it is directed.
+"""What the eye calls texture, as a hundred numbers: how much at each scale, how spread, how directed.
 
 Learnt features need many images; these do not. On micrographs of steel (uhcs, 345 to learn from, none of the measured
 specimens among them) they tell classes apart better than the 1792 numbers of the pre-trained encoder do, and both
@@ -103,7 +103,7 @@ def _moments(band: Floats, share: Floats) -> NDArray[np.float64]:
 
 
 def _directions(image: Floats, share: Floats) -> NDArray[np.float64]:
-    """Coherence (mean, deviation, where gradients are strong), log gradient energy and its unevenness, common direction."""
+    """Coherence (mean, deviation, at strong gradients), log gradient energy, its unevenness, common direction."""
     dy, dx = _blurred(image, _SIGMA_DERIVATIVE, (1, 0)), _blurred(image, _SIGMA_DERIVATIVE, (0, 1))
     yy, xx, xy = (_blurred(product, _SIGMA_TENSOR) for product in (dy * dy, dx * dx, dx * dy))
     energy = yy + xx

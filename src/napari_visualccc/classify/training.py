@@ -139,8 +139,8 @@ def train(
     report = report_of(duplicates, both, sides)
     groups = joined_groups(learnt.groups, [(d.first, d.second) for d in duplicates if d.second < count])
     fit = fit_linear(
-        vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks, rare_weight=options.rare_weight,
-        seed=options.seed, progress=progress.part(reach, reach + 0.08),
+        vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks,
+        rare_weight=options.rare_weight, seed=options.seed, progress=progress.part(reach, reach + 0.08),
     )  # fmt: skip
     familiar = Familiar.of(vectors[:count], groups, fit.standard, seed=options.seed)
     model = model_of_fit(

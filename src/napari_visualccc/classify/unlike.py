@@ -128,4 +128,4 @@ def _nearest(points: Floats, others: Floats) -> Floats:
 
     count = min(_NEIGHBOURS, len(others))
     distances, _ = cKDTree(others).query(points, k=count)
-    return np.asarray(distances, np.float64).reshape(len(points), -1).mean(axis=1)
+    return np.asarray(np.asarray(distances, np.float64).reshape(len(points), -1).mean(axis=1))

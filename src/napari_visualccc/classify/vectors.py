@@ -19,14 +19,12 @@ from napari_visualccc.core.runtime import Device, map_threaded
 from napari_visualccc.models.embedding_cache import EmbeddingCache
 from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.micrographs import Micrograph
-from napari_visualccc.processing.text import overlay_mask
+from napari_visualccc.processing.text import visible_mask
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.trunk import Trunk
 
 _AT_ONCE = 32
-# A mask that leaves less than this hides the picture, not what was written on it.
-_LEAST_LEFT = 0.5
 
 
 @dataclass(frozen=True)
@@ -154,9 +152,9 @@ class Looker:
         ))  # fmt: skip
         seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
         for n, vector in zip(new, seen, strict=True):
-            kept[n] = np.concatenate([vector, found[n]])
+            whole = kept[n] = np.concatenate([vector, found[n]])
             if cache:
-                cache.put(names[n], kept[n])
+                cache.put(names[n], whole)
         self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))
                         if vector is not None}  # fmt: skip
 
@@ -164,5 +162,4 @@ class Looker:
         """Where something was written into a plane; None if nothing was, or if that does not matter."""
         if not self.mask_marks:
             return None
-        mask = overlay_mask(item.planes.plane(item.index))
-        return mask if 0 < mask.mean() <= 1 - _LEAST_LEFT else None
+        return visible_mask(item.planes.plane(item.index))

@@ -105,10 +105,8 @@ def _show_metrics(metrics: Answer) -> list[str]:
         for key in ("weighted_accuracy", "balanced_accuracy", "weighted_f1", "macro_f1", "calibration_error")
     ]
     for name, one in metrics["per_class"].items():
-        lines.append(
-            f"  {name}: precision {number_words(_known(one['precision']))}, recall {number_words(_known(one['recall']))}, "
-            f"F1 {number_words(_known(one['f1']))} ({one['n']} images)"
-        )
+        precision, recall, f1 = (number_words(_known(one[key])) for key in ("precision", "recall", "f1"))
+        lines.append(f"  {name}: precision {precision}, recall {recall}, F1 {f1} ({one['n']} images)")
     lines.append(f"  {metrics['n']} images of {metrics['n_groups']} groups")
     return lines
 
@@ -118,11 +116,16 @@ def _known(value: float | None) -> float:
 
 
 def _declare_predict(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.classify.explanation_options import METHODS
     from napari_visualccc.classify.options import PredictOptions
 
     parser.add_argument("model", metavar="MODEL", help="Model file.")
     parser.add_argument("paths", metavar="PATH", nargs="+", help="Image files or folders.")
     parser.add_argument("--output", metavar="CSV", required=True, help="Table to write; class maps lie beside it.")
+    parser.add_argument("--cam", metavar="DIR", help="Folder for heatmaps of what speaks for the class of each image.")
+    parser.add_argument(
+        "--cam-method", metavar="NAME", default="gradcam", choices=list(METHODS), help="One of: " + ", ".join(METHODS)
+    )
     declare_choice(parser)
     _declare_cache(parser)
     add_arguments(parser, PredictOptions)
@@ -140,6 +143,7 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
     model = ClassificationModel.load(arguments.model)
     looker = model.looker(arguments.device, _cache(arguments))
     clock = Stopwatch()
+    explainer = _explainer(model, arguments)
     paths = [file for path in arguments.paths for file in _image_files(Path(path))]
     rows: list[Answer] = []
     outputs: list[str] = []
@@ -149,6 +153,8 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
             found, written = _predict_signal(model, looker, signal, path, place, options, arguments, part)
             rows += found
             outputs += written
+            if explainer is not None:
+                outputs += _explain_signal(model, explainer, signal, path, place, arguments, progress.quiet())
     names = model.names
     table = pd.DataFrame([
         {
@@ -187,6 +193,39 @@ def _predict_signal(
     stem = path.stem + (f"_{place}" if place else "")
     written = write_result(result, Path(arguments.output).parent, stem, axes)
     return rows, [str(one) for one in written]
+
+
+def _explainer(model: Any, arguments: argparse.Namespace) -> Any:
+    """The model made ready to be explained, if that is asked for."""
+    from napari_visualccc.core.runtime import choose_device
+
+    if arguments.cam is None:
+        return None
+    from napari_visualccc.models.nn.explainer import Explainer
+
+    return Explainer(model.network, choose_device(arguments.device))
+
+
+def _explain_signal(
+    model: Any, explainer: Any, signal: ImageSignal, path: Path, place: int, arguments: argparse.Namespace,
+    progress: Progress,
+) -> list[str]:  # fmt: skip
+    from napari_visualccc.classify import ExplainOptions, explain
+    from napari_visualccc.commands.explain import write_pictures
+    from napari_visualccc.io.writers import write_result
+
+    planes, axes = chosen_plane(signal, arguments.plane)
+    result = explain(
+        model, planes, ExplainOptions(method=arguments.cam_method, faithfulness=False), pixel_size=signal.pixel_size,
+        name=str(path), explainer=explainer, progress=progress,
+        arguments=[arguments.model, str(path), *choice_flags(arguments), "--output", arguments.cam],
+    )  # fmt: skip
+    stem = path.stem + (f"_{place}" if place else "")
+    written = [
+        *write_result(result, arguments.cam, stem, axes),
+        *write_pictures(result, planes, Path(arguments.cam), stem),
+    ]
+    return [str(one) for one in written]
 
 
 def _image_files(path: Path) -> list[Path]:
@@ -251,7 +290,7 @@ COMMANDS = (
     Command("classify train", "Train a classifier of whole images, in seconds (fast) or minutes (fine-tune).",
             "visualccc classify train morphologies.csv --output morphology.safetensors --report report",
             _declare_train, _train, _show_train),
-    Command("classify predict", "Class and probabilities of each image or plane, and whether it is unlike anything learnt.",
+    Command("classify predict", "Class and probabilities of each plane, and whether it is unlike anything learnt.",
             "visualccc classify predict morphology.safetensors scans --output classes.csv",
             _declare_predict, _predict, _show_predict),
     Command("classify evaluate", "Measure a classifier on labelled images, with intervals over groups.",

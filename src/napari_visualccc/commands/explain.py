@@ -56,11 +56,16 @@ def load_model(path: str) -> Model:
     """
     from napari_visualccc.core.errors import ModelError
     from napari_visualccc.models.files import read_card
-    from napari_visualccc.segment import SegmentationModel
 
     task = read_card(path).task
     if task == "segment":
+        from napari_visualccc.segment import SegmentationModel
+
         return SegmentationModel.load(path)
+    if task == "classify":
+        from napari_visualccc.classify import ClassificationModel
+
+        return ClassificationModel.load(path)
     raise ModelError(f"{path} is a model to {task}, which gives no answer that could be explained")
 
 
@@ -90,7 +95,7 @@ def _explain(arguments: argparse.Namespace, progress: Progress) -> Answer:
         if names:
             result.planes.insert(1, "path", list(names))
         outputs = write_result(result, arguments.output, stem, axes)
-        outputs += _write_pictures(result, planes, Path(arguments.output), stem)
+        outputs += write_pictures(result, planes, Path(arguments.output), stem)
         answer = {"name": signal.name, **result.summary(), "seconds": result.provenance.seconds}
         if labels is not None:
             table = heat_by_phase(result.heat, labels)
@@ -119,7 +124,8 @@ def _labels(arguments: argparse.Namespace, signals: int) -> Planes | None:
     return planes if arguments.plane is None or len(planes) == 1 else planes.only(arguments.plane)
 
 
-def _write_pictures(result: Explanation, planes: Planes, folder: Path, stem: str) -> list[Path]:
+def write_pictures(result: Explanation, planes: Planes, folder: Path, stem: str) -> list[Path]:
+    """Write the heat over the planes as pictures."""
     from PIL import Image
 
     from napari_visualccc.core.files import atomic

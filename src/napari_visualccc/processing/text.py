@@ -33,6 +33,8 @@ _SCALE_BAR_WIDTHS = (0.03, 0.7)
 _SCALE_BAR_HEIGHT = 0.05
 # Letters lie within so many times their own height (a twelfth of the picture at most) of the scale bar.
 _LETTER = 1 / 12
+# A mask of more than this is no writing.
+_MOST_WRITTEN = 0.5
 
 
 def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin: int = 2) -> Mask:
@@ -70,6 +72,12 @@ def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin:
     if margin and mask.any():
         mask = binary_dilation(mask, np.ones((2 * margin + 1,) * 2, bool))
     return mask
+
+
+def visible_mask(values: Values) -> Mask | None:
+    """Mask of what was written into a picture; None if nothing was, or if it hides most of the picture itself."""
+    mask = overlay_mask(values)
+    return mask if 0 < mask.mean() <= _MOST_WRITTEN else None
 
 
 def _mark_bars(mask: Mask, pure: Mask) -> None:

@@ -1,4 +1,4 @@
-"""The Explain part of the Classify widget: heat layers, how far they can be trusted, and which phase carries the heat."""
+"""The Explain part of the Classify widget: heat layers, how far to trust them, and which phase carries the heat."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class ExplainPanel(QWidget):
         self.target.setToolTip("Class whose evidence is shown; “predicted” takes the likeliest of each plane")
         self.judge_box = QCheckBox("Judge the heat (slower)")
         self.judge_box.setToolTip(
-            "Show and hide pixels in the order of their heat: the class should appear and vanish faster than with random, "
-            "edge and empty maps"
+            "Show and hide pixels in the order of their heat: the class should appear and vanish faster than with "
+            "random, edge and empty maps"
         )
         self.judge_box.setChecked(True)
         self.explain_button = button("Explain", "What in the image speaks for the class, as a heat layer over it")
@@ -202,7 +202,7 @@ def _words(result: Explanation) -> str:
         ) if key in trust]  # fmt: skip
         beside = f" ({', '.join(controls)})" if controls else ""
         lines.append(
-            f"Insertion {trust['insertion_auc']:.2f}{beside}; deletion {trust['deletion_auc']:.2f}: high and low is good"
+            f"Insertion {trust['insertion_auc']:.2f}{beside}; deletion {trust['deletion_auc']:.2f}: high, low is good"
         )
     lines.append("The heat shows what the encoder sees; texture and shapes of the whole plane add to the answer.")
     return "\n".join(lines)

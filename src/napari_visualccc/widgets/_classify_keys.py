@@ -55,7 +55,7 @@ class NumberKeys(QObject):
         return True
 
     def _is_ours(self, watched: QObject) -> bool:
-        if isinstance(QApplication.focusWidget(), _TYPED_INTO) or not self._widget.isVisible():
+        if isinstance(QApplication.focusWidget(), _TYPED_INTO) or not self._widget.isVisibleTo(window_of(self._widget)):
             return False
         # A key goes to the window first, then to the widget in focus: it counts once.
         if not (hasattr(watched, "isWidgetType") and watched.isWidgetType()):

@@ -216,7 +216,8 @@ def _numbers(evaluation: Evaluation) -> str:
     from napari_visualccc.classify.report import number_words
 
     metrics, intervals = evaluation.metrics, evaluation.metrics.get("intervals", {})
-    named = (("Balanced accuracy", "balanced_accuracy"), ("Accuracy", "weighted_accuracy"), ("Weighted F1", "weighted_f1"),
+    named = (("Balanced accuracy", "balanced_accuracy"), ("Accuracy", "weighted_accuracy"),
+             ("Weighted F1", "weighted_f1"),
              ("Calibration error", "calibration_error"))  # fmt: skip
     rows = "".join(
         f"<tr><td>{w}&nbsp;</td><td>{number_words(metrics[k], intervals.get(k))}</td></tr>" for w, k in named

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.layers import METADATA_KEY, Placement, napari_unit
 from napari_visualccc.widgets._classify_labels import classes_of
+from napari_visualccc.widgets._parts import window_of
 from napari_visualccc.widgets._source import array_of, current_plane, is_rgb
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class PlaneView(QObject):
 
     def refresh(self, event: object = None) -> None:
         """Say what is known of the plane shown."""
-        words, colour = self._words() if self._widget.isVisible() else ("", None)
-        overlay = self._viewer.text_overlay
+        words, colour = self._words() if self._widget.isVisibleTo(window_of(self._widget)) else ("", None)
+        overlay = text_overlay_of(self._viewer)
         if words:
             if self._before is None:
                 self._before = (overlay.visible, overlay.text)
@@ -104,3 +105,9 @@ class PlaneView(QObject):
             lines.append(f"predicted: {one.name} {chances.max():.0%}{strange}")
             colour = colour or one.colour
         return "\n".join(lines), colour
+
+
+def text_overlay_of(viewer: Any) -> Any:
+    """Words in the corner of the canvas; napari moved them in 0.9."""
+    canvas = getattr(viewer, "canvas", None)
+    return canvas.overlays.text if canvas is not None else viewer.text_overlay

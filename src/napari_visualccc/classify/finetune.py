@@ -1,0 +1,233 @@
+"""Fine-tune: go on from Fast and train the whole network on crops, beside the fixed answer of texture and shapes.
+
+Beginning with a head that is fitted already keeps what the encoder knows from being torn up by the first steps [1]_.
+
+References
+----------
+.. [1] Kumar et al., Fine-tuning can distort pretrained features and underperform out-of-distribution, ICLR 2022,
+   arXiv 2202.10054.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.classify.calibration import fit_temperature, log_loss, softmax
+from napari_visualccc.classify.dataset import Dataset
+from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
+from napari_visualccc.classify.model import ClassificationModel
+from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
+from napari_visualccc.classify.quality import Answers, metrics_of
+from napari_visualccc.classify.splits import grouped_folds
+from napari_visualccc.core.errors import OptionError
+from napari_visualccc.core.params import AUTO
+from napari_visualccc.core.progress import Progress
+from napari_visualccc.core.runtime import random_generator
+from napari_visualccc.models.micrographs import Micrograph, source_of
+from napari_visualccc.models.symmetry import VIEWS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from napari_visualccc.classify.vectors import Looker
+    from napari_visualccc.models.nn.fit import Moment
+
+_LARGEST_CROP = 384
+_CHECKS = 20
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fine-tuned model, or the one it began with if that was better."""
+
+    model: ClassificationModel
+    evaluation: Evaluation | None
+    history: list[dict[str, float]]
+    notes: tuple[str, ...]
+
+
+def fine_tune(
+    model: ClassificationModel, learnt: Dataset, measured: Dataset | None, vectors: NDArray[np.float32],
+    groups: NDArray[np.int64], options: TrainOptions, looker: Looker, *, watch: Callable[[Moment], None] | None,
+    should_stop: Callable[[], bool] | None, progress: Progress,
+) -> Tuned:  # fmt: skip
+    """Train the network of a fast model further; early stopping on the validation split, or on a fold kept aside."""
+    from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
+    from napari_visualccc.models.nn.precision import fastest_precision
+
+    rest = model.scores(vectors) - _seen_scores(model, vectors)  # what texture and shapes say: it stays as it is
+    teach = np.arange(len(learnt))
+    if measured is not None:
+        held, held_rest, how = measured, rest[len(learnt) :], "validation split (also used to stop in time)"
+    else:
+        folds = grouped_folds(learnt.targets, groups, options.folds, options.seed)
+        if not folds:
+            raise OptionError("there are too few groups to hold any out: fine-tuning needs more, or a split 'val'")
+        teach = folds[0].learnt
+        held, held_rest = learnt.chosen(folds[0].measured), rest[folds[0].measured]
+        how = "a fold of groups kept aside (also used to stop in time)"
+    task = _Task(model, learnt.chosen(teach), rest[teach], held, held_rest, options, looker)
+    steps = options.epochs * math.ceil(len(teach) / options.batch)
+    schedule = Schedule(
+        seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
+        average=0.98, checks=_CHECKS,
+    )  # fmt: skip
+    before = task.validate(model.network)
+    try:
+        state = fit(
+            model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
+            should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()), progress=progress,
+        )  # fmt: skip
+    except Diverged as error:
+        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
+    notes: tuple[str, ...] = ()
+    if state.scores.get("score", -math.inf) <= before["score"]:
+        task.restore()
+        notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
+    network = model.network.cpu()
+    scores = task.scores(network) + held_rest
+    temperature = fit_temperature(scores, held.targets)
+    tuned = replace(_with_head(model, network), temperature=temperature)
+    evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
+    if not notes:
+        # another encoder: what is familiar is learnt anew, through its eyes
+        tuned = _familiar_again(tuned, learnt, groups, options, looker)
+    return Tuned(tuned, evaluation, state.history, notes)
+
+
+def _seen_scores(model: ClassificationModel, vectors: NDArray[np.float32]) -> Floats:
+    """The encoder's part of the scores, with the bias."""
+    seen = len(model.network.head.shift)
+    values = (np.asarray(vectors[:, :seen], np.float64) - model.shift[:seen]) / model.scale[:seen]
+    return np.asarray(values @ model.weight[:, :seen].T + model.bias)
+
+
+def _with_head(model: ClassificationModel, network: Any) -> ClassificationModel:
+    """Model whose numbers are those of the trained head."""
+    seen = len(network.head.shift)
+    weight = model.weight.copy()
+    weight[:, :seen] = network.head.weight.detach().double().numpy()
+    return replace(model, network=network.eval(), weight=weight, bias=network.head.bias.detach().double().numpy())
+
+
+def _familiar_again(
+    model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker
+) -> ClassificationModel:
+    from napari_visualccc.classify.linear import Standard
+    from napari_visualccc.classify.unlike import Familiar
+    from napari_visualccc.classify.vectors import Item
+    from napari_visualccc.models.states import weights
+
+    digest = hashlib.blake2b(digest_size=16)
+    for value in weights(model.network).values():
+        digest.update(value.tobytes())
+    name = f"blake2b:{digest.hexdigest()}"
+    card = replace(model.card, architecture={**model.card.architecture, "weights_hash": name})
+    model = replace(model, card=card)
+    own = model.looker(looker.device)
+    seen = own.look([Item(one.image, one.plane, one.pixel_size) for one in learnt.examples]).vectors
+    standard = Standard.of(seen, own.blocks, (0.15, 1.0, 1.0))
+    familiar = Familiar.of(seen, groups, standard, seed=options.seed)
+    return replace(model, familiar=familiar)
+
+
+class _Task:
+    """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
+
+    def __init__(
+        self, model: ClassificationModel, learnt: Dataset, rest: Floats, held: Dataset, held_rest: Floats,
+        options: TrainOptions, looker: Looker,
+    ) -> None:  # fmt: skip
+        self._network, self._options, self._device = model.network, options, looker.device
+        self._temperature = model.temperature
+        self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
+        self._images = [_whole(one, looker) for one in learnt.examples]
+        self._targets, self._rest = learnt.targets, rest
+        self._held, self._held_rest = held, held_rest
+        self._held_images = [_whole(one, looker) for one in held.examples]
+        counts = np.bincount(self._targets, minlength=len(learnt.classes))
+        worth = (1.0 / np.maximum(counts, 1)) ** options.rare_weight
+        self._weights = worth / (worth * counts).sum() * counts.sum()
+        shorter = min(min(image.shape) for image in self._images)
+        self._crop = min(shorter, _LARGEST_CROP) if options.crop == AUTO else min(int(options.crop), shorter)
+        self._best, self._since = -math.inf, 0
+
+    @property
+    def is_tired(self) -> bool:
+        """True when so many looks at the planes held out were no better."""
+        return self._since >= self._options.patience
+
+    def restore(self) -> None:
+        """Give the network the weights it began with."""
+        self._network.load_state_dict(self._begin)
+
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops (N, 1, Y, X); targets: class, then what texture and shapes say."""
+        import torch
+
+        from napari_visualccc.models.nn.patches import Augmentation, disturb
+
+        rng = random_generator(self._options.seed, 21, step)
+        chosen = rng.integers(0, len(self._images), self._options.batch)
+        crops = torch.from_numpy(np.stack([self._cut(self._images[n], rng) for n in chosen])[:, None])
+        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        looks = Augmentation(symmetry=self._options.symmetry, contrast=0.15, noise=0.1, blur=0.7)
+        targets = np.column_stack([self._targets[chosen], self._rest[chosen]]).astype(np.float32)
+        return disturb(crops.to(self._device), looks, generator), torch.from_numpy(targets).to(self._device)
+
+    def _cut(self, image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        top, left = (int(rng.integers(0, n - self._crop + 1)) for n in image.shape)
+        part = image[top : top + self._crop, left : left + self._crop]
+        views = VIEWS[self._options.symmetry]
+        turns, mirrored = views[int(rng.integers(len(views)))]
+        part = part[:, ::-1] if mirrored else part
+        return np.ascontiguousarray(np.rot90(part, turns))
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
+        """Cross entropy, rare classes counting more."""
+        import torch
+        from torch.nn import functional as F
+
+        weights = torch.as_tensor(self._weights, dtype=torch.float32, device=outputs.device)
+        scores = (outputs.float() + targets[:, 1:]) / self._temperature
+        return F.cross_entropy(scores, targets[:, 0].long(), weights)
+
+    def scores(self, network: nn.Module) -> Floats:
+        """The network's scores of the planes held out."""
+        import torch
+
+        device = next(network.parameters()).device
+        with torch.inference_mode():
+            rows = [network(torch.from_numpy(image)[None, None].to(device)) for image in self._held_images]
+        return np.concatenate([row.double().cpu().numpy() for row in rows])
+
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Score: minus the log-loss; also accuracies."""
+        scores = self.scores(network) + self._held_rest
+        targets = self._held.targets
+        loss = log_loss(scores, targets, self._temperature)
+        better = -loss > self._best
+        self._best, self._since = max(self._best, -loss), 0 if better else self._since + 1
+        answers = Answers(targets, softmax(scores, self._temperature), self._held.groups, self._held.names)
+        metrics = metrics_of(answers)
+        return {"score": -loss, "balanced_accuracy": metrics["balanced_accuracy"],
+                "weighted_accuracy": metrics["weighted_accuracy"]}  # fmt: skip
+
+
+def _whole(example: Any, looker: Looker) -> NDArray[np.float32]:
+    """Normalised plane, marks hidden."""
+    from napari_visualccc.classify.vectors import Item
+
+    item = Item(example.image, example.plane, example.pixel_size)
+    micrograph = Micrograph(item.planes, item.index, item.pixel_size, looker.mask_of(item))
+    read, _, shape = source_of(micrograph, looker.options)
+    return read((slice(0, shape[0]), slice(0, shape[1])))

@@ -1,0 +1,239 @@
+"""Train, predict, evaluate, save and load on simulated micrographs."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_visualccc.classify import (
+    ClassificationModel,
+    EvaluateOptions,
+    PredictOptions,
+    TrainOptions,
+    dataset_of,
+    evaluate,
+    examples_of_stack,
+    explain,
+    predict,
+    train,
+    write_report,
+)
+from napari_visualccc.classify.class_map import window_of
+from napari_visualccc.classify.linear import Standard, fit_linear
+from napari_visualccc.classify.unlike import Familiar
+from napari_visualccc.core.errors import InputError, ModelError, OptionError
+from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.samples import LithiumOptions, PorousOptions, lithium, porous
+
+EDGE = 160
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return lithium(LithiumOptions(count=24, size=EDGE, pixel_nm=12.0, seed=5))
+
+
+@pytest.fixture(scope="module")
+def dataset(sample):
+    return dataset_of(examples_of_stack(sample.image[:16], dict(enumerate(sample.plane_labels[:16])), name="lithium"))
+
+
+@pytest.fixture(scope="module")
+def trained(dataset):
+    return train(dataset, device="cpu")
+
+
+def test_fast_learns_the_morphology(sample, trained):
+    assert trained.model.names == ("dendritic", "spherical")
+    assert trained.metrics["held_out"] == "cross-validation over groups"
+    assert trained.metrics["n"] == 16
+    rest = dataset_of(examples_of_stack(sample.image[16:], dict(enumerate(sample.plane_labels[16:]))))
+    found = evaluate(trained.model, rest, EvaluateOptions(bootstrap=50), device="cpu")
+    assert found.metrics["weighted_accuracy"] >= 0.75
+    assert set(found.table.columns) >= {"path", "true", "class", "confidence", "right", "unlike"}
+
+
+def test_same_seed_same_model(dataset, trained):
+    again = train(dataset, device="cpu")
+    assert np.array_equal(again.model.weight, trained.model.weight)
+    assert again.metrics["confusion"] == trained.metrics["confusion"]
+
+
+def test_model_is_one_file_that_predicts_the_same(tmp_path, sample, trained):
+    path = trained.model.save(tmp_path / "m.safetensors")
+    loaded = ClassificationModel.load(path)
+    first, second = (predict(one, sample.image[16:18], device="cpu") for one in (trained.model, loaded))
+    assert np.allclose(first.probabilities, second.probabilities, atol=1e-3)
+    assert np.allclose(first.unlike, second.unlike, rtol=1e-3)
+    assert first.probabilities.sum(axis=1) == pytest.approx(1)
+    assert loaded.card.training["counts"] == {"dendritic": 8, "spherical": 8}
+    assert loaded.hash.startswith("blake2b:")
+
+
+def test_network_gives_the_encoders_part_of_the_scores(sample, trained):
+    import torch
+
+    from napari_visualccc.models.normalise import GreyScale
+
+    plane = sample.image[17].astype(np.float32)
+    image = GreyScale.of(plane).apply(plane)
+    with torch.inference_mode():
+        found = trained.model.network(torch.from_numpy(image)[None, None]).numpy()[0]
+    vector = trained.model.looker("cpu").look(_items(sample.image[17])).vectors
+    seen = len(trained.model.network.head.shift)
+    model = trained.model
+    expected = ((vector[:, :seen] - model.shift[:seen]) / model.scale[:seen]) @ model.weight[:, :seen].T + model.bias
+    assert np.allclose(found, expected[0], atol=0.02 * max(1, np.abs(expected).max()))
+
+
+def _items(plane):
+    from napari_visualccc.classify.vectors import Item
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.core.planes import Planes
+
+    return [Item(Planes(plane), 0, PixelSize())]
+
+
+def test_another_material_is_unlike(trained):
+    films = porous(PorousOptions(count=4, size=EDGE)).image
+    assert (predict(trained.model, films, device="cpu").unlike > 1).mean() >= 0.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.astype(np.float64) * 1e-9,
+        lambda image: np.where(np.arange(EDGE) < 5, np.nan, image.astype(np.float32)),
+        lambda image: np.repeat(image[..., None], 3, axis=-1),
+        lambda image: np.zeros_like(image),
+        lambda image: image[:, :1, :1],
+        lambda image: image[:, :40, :37],
+    ],
+)
+def test_odd_images_are_answered(sample, trained, change):
+    found = predict(trained.model, change(sample.image[:1]), device="cpu")
+    assert np.isfinite(found.probabilities).all()
+
+
+def test_image_without_a_finite_pixel_is_an_error(trained):
+    with pytest.raises(InputError, match="no finite pixel"):
+        predict(trained.model, np.full((40, 40), np.nan), device="cpu")
+
+
+def test_class_map_finds_both_halves(sample, trained):
+    labels = sample.plane_labels
+    left, right = (sample.image[16 + labels[16:].index(name)] for name in ("dendritic", "spherical"))
+    field = np.concatenate([left, right], axis=1)
+    found = predict(trained.model, field, PredictOptions(class_map=True, window=EDGE, stride=80), device="cpu")
+    assert found.class_map.shape == field.shape
+    assert set(np.unique(found.class_map)) <= {1, 2}
+    assert (found.certainty > 0).all()
+    assert [layer.title for layer in found.layers] == ["certainty of class", "class map"]
+
+
+def test_window_never_exceeds_the_plane():
+    assert window_of((50, 60), PredictOptions(), 480) == (50, 12)
+
+
+def test_cancelling(dataset):
+    with pytest.raises(Cancelled):
+        train(dataset, device="cpu", progress=Progress(None, lambda: True))
+
+
+def test_what_cannot_be_learnt_is_said(sample):
+    one = dataset_of(examples_of_stack(sample.image[:2], {0: "a", 1: "a"}))
+    with pytest.raises(InputError, match="two classes"):
+        train(one)
+    with pytest.raises(InputError, match="at least two of each"):
+        train(dataset_of(examples_of_stack(sample.image[:3], {0: "a", 1: "a", 2: "b"})))
+
+
+def test_two_planes_of_each_class_are_enough(sample):
+    few = dataset_of(examples_of_stack(sample.image[:4], dict(enumerate(sample.plane_labels[:4]))))
+    found = train(few, device="cpu")
+    assert len(found.model.names) == 2
+
+
+def test_one_group_per_class_gives_a_model_without_numbers(sample):
+    groups = {n: name for n, name in enumerate(sample.plane_labels[:6])}
+    few = dataset_of(examples_of_stack(sample.image[:6], dict(enumerate(sample.plane_labels[:6])), groups=groups))
+    found = train(few, device="cpu")
+    assert found.evaluation is None
+    assert any("not known" in note for note in found.notes)
+
+
+def test_split_is_respected_and_duplicates_across_it_are_told(sample):
+    splits = {n: "train" if n < 8 else "val" for n in range(12)} | {12: "test"}
+    stack = sample.image[:13].copy()
+    stack[8] = stack[0]
+    data = dataset_of(examples_of_stack(stack, dict(enumerate(sample.plane_labels[:13])), splits=splits))
+    found = train(data, device="cpu")
+    assert found.metrics["n"] == 4
+    assert found.metrics["held_out"] == "validation split"
+    assert [row["across_split"] for row in found.duplicates] == [True]
+    assert any("both sides" in note for note in found.notes)
+
+
+def test_fine_tuning_is_never_worse_on_what_is_held_out(dataset):
+    options = TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4)
+    found = train(dataset, options, device="cpu")
+    assert len(found.history) >= 1
+    assert "kept aside" in found.metrics["held_out"]
+    assert np.isfinite(found.model.weight).all()
+
+
+def test_heat_of_a_classifier(sample, trained):
+    found = explain(trained.model, sample.image[16:18], device="cpu")
+    assert found.heat.shape == (2, EDGE, EDGE)
+    assert 0 <= np.nanmin(found.heat) <= np.nanmax(found.heat) <= 1
+
+
+def test_report(tmp_path, dataset, trained):
+    page, record = write_report(trained.evaluation, tmp_path, notes=["<b>"], provenance={"a": 1})
+    assert "&lt;b&gt;" in page.read_text(encoding="utf-8")
+    content = json.loads(record.read_text(encoding="utf-8"))
+    assert len(content["answers"]) == 16
+    wrong = replace(trained.evaluation, answers=replace(trained.evaluation.answers, targets=1 - dataset.targets))
+    write_report(wrong, tmp_path)
+    assert "data:image/jpeg" in page.read_text(encoding="utf-8")
+
+
+def test_unknown_class_and_split_are_errors(sample, trained):
+    data = dataset_of(examples_of_stack(sample.image[:2], {0: "dendritic", 1: "mossy"}))
+    with pytest.raises(InputError, match="mossy"):
+        evaluate(trained.model, data)
+    with pytest.raises(OptionError, match="split 'val'"):
+        evaluate(trained.model, data.chosen([0]), split="val")
+
+
+def test_segmenter_and_classifier_are_not_mixed_up(tmp_path, trained):
+    from napari_visualccc.models.nn.encoders import shipped_weights
+    from napari_visualccc.segment import SegmentationModel
+
+    path = trained.model.save(tmp_path / "m.safetensors")
+    with pytest.raises(ModelError, match="a model to classify, not to segment"):
+        SegmentationModel.load(path)
+    with pytest.raises(ModelError, match="not to classify"):
+        ClassificationModel.load(shipped_weights()["resnet18"])
+
+
+def test_linear_fit_on_separable_vectors():
+    rng = np.random.default_rng(0)
+    targets = np.arange(60) % 3
+    vectors = (rng.normal(0, 1, (60, 30)) + 3 * np.eye(3, 30)[targets]).astype(np.float32)
+    vectors[:, 5] = 7  # never changes
+    fit = fit_linear(vectors, targets, np.arange(60) // 3, 3)
+    assert (fit.scores(vectors).argmax(axis=1) == targets).mean() > 0.95
+    weight, bias = fit.head()
+    by_head = ((vectors - fit.standard.shift) / fit.standard.scale) @ weight.T + bias
+    assert np.allclose(by_head, fit.scores(vectors))
+
+
+def test_familiar_tells_far_from_near():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(0, 1, (80, 12)).astype(np.float32)
+    standard = Standard.of(vectors, (12,), (1.0,))
+    familiar = Familiar.of(vectors, np.arange(80), standard)
+    assert (familiar.distances(rng.normal(0, 1, (200, 12)).astype(np.float32)) > 1).mean() < 0.1
+    assert (familiar.distances((20 + rng.normal(0, 1, (20, 12))).astype(np.float32)) > 1).all()

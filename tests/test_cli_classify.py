@@ -1,0 +1,70 @@
+import json
+
+import pandas as pd
+import pytest
+
+from napari_visualccc.cli import main
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.io import write_tiff
+from napari_visualccc.samples import LithiumOptions, lithium
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve micrographs and a table of them; a model trained on eight."""
+    path = tmp_path_factory.mktemp("classify")
+    sample = lithium(LithiumOptions(count=12, size=96, pixel_nm=16.0, seed=2))
+    rows = ["path,label,group,split"]
+    for number, name in enumerate(sample.plane_labels):
+        write_tiff(path / f"{number}.tif", sample.image[number], PixelSize())
+        rows.append(f"{number}.tif,{name},s{number},{'train' if number < 8 else 'val'}")
+    (path / "set.csv").write_text("\n".join(rows))
+    assert main(["classify", "train", str(path / "set.csv"), "--output", str(path / "m"), "--no-cache"]) == 0
+    return path
+
+
+def run(capsys, *arguments):
+    capsys.readouterr()
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_evaluate(folder, capsys):
+    code, answer = run(capsys, "classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--split", "val",
+                       "--report", folder / "report", "--no-cache")  # fmt: skip
+    assert code == 0
+    assert answer["n"] == 4
+    assert {"weighted_accuracy", "balanced_accuracy", "weighted_f1", "per_class", "confusion", "intervals"} <= set(answer)
+    assert (folder / "report" / "report.html").exists()
+
+
+def test_predict_writes_table_maps_and_heat(folder, capsys):
+    table = folder / "out" / "classes.csv"
+    code, answer = run(capsys, "classify", "predict", folder / "m.safetensors", folder / "8.tif", folder / "9.tif",
+                       "--output", table, "--class-map", "--window", "64", "--cam", folder / "cam", "--no-cache")  # fmt: skip
+    assert code == 0
+    first = answer["predictions"][0]
+    assert set(first) >= {"path", "plane", "label", "probabilities", "unlike"}
+    assert sum(first["probabilities"].values()) == pytest.approx(1)
+    assert list(pd.read_csv(table)["label"]) == [row["label"] for row in answer["predictions"]]
+    assert list((folder / "cam").glob("*.png"))
+
+
+def test_show_and_refusals(folder, capsys):
+    code, card = run(capsys, "models", "show", folder / "m.safetensors")
+    assert code == 0
+    assert card["task"] == "classify"
+    assert main(["models", "show", str(folder / "m.safetensors")]) == 0
+    assert "dendritic" in capsys.readouterr().out
+    assert main(["segment", "predict", str(folder / "m.safetensors"), str(folder / "8.tif"), "--output", "x"]) == 2
+    assert "a model to classify" in capsys.readouterr().err
+
+
+def test_mistakes_of_the_user_are_one_line(folder, capsys, tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("path,kind\na.tif,b\n")
+    assert main(["classify", "train", str(wrong), "--output", str(tmp_path / "m")]) == 2
+    assert "lacks the column(s) label" in capsys.readouterr().err
+    (tmp_path / "cut.tif").write_bytes((folder / "8.tif").read_bytes()[:300])
+    assert main(["classify", "predict", str(folder / "m.safetensors"), str(tmp_path / "cut.tif"), "--output", "x.csv"]) == 2
+    assert "cut.tif" in capsys.readouterr().err

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_visualccc.samples import LithiumOptions, lithium
+from napari_visualccc.widgets._classify_labels import classes_of
+from napari_visualccc.widgets._classify_view import text_overlay_of
+from napari_visualccc.widgets.classify import ClassifyWidget
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def sample():
+    return lithium(LithiumOptions(count=10, size=96, pixel_nm=16.0, seed=1))
+
+
+@pytest.fixture
+def open_classify(viewer):
+    def build():
+        widget = ClassifyWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Classify")
+        return widget
+
+    return build
+
+
+@pytest.fixture
+def stack(viewer, sample):
+    layer = viewer.add_image(sample.image, name="lithium", scale=(1, 16, 16), units=("pixel", "nm", "nm"))
+    viewer.dims.set_current_step(0, 0)
+    return layer
+
+
+def label(widget, sample, count):
+    for plane in range(count):
+        widget._go_to(plane)
+        widget.label_plane(sample.plane_labels[plane])
+
+
+def wait(qtbot, widget):
+    qtbot.waitUntil(lambda: not widget.runner.is_running and not widget.runner._delay.isActive(), timeout=120_000)
+
+
+def test_number_keys_label_and_go_on(viewer, open_classify, stack, qtbot):
+    widget = open_classify()
+    canvas = viewer.window._qt_viewer.canvas.native
+    canvas.setFocus()
+    qtbot.keyClick(canvas, Qt.Key.Key_1)
+    assert classes_of(stack) == {}
+    widget.classes.keys_box.setChecked(True)
+    for key in (Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_9):
+        qtbot.keyClick(canvas, key)
+    assert classes_of(stack) == {0: "class 1", 1: "class 2"}
+    assert viewer.dims.current_step[0] == 2
+    viewer.dims.set_current_step(0, 0)
+    qtbot.keyClick(canvas, Qt.Key.Key_0)
+    assert classes_of(stack) == {1: "class 2"}
+    assert "1 plane" in widget.classes._numbers[1].text()
+
+
+def test_renaming_a_class_renames_its_labels(open_classify, stack):
+    widget = open_classify()
+    widget.label_plane("class 1")
+    widget.classes.fields[0].setText("mossy")
+    widget.classes.fields[0].editingFinished.emit()
+    assert classes_of(stack) == {0: "mossy"}
+    widget.classes.fields[1].setText("mossy")  # taken
+    widget.classes.fields[1].editingFinished.emit()
+    assert widget.classes.names == ["mossy", "class 2"]
+
+
+def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sample, qtbot, tmp_path):
+    widget = open_classify()
+    widget.classes.set_names(["dendritic", "spherical"])
+    widget._refresh()
+    assert not widget.run_bar.button.isEnabled()
+    label(widget, sample, 8)
+    assert widget.run_bar.button.isEnabled()
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    wait(qtbot, widget)
+    assert widget.model.names == ("dendritic", "spherical")
+    assert len(widget.prediction.table.frame) == 10
+    assert "predicted" in text_overlay_of(viewer).text
+    assert "Balanced accuracy" in widget.quality.words.text()
+    assert widget.quality.confusion.rowCount() == 2
+    widget.prediction.table.select_labels([3])
+    widget.prediction.plane_chosen.emit(3)
+    assert viewer.dims.current_step[0] == 3
+    viewer.add_labels(sample.labels, name="deposit", scale=(1, 16, 16), units=("pixel", "nm", "nm"))
+    viewer.layers.selection.active = stack
+    widget.explain_panel.judge_box.setChecked(False)
+    widget.explain_panel.phases.setCurrentIndex(1)
+    widget.explaining.explain()
+    wait(qtbot, widget)
+    assert any("Grad-CAM" in layer.name for layer in viewer.layers)
+    assert np.isclose(widget.explain_panel.table.frame["heat_fraction"].sum(), 1)
+    path = tmp_path / "m.safetensors"
+    widget.save(str(path))
+    wait(qtbot, widget)
+    widget.load(str(path))
+    wait(qtbot, widget)
+    assert "Loaded" in widget.hint.text()
+
+
+def test_files_are_learnt_from_too(open_classify, tmp_path, sample, qtbot):
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.io import write_tiff
+
+    for number, name in enumerate(sample.plane_labels):
+        write_tiff(tmp_path / name / f"{number}.tif", sample.image[number], PixelSize())
+    widget = open_classify()
+    widget.read_files(str(tmp_path))
+    wait(qtbot, widget)
+    assert widget.classes.names == ["dendritic", "spherical"]
+    assert "10 labelled images" in widget.data_words.text()
+    assert widget.run_bar.button.isEnabled()
+
+
+def test_words_on_the_canvas_go_with_the_widget(viewer, open_classify, stack):
+    widget = open_classify()
+    widget.label_plane("class 1")
+    assert "labelled: class 1" in text_overlay_of(viewer).text
+    widget.hide()
+    widget.view.refresh()
+    assert not text_overlay_of(viewer).visible
