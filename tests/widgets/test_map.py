@@ -181,6 +181,46 @@ def test_property_and_regions(viewer, shown, finish, qtbot):
     assert "typical" in shown.hint.text()
 
 
+def test_a_heatmap_belongs_to_its_plane(viewer, shown, finish, films):
+    viewer.add_image(np.stack([tifffile.imread(films / f"f{n:02}.tif") for n in (2, 12)]), name="two")
+    shown.panel.target.setCurrentText("width")
+    shown.results.find_regions()
+    finish(shown)
+    layer = viewer.layers["two · drives width"]
+    plane = viewer.dims.current_step[0]
+    viewer.dims.set_point(0, 1 - plane)
+    shown.results.follow()
+    assert not layer.visible
+    viewer.dims.set_point(0, plane)
+    shown.results.follow()
+    assert layer.visible
+
+
+def test_crowds_are_drawn_in_their_colours(qtbot):
+    from napari_visualccc.widgets._map_plot import MapPlot
+
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    plot.resize(300, 300)
+    points = np.random.default_rng(0).random((20_000, 2))
+    points[:4] = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    rgba = np.where(points[:, :1] < 0.5, [[1.0, 0, 0, 1]], [[0, 0, 1.0, 1]])
+    plot.set_theme(foreground="#ffffff", background="#000000")
+    plot.show_points(points, rgba)
+    plot.show()
+    qtbot.waitExposed(plot)
+    picture = plot.grab().toImage()
+    ends = [plot.pixel_of(row).x() for row in (0, 2)]
+    line = round((plot.pixel_of(0).y() + plot.pixel_of(1).y()) / 2)
+    for share, channel in ((0.25, "red"), (0.75, "blue")):
+        column = round(ends[0] + share * (ends[1] - ends[0]))
+        near = [picture.pixelColor(column + dx, line + dy) for dx in range(-4, 5) for dy in range(-4, 5)]
+        bright = [getattr(colour, channel)() for colour in near]
+        assert np.mean(bright) > 150
+        assert np.mean([colour.red() + colour.blue() for colour in near]) < np.mean(bright) + 20
+    plot.close()
+
+
 def test_thumbnails_layer_and_files(viewer, shown, finish, qtbot, tmp_path):
     for _ in range(2):
         qtbot.mouseClick(shown.panel.thumbnails, Qt.MouseButton.LeftButton)
