@@ -198,7 +198,7 @@ class MapResults(QObject):
 
     def find_similar(self) -> None:
         """Ask what looks like the image in the viewer."""
-        shown = shown_plane(self._viewer)
+        shown = shown_plane(self._viewer, self.map) if self.map is not None else None
         if self.map is None or shown is None:
             show_problem(OptionError("select an image in the layer list: what it shows is looked for"))
             return
@@ -266,14 +266,14 @@ class MapResults(QObject):
 
     def find_regions(self) -> None:
         """Heatmap of the chosen property over the image in the viewer."""
-        shown = shown_plane(self._viewer)
+        shown = shown_plane(self._viewer, self.map) if self.map is not None else None
         if self.map is None or shown is None:
             show_problem(OptionError("open a micrograph (click a point) and select it: the heatmap is laid over it"))
             return
         layer, plane = shown
         group = self.panel.form.options().group
         self._runner.start(jobs.run_regions, self.map, self.panel.target.currentText(), group, plane,
-                           title="Find regions", then=bound(self._show_regions, (layer, plane.index)))  # fmt: skip
+                           title="Find regions", then=bound(self._show_regions, (layer, plane.place)))  # fmt: skip
 
     def _show_regions(self, place: tuple[Any, int], found: tuple[Any, Any]) -> None:
         layer, plane = place
