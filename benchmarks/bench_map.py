@@ -33,7 +33,7 @@ def micrographs(count: int) -> np.ndarray:
     """Micrographs of equal shape."""
     import imageio.v3 as iio
 
-    folder = Path(os.environ.get("VISUALCCC_DATA", "../shared/data")) / "uhcs" / "images"
+    folder = Path(os.environ.get("VISUALCCC_DATA", "")) / "uhcs" / "images"
     files = sorted(folder.glob("*.jpg"))[:count] if folder.is_dir() else []
     if files:
         images = [iio.imread(file) for file in files]
