@@ -11,7 +11,7 @@ import time
 from _timing import report
 
 HEAVY = ("torch", "torchvision", "sklearn", "umap", "captum")
-WIDGETS = {"Cluster": "cluster", "Pixel size": "pixel_size"}
+WIDGETS = {"Cluster": "cluster", "Map": "map", "Pixel size": "pixel_size"}
 
 
 def child() -> None:

@@ -33,7 +33,7 @@ def micrographs(count: int) -> np.ndarray:
     """Micrographs of equal shape."""
     import imageio.v3 as iio
 
-    folder = Path(os.environ.get("VISUALCCC_DATA", "../shared/data")) / "uhcs" / "images"
+    folder = Path(os.environ.get("VISUALCCC_DATA", "")) / "uhcs" / "images"
     files = sorted(folder.glob("*.jpg"))[:count] if folder.is_dir() else []
     if files:
         images = [iio.imread(file) for file in files]
@@ -139,9 +139,7 @@ def layouts() -> bool:
                            text=True).stdout.split()  # fmt: skip
     path.unlink()
     wanted = {"seconds to a map of 500, cold": (float(words[0]), "<=", 15.0)}
-    start = time.perf_counter()
-    coordinates = project(large, MapOptions())
-    ours = time.perf_counter() - start
+    ours, coordinates = best_of(1, lambda: project(large, MapOptions()))
     details = {"seconds for 20000 x 512": ours, "preservation of 500": float(words[1])}
     try:
         import umap
@@ -153,9 +151,12 @@ def layouts() -> bool:
     details["seconds of umap-learn, compiling"] = time.perf_counter() - start
     # Beyond 4096 points it searches neighbours by another algorithm, which is compiled when it is first used.
     umap.UMAP(n_neighbors=15, random_state=0).fit_transform(large[:5000])
-    start = time.perf_counter()
-    peer = umap.UMAP(n_neighbors=15, min_dist=0.1, random_state=0).fit_transform(large)
-    theirs = time.perf_counter() - start
+    theirs = float("inf")
+    for _ in range(2):  # taking turns, so that other work on the machine hits both
+        seconds, peer = best_of(1, lambda: umap.UMAP(n_neighbors=15, min_dist=0.1, random_state=0).fit_transform(large))
+        theirs = min(theirs, seconds)
+        ours = min(ours, best_of(1, lambda: project(large, MapOptions()))[0])
+    details |= {"seconds for 20000 x 512": ours, "seconds of umap-learn for 20000 x 512": theirs}
     kept = [judge(large, one).preservation for one in (coordinates, peer)]
     wanted |= {
         "seconds over those of umap-learn, warm, 20000 x 512": (ours / theirs, "<=", 1.2),

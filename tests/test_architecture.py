@@ -108,6 +108,7 @@ import {module}
         "napari_visualccc.cli",
         "napari_visualccc.cluster.options",
         "napari_visualccc.layers",
+        "napari_visualccc.maps.options",
         "napari_visualccc.processing.preview",
     ],
 )

@@ -9,7 +9,7 @@ from napari_visualccc.core.errors import FileFormatError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.maps import MapOptions, build_map, extend_map, load_map, most_similar, relink, save_map
-from napari_visualccc.maps.reading import Stack, thumbnail
+from napari_visualccc.maps.reading import Stack, image_files, thumbnail
 
 
 def texture(width, seed, size=96):
@@ -71,6 +71,14 @@ def test_odd_files_are_listed_and_duplicates_marked(folder, tmp_path):
     assert made.entries["duplicate_of"].tolist() == [""] * 7 + ["film_01"]
     assert len(made.problems) == 3
     assert all(any(name in problem for problem in made.problems) for name in ("broken", "empty", "nan"))
+
+
+def test_folders_in_folders(tmp_path):
+    for name in ("a/1.tif", "b/2.tif", "c/images/3.tif", "c/masks/3.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / name, texture(2, 0, 40))
+    assert [file.stem for file in image_files(tmp_path)] == ["1", "2", "3", "3"]
+    assert [file.parent.name for file in image_files(tmp_path / "c")] == ["images"]
 
 
 def test_nothing_to_map(tmp_path):

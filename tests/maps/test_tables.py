@@ -62,6 +62,12 @@ def test_tables_of_any_kind(tmp_path, text):
     assert read_table(file).to_dict("list") == {"path": ["a"], "v": [1]}
 
 
+def test_spreadsheets(tmp_path):
+    table = pd.DataFrame({"id": ["a", "b"], "v": [1.5, None]})
+    table.to_excel(tmp_path / "t.xlsx", index=False)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.xlsx"), table)
+
+
 def test_tables_that_are_none(tmp_path):
     for name, content in (("a.xlsx", b"no"), ("b.csv", b"")):
         (tmp_path / name).write_bytes(content)

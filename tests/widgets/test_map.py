@@ -181,6 +181,70 @@ def test_property_and_regions(viewer, shown, finish, qtbot):
     assert "typical" in shown.hint.text()
 
 
+def test_a_heatmap_belongs_to_its_plane(viewer, shown, finish, films):
+    viewer.add_image(np.stack([tifffile.imread(films / f"f{n:02}.tif") for n in (2, 12)]), name="two")
+    shown.panel.target.setCurrentText("width")
+    shown.results.find_regions()
+    finish(shown)
+    layer = viewer.layers["two · drives width"]
+    plane = viewer.dims.current_step[0]
+    viewer.dims.set_point(0, 1 - plane)
+    shown.results.follow()
+    assert not layer.visible
+    viewer.dims.set_point(0, plane)
+    shown.results.follow()
+    assert layer.visible
+
+
+def test_sizes_that_differ_open_as_one_stack_and_margins_do_not_count(viewer, widget, tmp_path, finish):
+    for number, size in enumerate(((40, 60), (50, 40), (48, 48), (64, 40), (40, 40))):
+        values = np.random.default_rng(number).random(size).astype(np.float32)
+        tifffile.imwrite(tmp_path / f"m{number}.tif", values)
+    (tmp_path / "t.csv").write_text("id,v,group\n" + "\n".join(f"m{n},{n},{n}" for n in range(5)))
+    widget.source.take_folder(tmp_path)
+    widget.source.take_table(tmp_path / "t.csv")
+    widget.run()
+    finish(widget, 60_000)
+    widget.results.select(np.arange(5))
+    widget.results.open_selected()
+    finish(widget)
+    stack = viewer.layers.selection.active
+    assert stack.data.shape == (5, 64, 60)
+    row = stack.metadata["visualccc"]["map_rows"][int(viewer.dims.current_step[0])]
+    widget.results.find_similar()
+    finish(widget)
+    assert widget.panel.gallery.item(0).text() == widget.results.map.names[row]
+    widget.results.find_regions()
+    finish(widget)
+    height, width = widget.results.map.entries[["height", "width"]].iloc[row]
+    assert viewer.layers[f"{stack.name} · drives v"].data.shape == (height, width)
+
+
+def test_crowds_are_drawn_in_their_colours(qtbot):
+    from napari_visualccc.widgets._map_plot import MapPlot
+
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    plot.resize(300, 300)
+    points = np.random.default_rng(0).random((20_000, 2))
+    points[:4] = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    rgba = np.where(points[:, :1] < 0.5, [[1.0, 0, 0, 1]], [[0, 0, 1.0, 1]])
+    plot.set_theme(foreground="#ffffff", background="#000000")
+    plot.show_points(points, rgba)
+    plot.show()
+    qtbot.waitExposed(plot)
+    picture = plot.grab().toImage()
+    ends = [plot.pixel_of(row).x() for row in (0, 2)]
+    line = round((plot.pixel_of(0).y() + plot.pixel_of(1).y()) / 2)
+    for share, channel in ((0.25, "red"), (0.75, "blue")):
+        column = round(ends[0] + share * (ends[1] - ends[0]))
+        near = [picture.pixelColor(column + dx, line + dy) for dx in range(-4, 5) for dy in range(-4, 5)]
+        bright = [getattr(colour, channel)() for colour in near]
+        assert np.mean(bright) > 150
+        assert np.mean([colour.red() + colour.blue() for colour in near]) < np.mean(bright) + 20
+    plot.close()
+
+
 def test_thumbnails_layer_and_files(viewer, shown, finish, qtbot, tmp_path):
     for _ in range(2):
         qtbot.mouseClick(shown.panel.thumbnails, Qt.MouseButton.LeftButton)
@@ -222,3 +286,24 @@ def test_lasso_takes_a_moment_for_a_hundred_thousand_points():
     expected = np.flatnonzero((points**2).sum(axis=1) < 1)
     assert len(np.setxor1d(found, expected)) < 0.002 * len(expected)
     assert len(nearest_neighbours(points[:10].astype(np.float32), 3).indices) == 10
+
+
+def test_a_narrow_dock_is_wide_enough(shown):
+    shown.panel.properties_fold.set_open(True)
+    shown.options_fold.set_open(True)
+    shown.form.advanced.set_open(True)
+    shown.panel.selection.show()
+    from napari_visualccc.widgets._parts import DOCK_WIDTH
+
+    assert shown.panel.minimumSizeHint().width() <= DOCK_WIDTH
+    assert shown.form.minimumSizeHint().width() <= DOCK_WIDTH
+    assert shown.source.minimumSizeHint().width() <= DOCK_WIDTH
+
+
+def test_controls_are_drawn_without_anything_heavy():
+    import subprocess
+    import sys
+
+    code = "import sys, napari_visualccc.widgets.map; print(*{'torch', 'sklearn', 'zarr', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"pandas"}

@@ -64,8 +64,8 @@ def likeness(seed: int, progress: Progress) -> Chapter:
     measured = [Measurement(f"{sample.name}: rank correlation of predicted and true current", found.spearman, 1.0)]
     text = (
         f"{_FILMS} films, laid out by what a pre-trained encoder sees in them; the frame is the critical current, from "
-        f"violet (low) to yellow (high). From their look alone, each specimen held out in turn, the current is predicted "
-        f"(p = {found.p_value:.2g})."
+        "violet (low) to yellow (high). From their look alone, each specimen held out in turn, the current is "
+        f"predicted (p = {found.p_value:.2g})."
     )
     answer = found.table.assign(map_x=made.coordinates[:, 0], map_y=made.coordinates[:, 1])
     asked = {"target": _TARGET, **made.options.as_dict()}

@@ -60,7 +60,9 @@ class Seen:
 
 
 def image_files(path: Path, *, deep: bool = False) -> list[Path]:
-    """Image files of a folder in natural order; those of its folders if it holds none itself, or if `deep`.
+    """Image files of a folder in natural order; those of the folders in it if it holds none itself, or if `deep`.
+
+    A folder that holds none but has one called ``images`` stands for that: masks often lie beside it.
 
     Raises
     ------
@@ -82,6 +84,8 @@ def image_files(path: Path, *, deep: bool = False) -> list[Path]:
         return sorted((f for f in found if f.is_file() and f not in series), key=lambda f: (str(f.parent), natural(f)))
 
     found = [] if deep else images(path.iterdir())
+    if not found and not deep and (path / "images").is_dir():
+        found = images((path / "images").iterdir())
     found = found or images(path.rglob("*"))
     if not found and not deep:
         raise FileFormatError(f"{path} holds no image of a format that is read here")

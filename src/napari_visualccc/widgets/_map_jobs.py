@@ -24,12 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plane:
-    """The plane that the viewer shows."""
+    """The plane that the viewer shows.
+
+    Attributes
+    ----------
+    planes, index, pixel_size, name
+        Where it is; without the margin that a stack of different sizes has.
+    place
+        Its number in the layer.
+    row
+        Of the map; -1 if it is not on it.
+    """
 
     planes: Planes
     index: int
     pixel_size: PixelSize
     name: str
+    place: int
+    row: int = -1
 
 
 def run_build(source: Path | Stack, table: Path | None, options: MapOptions, *, progress: Progress) -> MicrographMap:
@@ -84,8 +96,9 @@ def run_similar(made: MicrographMap, plane: Plane, *, progress: Progress) -> pd.
     from napari_visualccc.models.nn.embedding import Embedder
 
     known = made.entries.index[made.entries["hash"] == fingerprint(plane.planes.only(plane.index))]
-    if len(known):
-        return most_similar(made, made.vectors[known[0]], 13)
+    row = plane.row if plane.row >= 0 else int(known[0]) if len(known) else -1
+    if row >= 0:
+        return most_similar(made, made.vectors[row], 13)
     progress(0.0, "loading the network")
     embedder = Embedder(made.options)
     check_embedder(made, embedder.hash)
@@ -142,9 +155,10 @@ def run_mosaic(made: MicrographMap, *, progress: Progress) -> Mosaic:
 
 
 def run_open(paths: list[Path], title: str, *, progress: Progress) -> list[Any]:
-    """Open files as stacks, one for each shape."""
+    """Open files as a stack (several, if their pixel sizes differ)."""
     from napari_visualccc.io.folders import read_files
     from napari_visualccc.io.readers import read_file
+    from napari_visualccc.maps.stacks import one_stack
 
     progress(0.0, "opening micrographs")
-    return read_files(paths, read_file, title, paths[0].parent)
+    return one_stack(read_files(paths, read_file, title, paths[0].parent), title)

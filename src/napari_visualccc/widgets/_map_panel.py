@@ -41,7 +41,7 @@ class MapPanel(QWidget):
         self.similar = button("What looks like this?", "Find the micrographs nearest to the image in the viewer")
         self.found = Hint()
         self.gallery = Gallery()
-        self.open_stack = button("Open as stack", "Open the encircled micrographs as stacks, one for each image size")
+        self.open_stack = button("Open as stack", "Open these micrographs as a stack; smaller ones get a black margin")
         self.label = button("Label …", "Give the encircled micrographs a label, which becomes a column of the map")
         self.thumbnails = button("Thumbnails layer", "Lay all thumbnails out at their places, as an image to zoom into")
         self.save = button("Save map …", "Keep the map in one file, with thumbnails and properties")

@@ -55,10 +55,10 @@ class ColourKey(QLabel):
             return
         cells = "".join(f'<td width="6" bgcolor="{hex_of(colours.at(i / 23))}">&nbsp;</td>' for i in range(24))
         missing = int((~np.isfinite(colours.values)).sum())
-        grey = f" &nbsp;<span style='color:#999'>●</span>&nbsp;{missing} without" if missing else ""
+        grey = f"<span style='color:#999'>●</span>&nbsp;{missing} without a value" if missing else ""
         self.setText(
             f'<table cellspacing="0" cellpadding="0"><tr><td>{colours.low:.4g}&nbsp;</td>{cells}'
-            f"<td>&nbsp;{colours.high:.4g}{grey}</td></tr></table>"
+            f"<td>&nbsp;{colours.high:.4g}</td></tr></table>{grey}"
         )
 
 

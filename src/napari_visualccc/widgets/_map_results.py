@@ -21,6 +21,7 @@ from napari_visualccc.widgets._layers import theme_colours
 from napari_visualccc.widgets._map_panel import MapPanel
 from napari_visualccc.widgets._map_parts import MOST_ICONS
 from napari_visualccc.widgets._map_viewer import (
+    follow_regions,
     row_shown,
     show_mosaic,
     show_regions,
@@ -114,6 +115,7 @@ class MapResults(QObject):
     def follow(self) -> None:
         """Ring the micrograph that the viewer shows."""
         if self.map is not None:
+            follow_regions(self._viewer)
             row = row_shown(self._viewer, self.map)
             self.panel.plot.mark("current", [row] if row >= 0 else [])
 
@@ -196,7 +198,7 @@ class MapResults(QObject):
 
     def find_similar(self) -> None:
         """Ask what looks like the image in the viewer."""
-        shown = shown_plane(self._viewer)
+        shown = shown_plane(self._viewer, self.map) if self.map is not None else None
         if self.map is None or shown is None:
             show_problem(OptionError("select an image in the layer list: what it shows is looked for"))
             return
@@ -264,19 +266,20 @@ class MapResults(QObject):
 
     def find_regions(self) -> None:
         """Heatmap of the chosen property over the image in the viewer."""
-        shown = shown_plane(self._viewer)
+        shown = shown_plane(self._viewer, self.map) if self.map is not None else None
         if self.map is None or shown is None:
             show_problem(OptionError("open a micrograph (click a point) and select it: the heatmap is laid over it"))
             return
         layer, plane = shown
         group = self.panel.form.options().group
         self._runner.start(jobs.run_regions, self.map, self.panel.target.currentText(), group, plane,
-                           title="Find regions", then=bound(self._show_regions, layer))  # fmt: skip
+                           title="Find regions", then=bound(self._show_regions, (layer, plane.place)))  # fmt: skip
 
-    def _show_regions(self, layer: Any, found: tuple[Any, Any]) -> None:
+    def _show_regions(self, place: tuple[Any, int], found: tuple[Any, Any]) -> None:
+        layer, plane = place
         if layer in self._viewer.layers:
             regions, provenance = found
-            show_regions(self._viewer, layer, regions, provenance)
+            show_regions(self._viewer, layer, plane, regions, provenance)
             self.changed.emit(
                 f"{regions.regressor.target} of {layer.name}: {regions.prediction:.4g} predicted, "
                 f"{regions.regressor.mean:.4g} is typical. Red raises it, blue lowers it."

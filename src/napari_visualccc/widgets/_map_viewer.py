@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOSAIC = "map of thumbnails"
 _ROWS = "map_rows"
+_OVER, _PLANE = "map_regions_over", "map_regions_plane"
 # Below this share of the largest contribution a region is not shown: it would tint everything.
 _HEAT_PERCENTILE = 99.0
 
@@ -49,14 +50,20 @@ def stack_of(layer: Any) -> Stack:
     return Stack(planes, pixel_size_of(layer), names, (path,) * count, layer.name)
 
 
-def shown_plane(viewer: Any) -> tuple[Any, Plane] | None:
+def shown_plane(viewer: Any, made: MicrographMap) -> tuple[Any, Plane] | None:
     """Active image layer and its current plane; None if there is none that can be looked at."""
     layer = viewer.layers.selection.active
     if layer is None or layer._type_string != "image" or problem_with(layer):
         return None
     planes = Planes(array_of(layer), rgb=is_rgb(layer), name=layer.name)
     index = current_plane(layer, viewer) if plane_count(layer) > 1 else 0
-    return layer, Plane(planes, index, pixel_size_of(layer), layer.name)
+    place, row = index, row_shown(viewer, made)
+    if row >= 0:
+        size = tuple(int(made.entries[side].iloc[row]) for side in ("height", "width"))
+        if size != planes.plane_shape and all(n <= m for n, m in zip(size, planes.plane_shape, strict=True)):
+            part = planes.read(index, (slice(0, size[0]), slice(0, size[1])))
+            planes, index = Planes(part, rgb=False, name=layer.name), 0
+    return layer, Plane(planes, index, pixel_size_of(layer), layer.name, place, row)
 
 
 def row_shown(viewer: Any, made: MicrographMap) -> int:
@@ -150,14 +157,14 @@ def show_stacks(viewer: Any, signals: list[Any], made: MicrographMap, rows: list
         _look_at(viewer, layer, 0)
 
 
-def show_regions(viewer: Any, source: Any, found: Regions, provenance: Provenance) -> Any:
+def show_regions(viewer: Any, source: Any, plane: int, found: Regions, provenance: Provenance) -> Any:
     """Heatmap over its micrograph: red raises the prediction, blue lowers it."""
     place = placement_of(source)
     flat = Placement(place.name, place.scale[-2:], place.translate[-2:], place.units[-2:])
     most = float(np.nanpercentile(np.abs(found.heatmap), _HEAT_PERCENTILE)) or 1.0
     words = flat.keywords() | {
         "name": f"{source.name}{SEPARATOR}drives {found.regressor.target}",
-        "metadata": {METADATA_KEY: {"provenance": provenance.as_dict()}},
+        "metadata": {METADATA_KEY: {"provenance": provenance.as_dict(), _OVER: source.name, _PLANE: plane}},
         "colormap": "coolwarm", "contrast_limits": (-most, most), "opacity": 0.55, "blending": "translucent",
     }  # fmt: skip
     active = viewer.layers.selection.active
@@ -166,6 +173,15 @@ def show_regions(viewer: Any, source: Any, found: Regions, provenance: Provenanc
     layer.visible = True
     viewer.layers.selection.active = active
     return layer
+
+
+def follow_regions(viewer: Any) -> None:
+    """Show heatmaps over the plane that they belong to, and hide them over others."""
+    for layer in viewer.layers:
+        about = layer.metadata.get(METADATA_KEY, {})
+        source = next((one for one in viewer.layers if one.name == about.get(_OVER)), None)
+        if source is not None and plane_count(source) > 1:
+            layer.visible = bool(source.visible) and current_plane(source, viewer) == about[_PLANE]
 
 
 def show_mosaic(viewer: Any, mosaic: Mosaic, made: MicrographMap) -> Any:
