@@ -11,16 +11,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 from _data import DATA
+from _spots import CLASSICAL_GFLOP, EDGE, PUBLISHED_GFLOP, Tally, examples
 from _timing import report
 from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.processing import analyse_spectrum, find_peaks, map_lattice, power_spectrum
-from napari_visualccc.processing.radial import radial_profile
 from napari_visualccc.samples import CRYSTALS, ZONES, HrtemOptions, hrtem
 
 SEEDS = range(100, 116)
@@ -28,10 +29,6 @@ PHASES = ("Li", "Li2O", "LiF", "Li2CO3")
 # A grain of fewer pixels than this is a sliver at the border or beside vacuum: some 1 nm across. Slivers of less than
 # 4 nm² show one or two spots at this dose; they are counted, and told apart.
 SMALLEST_PX, SLIVER_PX = 1600, 6400
-# A spot is there to be found if its power without noise would be so many times the noise at its place.
-VISIBLE = 10.0
-TOLERANCE_BINS = 3.0
-PUBLISHED_GFLOP = 3079.0  # of the network of arXiv 2410.01928
 
 
 def sto() -> bool:
@@ -134,62 +131,17 @@ def _spacings(name: str) -> NDArray[np.float64]:
 
 def spots() -> bool:
     """Spots of quarters of simulated interphases against those that the simulation put there."""
-    hits = missed = false = 0
-    clear = 1e5
-    for seed in SEEDS:
-        sample = hrtem(HrtemOptions(seed=seed))
-        clean = hrtem(HrtemOptions(seed=seed, dose=clear))
-        for corner in ((0, 0), (0, 512), (512, 0), (512, 512)):
-            part = (0, slice(corner[0], corner[0] + 512), slice(corner[1], corner[1] + 512))
-            noisy = power_spectrum(sample.image[part], sample.pixel_size)
-            pure = power_spectrum(clean.image[part] * (HrtemOptions().dose / clear), sample.pixel_size)
-            noise = radial_profile(noisy).median / np.log(2)
-            true = _true_spots(sample, noisy.step, pure.power, noise)
-            seen = find_peaks(noisy, longest=1.0).place - 256
-            apart = [np.minimum(np.hypot(*(seen - spot).T), np.hypot(*(seen + spot).T)) for spot in true]
-            near = np.array(apart).reshape(len(true), len(seen)) <= TOLERANCE_BINS
-            found = int(near.any(1).sum())
-            hits += found
-            missed += len(true) - found
-            false += int((~near.any(0)).sum())
-    # Spectrum, background and smoothing of a 512² region: a real FFT and some 200 operations per pixel.
-    gflop = (2.5 * 512**2 * np.log2(512**2) + 200 * 512**2) / 1e9
+    tally = Tally()
+    for example in examples(SEEDS):
+        tally.add(example.true, find_peaks(example.spectrum, longest=1.0).place - EDGE // 2)
     return report(
         "spots",
         {
-            "Dice of spots": (2 * hits / (2 * hits + missed + false), ">=", 0.90),
-            "GFLOP / those of the published network": (float(gflop) / PUBLISHED_GFLOP, "<=", 0.01),
+            "Dice of spots": (tally.dice, ">=", 0.90),
+            "GFLOP / those of the published network": (CLASSICAL_GFLOP / PUBLISHED_GFLOP, "<=", 0.01),
         },
-        found=hits, missed=missed, false=false, recall=hits / (hits + missed), precision=hits / (hits + false),
-    )  # fmt: skip
-
-
-def _true_spots(sample, step, pure, noise) -> list[NDArray[np.float64]]:  # type: ignore[no-untyped-def]
-    found: list[NDArray[np.float64]] = []
-    for row in sample.table.itertuples():
-        reflections = CRYSTALS[row.phase].reflections(tuple(int(n) for n in _zone(row.phase, row.zone)), 0.12)
-        first = next(r for r in reflections if r.hkl == tuple(int(n) for n in row.hkl.split()))
-        turn = np.deg2rad(row.orientation_deg) - np.arctan2(*first.vector)
-        for reflection in reflections:
-            y, x = reflection.vector
-            place = np.array([y * np.cos(turn) + x * np.sin(turn), x * np.cos(turn) - y * np.sin(turn)]) / step
-            if np.abs(place).max() > 250:
-                continue
-            r, c = np.rint(place).astype(int) + 256
-            around = pure[max(r - 2, 0) : r + 3, max(c - 2, 0) : c + 3]
-            ring = min(int(np.hypot(*place)), len(noise) - 1)
-            bright = around.max() >= VISIBLE * noise[ring]
-            # Whatever is bright there must have its summit there: else it is the skirt of another grain's spot.
-            summit = np.unravel_index(around.argmax(), around.shape)
-            own = 0 < summit[0] < around.shape[0] - 1 and 0 < summit[1] < around.shape[1] - 1
-            alone = all(min(np.hypot(*(place - o)), np.hypot(*(place + o))) > TOLERANCE_BINS for o in found)
-            if bright and own and alone:
-                found.append(place)
-    return found
-
-
-def _zone(phase: str, text: str) -> tuple[int, ...]:
-    return next(zone for zone in ZONES[phase] if "".join(str(n) for n in zone) == text)
+        **tally.as_dict(),
+    )
 
 
 def noise() -> bool:
@@ -234,11 +186,17 @@ def noise() -> bool:
 
 def live() -> bool:
     """Frames per second of the panel while a 512² region is dragged over a 4-Mpixel image."""
-    from bench_lattice_live import frames_per_second
+    from bench_lattice_live import measure
 
-    fps, longest, cost = frames_per_second()
-    checks = {"frames per second": (fps, ">=", 15.0), "hold of the viewer in ms (99 %)": (longest, "<=", 50.0)}
-    return report("live", checks, cpu_ms_per_frame=cost)
+    alone, drag = measure(panel=False), measure()
+    return report(
+        "live",
+        {
+            "frames per second": (drag.frames_per_s, ">=", 15.0),
+            "longest hold of the viewer by the panel in ms": (drag.own_ms, "<=", 50.0),
+        },
+        drag=asdict(drag), without_the_panel=asdict(alone),
+    )  # fmt: skip
 
 
 PARTS = {"sto": sto, "grains": grains, "spots": spots, "noise": noise, "live": live}

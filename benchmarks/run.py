@@ -1,6 +1,6 @@
 """Run every benchmark, or those named: ``python benchmarks/run.py [kmeans import …]``; fails if a target is missed.
 
-`segment` trains on all data sets for more than an hour, so it runs only when named.
+`segment` trains on all data sets for more than an hour, `spots` a network for some minutes: they run only when named.
 """
 
 import subprocess
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LONG = ("segment",)
+LONG = ("segment", "spots")
 
 
 def main() -> int:

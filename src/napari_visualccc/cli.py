@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import classify, explain, fft, measurement, models, process, segment
+from napari_visualccc.commands import classify, explain, fft, maps, measurement, models, process, segment
 from napari_visualccc.commands.base import (
     Answer,
     Command,
@@ -101,6 +101,7 @@ def _commands() -> tuple[Command, ...]:
         *classify.COMMANDS,
         *segment.COMMANDS,
         *measurement.COMMANDS,
+        *maps.COMMANDS,
         *explain.COMMANDS,
         *models.COMMANDS,
         Command("demo", "The whole workflow on the built-in sample micrographs.", "visualccc demo --output demo-output",

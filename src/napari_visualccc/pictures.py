@@ -14,6 +14,8 @@ from napari_visualccc.core.results import Colour
 RGB = NDArray[np.uint8]
 
 _CONTRAST_PERCENTILES = (0.5, 99.5)
+# Ends of a diverging scale that colour-blind eyes tell apart.
+_RAISES, _LOWERS = (0.84, 0.19, 0.15), (0.19, 0.39, 0.85)
 # A scale bar is a round number of units between an eighth and a third of the width.
 _ROUND = (1.0, 2.0, 5.0)
 # Matplotlib's "inferno" from cold to hot, as in the viewer.
@@ -74,6 +76,16 @@ def scale_bar(width_px: int, pixel_size: PixelSize) -> tuple[int, str]:
     length = max(step * decade for step in _ROUND if step * decade <= most)
     value, unit = (length / 1000, "µm") if pixel_size.unit == "nm" and length >= 1000 else (length, pixel_size.unit)
     return round(length / pixel_size.x), f"{value:g} {unit}"
+
+
+def diverging_picture(plane: NDArray[Any], values: NDArray[Any], *, opacity: float = 0.5) -> RGB:
+    """Plane with positive values laid over it in red and negative ones in blue, stronger where they are larger."""
+    finite = np.nan_to_num(np.asarray(values, np.float32))
+    most = float(np.percentile(np.abs(finite), 99)) or 1.0
+    share = (finite / most).clip(-1, 1)[..., None]
+    colour = np.where(share > 0, np.array(_RAISES), np.array(_LOWERS)) * 255
+    weight = opacity * np.abs(share)
+    return np.asarray((1 - weight) * grey_picture(plane) + weight * colour, np.uint8)
 
 
 def with_scale_bar(picture: RGB, pixel_size: PixelSize) -> RGB:

@@ -23,7 +23,7 @@ def test_names_tell_apart_what_gives_other_vectors():
 
 def test_other_lengths_are_not_taken(tmp_path):
     cache = EmbeddingCache(tmp_path / "deep" / "c.sqlite")
-    cache.put("a", VECTOR)
+    cache.put({"a": VECTOR})
     again = EmbeddingCache(tmp_path / "deep" / "c.sqlite")
     np.testing.assert_array_equal(again.get("a", 64), VECTOR)
     assert again.get("a", 63) is None
@@ -33,17 +33,17 @@ def test_damaged_and_forbidden_files_cost_nothing_but_time(tmp_path):
     path = tmp_path / "c.sqlite"
     path.write_bytes(b"not a data base" * 100)
     cache = EmbeddingCache(path)
-    cache.put("a", VECTOR)
+    cache.put({"a": VECTOR})
     np.testing.assert_array_equal(cache.get("a", 64), VECTOR)
     (tmp_path / "file").write_text("")
     nowhere = EmbeddingCache(tmp_path / "file" / "c.sqlite")
-    nowhere.put("a", VECTOR)
+    nowhere.put({"a": VECTOR})
     assert nowhere.get("a", 64) is None
 
 
 def test_the_oldest_go_first(tmp_path):
     cache = EmbeddingCache(tmp_path / "c.sqlite", most_bytes=400_000)
     for number in range(3000):
-        cache.put(str(number), VECTOR)
+        cache.put({str(number): VECTOR})
     assert cache.get("0", 64) is None
     assert cache.get("2999", 64) is not None

@@ -132,6 +132,31 @@ def test_simulated_interphase():
     assert (seen & true).sum() / (seen | true).sum() > 0.8
 
 
+def test_a_crystal_smaller_than_a_window_is_found_and_named():
+    # 40 pixels across, where the fringes of the large grain ask for windows of some 100.
+    image = np.random.default_rng(4).normal(size=(320, 512))
+    image[:, :256] += 0.7 * lattice_image("Si", (1, 1, 0), (320, 256))
+    image[140:185, 400:445] += 1.5 * lattice_image("Au", (1, 1, 0), (45, 45), turn=0.5)
+    found = map_lattice(image, pixel_size=SIZE)
+    assert found.window_px > 80
+    assert set(found.table["phase"]) == {"Au", "Si"}
+    seen, true = found.phase == found.phase_names.index("Au") + 1, np.zeros(image.shape, bool)
+    true[140:185, 400:445] = True
+    assert (seen & true).sum() / (seen | true).sum() > 0.5
+    assert np.array_equal(np.unique(found.grains), np.arange(len(found.table) + 1))
+
+
+def test_a_grain_of_few_spots_is_named_by_a_spectrum_of_its_own():
+    # So faint that windows show one spot of six.
+    image = np.random.default_rng(5).normal(size=(384, 384))
+    image[60:330, 100:250] += 0.17 * lattice_image("Li", (1, 1, 1), (270, 150), turn=0.3)
+    found = map_lattice(image, pixel_size=SIZE)
+    largest = found.table.sort_values("area_nm2").iloc[-1]
+    assert (largest.phase, largest.zone.replace("-", "")) == ("Li", "1 1 1")
+    assert largest.spots >= 5
+    assert largest.d_nm == pytest.approx(0.2481, rel=1e-2)
+
+
 def test_region_of_an_image(two_grains):
     image, _ = two_grains
     left = analyse_spectrum(image, roi=(0, 0, 320, 180), pixel_size=SIZE)

@@ -9,6 +9,7 @@ import torch
 from napari_visualccc.core.errors import InputError, ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.models.files import read_card
 from napari_visualccc.models.nn.patches import LabelledPlane
 from napari_visualccc.segment import SegmentationModel, TrainOptions, annotated, dataset_of_strokes, predict, train
@@ -62,6 +63,18 @@ def test_sparse_strokes_are_enough_to_start(two, discs):
     assert set(np.unique(labels)) <= {1, 2}
     assert ((labels == 2) == (mask == 1)).mean() > 0.9
     assert result.metrics == {}
+
+
+def test_a_short_training_is_not_made_worse_by_what_quick_says_of_shares(discs):
+    """An untaught network is sure of nonsense: judging shares from its own words once cost it all of one phase."""
+    image, mask = discs(0)
+    dataset = dataset_of_strokes([strokes(discs)])
+    found = {}
+    for shares in (True, False):
+        options = replace(SHORT, steps=20, learning_rate=3e-3, validation=0.0, fill=False, shares=shares)
+        called = predict(train(dataset, options, device="cpu").model, image).labels - 1
+        found[shares] = mean_iou(confusion_matrix(mask, called, 2))
+    assert found[True] > found[False] - 0.02
 
 
 def test_the_same_seed_and_steps_give_the_same_model(two):

@@ -1,9 +1,13 @@
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 
 from napari_visualccc.core.phases import choose_phases
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.processing import analyse_spectrum
+from napari_visualccc.widgets._fft_panel import counted
 from napari_visualccc.widgets.fft import FftWidget
 
 SCALE = 0.025
@@ -83,7 +87,13 @@ def test_spectrum_follows_the_dragged_region(viewer, open_fft, settled, qtbot):
         qtbot.wait(20)
     qtbot.waitUntil(lambda: widget.frames > before and not widget._stale, timeout=20_000)
     assert widget.region.roi() == (10, 50, 140, 140)
-    assert settled(widget).ranked[0].phase == "Au"
+    assert not widget.panel.bragg.isEnabled()  # nor is anything done with spots of where it was
+    qtbot.waitUntil(lambda: "10,50,140,140" in widget.results.spectrum.provenance.command, timeout=20_000)
+    found = settled(widget)
+    assert widget.panel.bragg.isEnabled()
+    whole = analyse_spectrum(image, roi=(10, 50, 140, 140), pixel_size=PixelSize(SCALE, SCALE, "nm"))
+    pd.testing.assert_frame_equal(found.table, whole.table)  # at rest nothing is abbreviated
+    assert found.ranked == whole.ranked
     layer.data = [box + [0, 260]]
     qtbot.waitUntil(lambda: len(widget.view.frame.peaks) == 0 and not widget.live.is_running, timeout=20_000)
     assert "No spot" in widget.panel.summary.text()
@@ -195,6 +205,10 @@ def test_no_image_is_said_in_words(viewer, open_fft):
     assert not widget.run_bar.button.isEnabled()
     viewer.add_image(np.zeros((8, 8)), name="tiny")
     widget.run()
+
+
+def test_hint_counts_in_words_and_numbers():
+    assert [counted(n, "crystal") for n in (0, 1, 2)] == ["0 crystals", "1 crystal", "2 crystals"]
 
 
 def test_needs_no_sideways_scrolling(viewer, open_fft, settled):

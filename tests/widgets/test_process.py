@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt, QTimer
 from scipy import ndimage
 
 from napari_visualccc.processing import Pipeline
+from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets.process import ProcessWidget
 
 
@@ -90,16 +91,16 @@ def test_apply_gives_a_lazy_layer_in_place(viewer, opened, phases, qtbot, wait):
 def test_labels_when_the_last_step_gives_labels(viewer, opened, phases, wait):
     opened.steps.set_pipeline(Pipeline.parse(["gaussian", "multi_otsu"]))
     wait(opened)
-    assert preview_of(viewer)._type_string == "labels"
+    assert kind_of(preview_of(viewer)) == "labels"
     opened.run()
     wait(opened)
     layer = viewer.layers["steel · processed"]
-    assert layer._type_string == "labels"
+    assert kind_of(layer) == "labels"
     assert set(np.unique(np.asarray(layer.data))) == {1, 2, 3}
     opened.steps.set_pipeline(Pipeline.parse(["gaussian"]))
     opened.run()
     wait(opened)
-    assert viewer.layers["steel · processed"]._type_string == "image"
+    assert kind_of(viewer.layers["steel · processed"]) == "image"
     assert len(viewer.layers) == 2
 
 
@@ -176,7 +177,7 @@ def test_wrong_order_is_explained_before_the_run(viewer, opened, wait):
     assert not opened.problem.text()
     assert opened.run_bar.button.isEnabled()
     wait(opened)
-    assert preview_of(viewer)._type_string == "labels"
+    assert kind_of(preview_of(viewer)) == "labels"
 
 
 def test_lengths_are_in_the_unit_of_the_image(viewer, opened, phases, wait):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class EmbeddingCache:
     --------
     >>> import tempfile
     >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()) / "vectors.sqlite")
-    >>> cache.put("a", np.ones(3, np.float32))
+    >>> cache.put({"a": np.ones(3, np.float32)})
     >>> cache.get("a", 3), cache.get("b", 3)
     (array([1., 1., 1.], dtype=float32), None)
     """
@@ -78,13 +79,14 @@ class EmbeddingCache:
             return None
         return np.frombuffer(row[0], "<f4").astype(np.float32)
 
-    def put(self, key: str, vector: NDArray[np.float32]) -> None:
-        """Keep a vector."""
-        if not self._usable:
+    def put(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keep vectors by their names."""
+        if not self._usable or not vectors:
             return
         try:
             with closing(self._connect()) as base, base:
-                base.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (key, vector.astype("<f4").tobytes()))
+                rows = [(key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()]
+                base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
                 self._trim(base)
         except sqlite3.Error as error:
             self._give_up(error)

@@ -11,7 +11,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import RECIPROCAL, PixelSize
 from napari_visualccc.processing.bragg import finite
 from napari_visualccc.processing.peaks import Peaks, none_found
-from napari_visualccc.processing.spectral_background import ring_medians, spread
+from napari_visualccc.processing.spectral_background import Rings, spread
 from napari_visualccc.processing.spectrum import PATTERN, SMALLEST, Spectrum
 
 _SMOOTH_BINS = 1.0
@@ -83,15 +83,14 @@ def pattern_peaks(
     from scipy.special import ndtri
 
     rows, columns = spectrum.power.shape
-    y, x = (np.arange(n, dtype=np.float32) - c for n, c in zip((rows, columns), spectrum.centre, strict=True))
-    radius = np.hypot(y[:, None], x[None])
+    rings = Rings.of((rows, columns), spectrum.centre)
     level = spread(spectrum.power, _SMOOTH_BINS)
-    excess = level - ring_medians(level, radius)
-    noise = _MAD_TO_SIGMA * ring_medians(np.abs(excess), radius)
+    excess = level - rings.medians(level)
+    noise = _MAD_TO_SIGMA * rings.medians(np.abs(excess))
     noise = np.maximum(noise, max(1e-6 * float(np.abs(excess).max()), 1e-30))
     score = excess / noise
     moduli = spectrum.moduli()
-    searched = (radius >= _BEAM_BINS) & (moduli >= (1 / longest if longest else 0))
+    searched = (rings.radius >= _BEAM_BINS) & (moduli >= (1 / longest if longest else 0))
     searched &= moduli <= (1 / shortest if shortest else np.inf)
     searched[[0, -1]] = searched[:, [0, -1]] = False
     if not searched.any():

@@ -21,10 +21,11 @@ from napari_visualccc.core.runtime import allocate
 from napari_visualccc.core.scan import spread
 from napari_visualccc.processing.bragg import bragg_filter
 from napari_visualccc.processing.diffraction import pattern_peaks, pattern_spectrum
-from napari_visualccc.processing.grains import Grain, find_grains, longest, shortest
-from napari_visualccc.processing.lattice_options import LatticeOptions
+from napari_visualccc.processing.grains import find_grains
+from napari_visualccc.processing.lattice_options import LatticeOptions, longest, shortest
 from napari_visualccc.processing.lattice_result import UNKNOWN, LatticeMap, SpectrumResult
 from napari_visualccc.processing.matching import PhaseMatch, SpacingMatch, explain, rank_phases, spacing_matches
+from napari_visualccc.processing.naming import Grain
 from napari_visualccc.processing.peaks import Peaks, find_peaks
 from napari_visualccc.processing.radial import radial_profile
 from napari_visualccc.processing.spectrum import SMALLEST, Spectrum, power_spectrum

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_visualccc.core.params import Options, option
+from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.processing.spectrum import WINDOWS
+
+_FINEST_NM = 0.1  # few lenses carry more, and no phase needs it; scan noise has much there
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,17 @@ class LatticeOptions(Options):
         0.1, label="Smallest grain", minimum=0.0, maximum=100.0, step=0.1, advanced=True,
         help="Grains smaller than this share of a local window's area are left out.",
     )  # fmt: skip
+
+
+def longest(options: LatticeOptions, pixel_size: PixelSize) -> float:
+    """Largest spacing looked for, in the unit of the pixel size."""
+    if options.longest_nm != "auto":
+        return float(options.longest_nm)
+    return 1.0 if pixel_size.unit == NANOMETRE else 1e9
+
+
+def shortest(options: LatticeOptions, pixel_size: PixelSize) -> float:
+    """Smallest spacing looked for, in the unit of the pixel size."""
+    if options.shortest_nm != "auto":
+        return float(options.shortest_nm)
+    return max(2 * min(pixel_size.y, pixel_size.x), _FINEST_NM if pixel_size.unit == NANOMETRE else 0.0)

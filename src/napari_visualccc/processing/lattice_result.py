@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from napari_visualccc.core.colours import label_colours
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.results import Colour, Result, ResultLayer
-from napari_visualccc.processing.grains import Grain
 from napari_visualccc.processing.matching import PhaseMatch, SpacingMatch
+from napari_visualccc.processing.naming import Grain
 from napari_visualccc.processing.peaks import Peaks
 from napari_visualccc.processing.radial import RadialProfile
 from napari_visualccc.processing.spectrum import Spectrum

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.processing.spectral_background import background, line_background, spread, threshold
+from napari_visualccc.processing.spectral_background import Rings, background, line_background, spread, threshold
 from napari_visualccc.processing.spectrum import Spectrum
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ _BEAM_BINS = 4.0  # nearer to the zero frequency a spot would be fewer than four
 _CLOSEST_BINS = 3.0
 # The background is known to some 10 %, which multiplies the rate of false alarms; measured on a thousand noise images.
 _SAFETY = 0.1
-_STREAK = 1.5  # a line with this much more noise than its surroundings is a streak
+_STREAK = 2.0  # a line with this much more noise than its surroundings is a streak; spots of other grains make less
 # A spot of a grain falls off as its distance⁻³ (Porod's law for outlines); fainter maxima on that skirt belong to it.
 _SKIRT_POWER = 3.0
 _FINEST_BINS = 0.02  # accuracy of the interpolation for a perfect lattice
@@ -156,9 +156,10 @@ class _HalfPlane:
         self.power = spectrum.power[:, self.first :]
         self.y = np.arange(rows, dtype=np.float32) - row0
         self.x = np.arange(columns - self.first, dtype=np.float32) - self.margin
-        self.radius = np.hypot(self.y[:, None], self.x[None])
+        rings = Rings.of(self.power.shape, (row0, self.margin))
+        self.radius = rings.radius
         self.step = spectrum.step
-        self.background = background(self.power, self.radius)
+        self.background = background(self.power, rings)
         self.ratio = self.power / self.background
         self.ratio[self.radius < _BEAM_BINS - 1] = 0
 
@@ -176,14 +177,11 @@ class _HalfPlane:
 def _candidates(
     half: _HalfPlane, smooth: list[Plane], limits: list[tuple[float, ...]], searched: NDArray[np.bool_]
 ) -> _Candidate:
-    from scipy.ndimage import maximum_filter
-
     parts: list[tuple[Floats, NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]] = []
     for number, (level, (limit, limit_on_line)) in enumerate(zip(smooth, limits, strict=True)):
-        above = (level > limit) & searched
-        if not above.any():
+        rows, columns = _summits(level, (level > limit) & searched)
+        if not len(rows):
             continue
-        rows, columns = np.nonzero(above & (level == maximum_filter(level, 3)))
         streak = _streaks(half, level, np.stack([rows, columns], 1), number)
         excess = level[rows, columns] / np.where(streak > _STREAK, streak * limit_on_line, limit)
         parts.append((excess, np.full(len(rows), number), rows, columns))
@@ -193,6 +191,14 @@ def _candidates(
     order = np.argsort(-joined[0], kind="stable")
     order = order[joined[0][order] > 1]
     return _Candidate(*(column[order] for column in joined))
+
+
+def _summits(level: Plane, where: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the bins in `where`, none at the border, that are as high as all of their neighbours."""
+    rows, columns = np.nonzero(where)
+    around = [level[rows + y, columns + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    highest = level[rows, columns] >= np.max(around, axis=0)
+    return rows[highest], columns[highest]
 
 
 def _streaks(half: _HalfPlane, level: Plane, places: NDArray[np.intp], scale: int) -> Floats:

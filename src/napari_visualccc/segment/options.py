@@ -103,8 +103,8 @@ class TrainOptions(Options):
     )  # fmt: skip
     fill: bool = option(
         True, label="Learn from Quick, too", advanced=True,
-        help="With strokes: also learn from pixels of the painted planes that a quick model is 95 % sure of, except "
-        "phases that it gets wrong on strokes kept aside. What is painted has the last word.",
+        help="With strokes: also learn from pixels of the painted planes that a quick model is 95 % sure of, unless it "
+        "proves wrong on strokes kept aside. What is painted has the last word.",
     )  # fmt: skip
     shares: bool = option(True, label="Judge area shares", advanced=True, help=_SHARES_HELP)
     validation: float = option(

@@ -7,25 +7,15 @@ tells how common the phases are, and its probabilities can be corrected for that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.core.progress import Progress
 from napari_visualccc.segment.annotations import UNLABELLED
-
-if TYPE_CHECKING:
-    from napari_visualccc.models.nn.patches import LabelledPlane
-    from napari_visualccc.models.nn.unet import SegmentationNetwork
 
 _ROUNDS = 100
 _SETTLED = 1e-4
 # Share of a plane without labels from which on its labels are strokes, not a mask.
 _MOSTLY = 0.5
-# Pixels looked at: planes until there are so many, every so-manieth of each.
-_MOST_PIXELS, _STRIDE = 1 << 23, 3
 
 
 def is_sparse(labels: NDArray[np.uint8]) -> bool:
@@ -85,43 +75,6 @@ def area_shares(
         if settled:
             break
     return np.asarray(shares, np.float64)
-
-
-def expect_shares_of(
-    network: SegmentationNetwork, planes: Sequence[LabelledPlane], classes: int, device: str, progress: Progress
-) -> None:
-    """Make a network that learnt from strokes expect phases as common as the images show them; masks change nothing.
-
-    Parameters
-    ----------
-    network
-        Changed in place.
-    planes
-        What it learnt from; strokes that were filled in until they cover most of a plane count as a mask.
-    classes
-        Number of classes.
-    device
-        Where to compute.
-    progress
-        Cancels.
-    """
-    from napari_visualccc.models.nn.segmenter import Segmenter
-
-    sparse = [plane for plane in planes if is_sparse(plane.labels)]
-    if not sparse:
-        return
-    painted = np.sum([np.bincount(plane.labels.ravel(), minlength=256)[:classes] for plane in sparse], axis=0)
-    segmenter = Segmenter(network, device)
-    seen: list[NDArray[np.float32]] = []
-    pixels = 0
-    for plane in sparse:
-        for _, part in segmenter.bands(plane.image.__getitem__, plane.image.shape, progress=progress.quiet()):
-            seen.append(part[:, ::_STRIDE, ::_STRIDE].reshape(classes, -1).T)
-        pixels += plane.image.size
-        if pixels >= _MOST_PIXELS:
-            break
-    total = sum(plane.image.size for plane in sparse)
-    network.expect(share_ratios(np.concatenate(seen), painted / painted.sum(), painted, total))
 
 
 def share_ratios(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,7 @@ from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
-from napari_visualccc.segment.seeding import filled
-from napari_visualccc.segment.shares import expect_shares_of
+from napari_visualccc.segment.seeding import Hints, ask_quick
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,14 +141,15 @@ def train(
     learnt, measured, kind = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
-    if options.fill:
-        progress(0.02, "asking a quick model")
-        learnt = filled(learnt, classes, seed=options.seed, progress=progress.quiet())
+    progress(0.02, "asking a quick model")
+    hints = ask_quick(
+        learnt, classes, fill=options.fill, shares=options.shares, seed=options.seed, progress=progress.quiet()
+    )
     progress(0.02, f"preparing the network on {device}")
-    symmetry = symmetry_of([plane.image for plane in learnt]) if options.symmetry == AUTO else options.symmetry
+    symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
     model = _new_model(dataset, options, size, symmetry)
-    patch = patch_of(options, learnt, model.network.multiple)
-    task = SegmentationTask(learnt, measured, classes, options, symmetry, patch, device)
+    patch = patch_of(options, hints.planes, model.network.multiple)
+    task = SegmentationTask(hints.planes, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
     if state is not None:
@@ -166,7 +167,8 @@ def train(
         if checkpoint is not None:
             write_checkpoint(checkpoint, now, model.card)
 
-    task.preview = None if preview is None else lambda network: preview(replace(model, network=network))
+    if preview is not None:
+        task.preview = lambda network: preview(replace(model, network=_expecting(network, hints)))
     try:
         final = fit(
             model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
@@ -177,8 +179,7 @@ def train(
         raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    if options.shares:
-        expect_shares_of(model.network, learnt, classes, str(device), progress)
+    model = replace(model, network=_expecting(model.network, hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
@@ -187,6 +188,15 @@ def train(
     return TrainResult(
         record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
     )
+
+
+def _expecting(network: Any, hints: Hints) -> Any:
+    """The network, or a copy that takes phases to be as common as they are, not as they were painted."""
+    if hints.ratios is None:
+        return network
+    network = deepcopy(network)
+    network.expect(hints.ratios)
+    return network
 
 
 def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str) -> SegmentationModel:

@@ -10,6 +10,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.layers import SEPARATOR, napari_unit
+from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets._source import array_of
 
 
@@ -55,7 +56,7 @@ def _set_scale(layer: Any, size: PixelSize) -> None:
 
 def plane_shape(layer: Any) -> tuple[int, ...] | None:
     """Height and width of a layer's planes; None if it is neither image nor labels."""
-    if layer._type_string not in ("image", "labels"):
+    if kind_of(layer) not in ("image", "labels"):
         return None
     shape = array_of(layer).shape
     return tuple(shape[-3:-1] if getattr(layer, "rgb", False) else shape[-2:])

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from napari_visualccc.processing import LatticeMap, LatticeOptions, Peaks, Spectrum, SpectrumResult
     from napari_visualccc.processing.lattice import ROI
 
-# Darkest and brightest of the picture, as quantiles of the logarithm of the power.
-_SHOWN = (0.3, 0.9995)
-_MOST_BINS = 512  # of the picture; larger spectra are shown by the highest of several bins
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -53,17 +49,12 @@ def run_frame(source: Source, options: LatticeOptions, roi: ROI | None, *, progr
 
 
 def draw(spectrum: Spectrum, peaks: Peaks) -> Frame:
-    """Spectrum as a picture, the faint made visible."""
-    power = spectrum.power
-    fold = -(-max(power.shape) // _MOST_BINS)
-    if fold > 1:
-        rows, columns = (n // fold * fold for n in power.shape)
-        power = power[:rows, :columns].reshape(rows // fold, fold, columns // fold, fold).max((1, 3))
-    logs = np.log(np.maximum(power, 1e-12 * float(power.max()) + 1e-30))
-    low, high = np.quantile(logs[:: max(1, len(logs) // 128)], _SHOWN)
-    picture = (np.clip((logs - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    """Spectrum as a picture with its axes."""
+    from napari_visualccc.processing.spectrum_picture import spectrum_picture
+
+    picture, fold = spectrum_picture(spectrum)
     top, left = (float(f) for f in spectrum.frequency(-0.5, -0.5))
-    height, width = (n * fold * step for n, step in zip(power.shape, spectrum.step, strict=True))
+    height, width = (n * fold * step for n, step in zip(picture.shape, spectrum.step, strict=True))
     return Frame(picture, (left, top, width, height), spectrum, peaks)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_visualccc.processing import LatticeMap, SpectrumResult
 
 
+_SURE = 0.95  # names that are surer are shown without saying so
+
+
 class FftPanel(QWidget):
     """Table of spots and its buttons.
 
@@ -54,8 +57,9 @@ class FftPanel(QWidget):
 
     def show_moving(self, count: int) -> None:
         """Say how many spots there are while the region moves; the table waits until it rests."""
-        self.summary.setText(_count(count, "spot") + " …" if count else "No spot rises above the noise.")
-        self.table.setEnabled(False)
+        self.summary.setText(counted(count, "spot") + " …" if count else "No spot rises above the noise.")
+        for one in (self.table, self.bragg, self.calibrate, self.export):
+            one.setEnabled(False)
         self.show()
 
     def show_result(self, result: SpectrumResult) -> None:
@@ -103,7 +107,7 @@ class MapPanel(QWidget):
         table = result.table
         unit = "nm" if "d_nm" in table else "px"
         self.table.show_table(table, _map_columns(unit, result.pixel_size.column_unit), result.layers[2].colours)
-        self.title.setText(f"{_count(len(table), 'crystal')} · windows of {result.window_px} px")
+        self.title.setText(f"{counted(len(table), 'crystal')} · windows of {result.window_px} px")
         self.show()
 
 
@@ -136,18 +140,20 @@ def _phase(record: Record) -> str:
 
 
 def _crystal(record: Record) -> str:
-    return f"{record['label']} {record['phase'] if record['zone'] else '?'}"
+    if not record["zone"]:
+        return f"{record['label']} ?"
+    sure = record["probability"]
+    return f"{record['label']} {record['phase']}" + (f" {sure:.0%}" if sure < _SURE else "")
 
 
 def _map_columns(unit: str, column: str) -> tuple[Column, ...]:
     d, area = f"d_{unit}", f"area_{column}2"
     return (
-        Column("Crystal", "label", _crystal, "Number in the layer, and phase; ? for none of the candidates"),
         Column(
-            "sure",
-            "probability",
-            lambda r: f"{r['probability']:.0%}" if r["zone"] else "",
-            "That it is this phase and no other",
+            "Crystal",
+            "label",
+            _crystal,
+            "Number in the layer, and phase; in per cent how sure that is, if below 95 %; ? for none of the candidates",
         ),
         Column(f"d {unit}", d, lambda r: f"{r[d]:.3f}", "Spacing of its strongest fringes"),
         Column("°", "orientation_deg", lambda r: f"{r['orientation_deg']:.0f}", "Their direction, +x towards +y"),
@@ -160,9 +166,9 @@ def _summary(result: SpectrumResult) -> str:
     if not count:
         return "No spot rises above the noise."
     if result.spectrum.unit != "1/nm":
-        return f"{_count(count, 'spot')}. Not calibrated: no phase can be named."
+        return f"{counted(count, 'spot')}. Not calibrated: no phase can be named."
     if not result.crystals:
-        return f"{_count(count, 'spot')}; no candidate explains them better than chance."
+        return f"{counted(count, 'spot')}; no candidate explains them better than chance."
     parts = [f"{c.phase} [{' '.join(map(str, c.zone))}]: {len(c.spots)} of {count}" for c in result.crystals[:3]]
     off = result.crystals[0].scale - 1
     tail = (
@@ -173,5 +179,6 @@ def _summary(result: SpectrumResult) -> str:
     return "; ".join(parts) + tail
 
 
-def _count(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Number and noun: ``"1 spot"``, ``"2 spots"``."""
     return f"{count} {what}" + ("" if count == 1 else "s")

@@ -16,10 +16,18 @@ from napari_visualccc.layers import METADATA_KEY, LayerData
 _MOST_UNDONE = 1 << 20
 
 
+def kind_of(layer: Any) -> str:
+    """``"image"``, ``"labels"``, ``"shapes"``, …, also of a user's own class of layer, or of one that napari wraps."""
+    for one in layer.__class__.__mro__:  # of a wrapped layer `type` is the wrapper's
+        if one.__module__.startswith("napari.layers."):
+            return str(one.__name__).lower()
+    return ""
+
+
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
     """Layer of that name and kind that we made, or None."""
     for layer in viewer.layers:
-        if layer.name == name and layer._type_string == kind and METADATA_KEY in layer.metadata:
+        if layer.name == name and kind_of(layer) == kind and METADATA_KEY in layer.metadata:
             return layer
     return None
 

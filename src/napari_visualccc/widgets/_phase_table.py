@@ -21,7 +21,9 @@ _TOOLTIPS = (
     "Angles of the cell; empty for right angles",
     "Space group, or at least its first letter: says which reflections are absent",
 )
+_WRAPPED = (1, 2)  # columns with up to three numbers
 _ROW_HEIGHT = 22
+_MOST_ROWS_SHOWN = 9
 _FILES = "Tables of phases (*.csv *.json)"
 
 
@@ -50,8 +52,10 @@ class PhaseTable(QWidget):
         header = self.table.horizontalHeader()
         header.setMinimumSectionSize(24)
         for column, tooltip in enumerate(_TOOLTIPS):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+            mode = QHeaderView.ResizeMode.Stretch if column in _WRAPPED else QHeaderView.ResizeMode.ResizeToContents
+            header.setSectionResizeMode(column, mode)
             self.table.horizontalHeaderItem(column).setToolTip(tooltip)
+        header.sectionResized.connect(self._fit_rows)
         self.table.itemChanged.connect(self._edited)
         self.problem = Problem()
         self.add = button("Add", "Add a phase: type its name, cell and space group")
@@ -86,10 +90,8 @@ class PhaseTable(QWidget):
         self.table.setRowCount(len(self._crystals))
         for number in range(len(self._crystals)):
             self._fill(number, True if ticks is None else ticks[number])
-        self.table.setFixedHeight(
-            self.table.horizontalHeader().sizeHint().height() + min(max(len(self._crystals), 2), 9) * _ROW_HEIGHT + 4
-        )
         self.table.blockSignals(blocked)
+        self._fit_rows()
         self.problem.say("")
         self.changed.emit()
 
@@ -146,6 +148,15 @@ class PhaseTable(QWidget):
                 item.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
             self.table.setItem(number, column, item)
 
+    def _fit_rows(self, *_: int) -> None:
+        """Give cells of low symmetry, which have three lengths and angles, the lines that they need."""
+        heights = []
+        for number in range(self.table.rowCount()):
+            heights.append(max(self.table.sizeHintForRow(number), _ROW_HEIGHT))
+            self.table.setRowHeight(number, heights[-1])
+        shown = sum(heights[:_MOST_ROWS_SHOWN]) if heights else 2 * _ROW_HEIGHT
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + shown + 4)
+
     def _edited(self, item: QTableWidgetItem) -> None:
         number = item.row()
         before = self._crystals[number]
@@ -164,6 +175,7 @@ class PhaseTable(QWidget):
         # Atoms stay with another size of the cell, but not with another symmetry.
         atoms = before.atoms if after.space_group == before.space_group else ()
         self._crystals[number] = replace(after, atoms=atoms)
+        self._fit_rows()
         self.problem.say("")
         self.changed.emit()
 

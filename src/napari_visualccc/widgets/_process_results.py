@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _process_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import find_layer, show_layer
+from napari_visualccc.widgets._layers import find_layer, kind_of, show_layer
 from napari_visualccc.widgets._process_panel import ProcessPanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, make_source
@@ -97,7 +97,7 @@ class ProcessResults(QObject):
         words = place.keywords() | {"name": name, "metadata": {METADATA_KEY: {"preview": True}}}
         data = jobs.fold(preview.values, source.layer.ndim)
         layer = self._preview
-        if layer is not None and (layer not in self._viewer.layers or layer._type_string != kind or layer.name != name):
+        if layer is not None and (layer not in self._viewer.layers or kind_of(layer) != kind or layer.name != name):
             self.remove_preview()
             layer = None
         if layer is not None and layer.data.shape == data.shape:
@@ -122,7 +122,7 @@ class ProcessResults(QObject):
 
     def _find_preview(self, kind: str) -> Any:
         for layer in self._viewer.layers:
-            if layer._type_string == kind and layer.metadata.get(METADATA_KEY, {}).get("preview"):
+            if kind_of(layer) == kind and layer.metadata.get(METADATA_KEY, {}).get("preview"):
                 return layer
         return None
 
@@ -179,7 +179,7 @@ def _with_axes(data: Any, source: Source) -> Any:
 
 
 def _set_limits(layer: Any, limits: tuple[float, float]) -> None:
-    if layer._type_string == "image" and tuple(layer.contrast_limits) != limits:
+    if kind_of(layer) == "image" and tuple(layer.contrast_limits) != limits:
         low, high = layer.contrast_limits_range
         if limits[0] < low or limits[1] > high or limits[1] - limits[0] < 0.05 * (high - low):
             layer.contrast_limits_range = limits

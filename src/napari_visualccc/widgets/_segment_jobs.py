@@ -261,5 +261,10 @@ def run_export(result: SegmentationResult, folder: str, stem: str, axes: Any, pr
 
 def prepare_network(progress: Progress) -> None:
     """Import what the first training needs while the user paints."""
+    import pyqtgraph  # noqa: F401 - a third of a second that the first curve would cost the event loop
+
     import napari_visualccc.models.nn.unet
     import napari_visualccc.segment.training  # noqa: F401
+    from napari_visualccc.widgets._cluster_jobs import prepare_colours
+
+    prepare_colours()

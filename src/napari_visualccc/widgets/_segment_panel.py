@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayou
 
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._cluster_panel import compact
+from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets._parts import Hint, button, row
 from napari_visualccc.widgets._segment_words import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
@@ -163,6 +164,6 @@ def choices(viewer: Any, shown: Any) -> list[Any]:
         return []
     return [
         layer for layer in viewer.layers
-        if layer._type_string == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
+        if kind_of(layer) == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
         and not {"strokes_on", "preview"} & set(layer.metadata.get(METADATA_KEY, {}))
     ]  # fmt: skip

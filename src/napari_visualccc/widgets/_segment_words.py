@@ -13,7 +13,7 @@ TRAINING = "Train"
 STOPPING = "stopping after this step …"
 CANCELLED = "Cancelled; what was there before is unchanged."
 # Pre-trained networks of simulated micrographs are still coming into shape then.
-_FEW_STEPS = 50
+_FEW_STEPS = 150
 _HELD_OUT = {"blocks": "held-out blocks of the area", "whole images": "held-out images"}
 
 

@@ -13,6 +13,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, Placement
+from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets._parts import Hint, Problem, row
 
 # Readable on napari's dark and on its light background; Qt's own link blue is not.
@@ -82,7 +83,7 @@ def remark_on(layer: Any) -> str:
 def is_score_map(layer: Any) -> bool:
     """True for images that segmenting and measuring made beside their source, as confidence and thickness."""
     record = layer.metadata.get(METADATA_KEY, {}).get("provenance", {})
-    return layer._type_string == "image" and str(record.get("operation", "")).startswith("segment")
+    return kind_of(layer) == "image" and str(record.get("operation", "")).startswith("segment")
 
 
 def plane_count(layer: Any) -> int:
@@ -291,7 +292,7 @@ class SourceChooser(QWidget):
     def _is_offered(self, layer: Any) -> bool:
         """True for layers of the right kind; a preview is no image to work on, it is gone in a moment."""
         is_preview = layer.metadata.get(METADATA_KEY, {}).get("preview", False)
-        return layer._type_string in self._kinds and not is_preview
+        return kind_of(layer) in self._kinds and not is_preview
 
     def _selected(self, event: object = None) -> None:
         active = self._viewer.layers.selection.active

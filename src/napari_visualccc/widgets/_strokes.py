@@ -20,6 +20,7 @@ from napari_visualccc.core.results import Colour, fingerprint
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR
 from napari_visualccc.segment.strokes import Strokes, autosave_path, load_strokes, renumbered, save_strokes
 from napari_visualccc.widgets._jobs import JobRunner, bound
+from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets._source import array_of
 
 STROKES = "strokes"
@@ -73,7 +74,7 @@ class StrokeLayers(QObject):
         for layer in self._viewer.layers:
             about = layer.metadata.get(METADATA_KEY, {})
             image = by_name.get(str(about.get("strokes_on", "")))
-            if layer._type_string == "labels" and image is not None:
+            if kind_of(layer) == "labels" and image is not None:
                 self._watch(layer, image)
 
     @property

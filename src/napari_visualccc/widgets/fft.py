@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.processing.lattice_options import LatticeOptions
 from napari_visualccc.widgets import _fft_jobs as jobs
-from napari_visualccc.widgets._fft_panel import FftPanel
+from napari_visualccc.widgets._fft_panel import FftPanel, counted
 from napari_visualccc.widgets._fft_region import RegionPicker
 from napari_visualccc.widgets._fft_results import FftResults
 from napari_visualccc.widgets._forms import OptionsForm
@@ -38,6 +38,7 @@ class FftWidget(QWidget):
         self._memory = remembered(self._viewer, "fft")
         self._note = ""
         self._stale = False  # the region moved while a frame was computed
+        self._ready = False  # what a first run would have to wait for is loaded
         self._showing = False  # result layers are being added, and the chooser follows each
         self.frames = 0  # spectra shown so far
         self._build()
@@ -95,6 +96,7 @@ class FftWidget(QWidget):
         self._analyser.start(jobs.prepare, then=self._prepared)
 
     def _prepared(self, _: object) -> None:
+        self._ready = True
         self.request()
 
     def _style(self, event: object = None) -> None:
@@ -143,6 +145,8 @@ class FftWidget(QWidget):
         self._stale = False
         source = self._source()
         if source is not None:
+            if self._ready:
+                self._analyser.cancel()  # of where the region was
             self.live.start(
                 jobs.run_frame, source, self.form.options(), self.region.roi(), then=bound(self._show_frame, source)
             )
@@ -217,7 +221,7 @@ class FftWidget(QWidget):
         finally:
             self._showing = False
         share = f"{result.crystalline_fraction:.1%} crystalline"
-        self._note = f"{len(result.found)} crystals, {share}. Click a row to find one in the image."
+        self._note = f"{counted(len(result.found), 'crystal')}, {share}. Click a row to find one in the image."
 
     def _source_changed(self) -> None:
         if self._showing:

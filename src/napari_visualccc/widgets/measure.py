@@ -13,7 +13,7 @@ from napari_visualccc.segment.measure_options import MeasureOptions
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._layers import names_by_value, open_widget, pick_on_click, theme_colours
+from napari_visualccc.widgets._layers import kind_of, names_by_value, open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._measure_results import MeasureResults
 from napari_visualccc.widgets._parts import Hint, RunBar, column, row
@@ -233,7 +233,7 @@ def _single(spec: OptionSpec) -> PhaseControl:
 
 
 def _fits(image: Any, labels: Any) -> bool:
-    if image._type_string != "image":
+    if kind_of(image) != "image":
         return False
     shape = array_of(image).shape
     return tuple(shape[:-1] if is_rgb(image) else shape) == tuple(array_of(labels).shape)

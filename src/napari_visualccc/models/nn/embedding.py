@@ -186,11 +186,10 @@ class Embedder:
                     for start in range(0, len(members), step):
                         progress.check()
                         self._pool(reduction, members[start : start + step])
-        for job in jobs:
-            vector = job.vector()
-            if cache is not None and job.key and job.found is None:
-                cache.put(job.key, vector)
-            yield vector
+        vectors = [job.vector() for job in jobs]
+        if cache is not None:
+            cache.put({job.key: vector for job, vector in zip(jobs, vectors, strict=True) if job.found is None})
+        yield from vectors
 
     def _pool(self, reduction: int, members: list[tuple[_Job, Region]]) -> None:
         read = [job.read(region) for job, region in members]

@@ -1,0 +1,224 @@
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_visualccc.maps import MapOptions, build_map, load_map, save_map
+from napari_visualccc.maps.neighbours import nearest_neighbours
+from napari_visualccc.widgets._map_plot import inside
+from napari_visualccc.widgets.map import MapWidget
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """Folder of sixteen textures, and their table."""
+    from scipy.ndimage import gaussian_filter
+
+    folder = tmp_path_factory.mktemp("films") / "images"
+    folder.mkdir()
+    for number in range(16):
+        values = gaussian_filter(np.random.default_rng(number).normal(size=(64, 80)), 1 + number / 5)
+        tifffile.imwrite(folder / f"f{number:02}.tif", (values / values.std() * 90 + 900).astype(np.uint16))
+    numbers = np.arange(16)
+    pd.DataFrame({
+        "id": [f"f{n:02}" for n in numbers], "kind": np.where(numbers < 8, "fine", "coarse"), "width": 1 + numbers / 5,
+        "specimen": [f"S{n // 2}" for n in numbers],
+    }).to_csv(folder.parent / "films.csv", index=False)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(films):
+    made = build_map(films, MapOptions(neighbours=5), table=films.parent / "films.csv", device="cpu")
+    return save_map(made, films.parent / "films.map.zarr.zip")
+
+
+@pytest.fixture
+def widget(viewer):
+    widget = MapWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Map")
+    return widget
+
+
+@pytest.fixture
+def shown(widget, saved, finish):
+    widget.open_map(saved)
+    finish(widget)
+    return widget
+
+
+def mouse(plot, kind, place, button=Qt.MouseButton.NoButton, buttons=Qt.MouseButton.NoButton):
+    view = plot.view.viewport()
+    event = QMouseEvent(kind, place, QPointF(view.mapToGlobal(place.toPoint())), button, buttons,
+                        Qt.KeyboardModifier.NoModifier)  # fmt: skip
+    QApplication.sendEvent(view, event)
+
+
+def click(plot, row):
+    place = plot.pixel_of(row)
+    left = Qt.MouseButton.LeftButton
+    mouse(plot, QEvent.Type.MouseButtonPress, place, left, left)
+    mouse(plot, QEvent.Type.MouseButtonRelease, place, left)
+
+
+def test_a_folder_becomes_a_coloured_map(widget, films, finish, qtbot):
+    assert not widget.run_bar.button.isEnabled()
+    assert "Choose a folder" in widget.hint.text()
+    widget.source.take_folder(films)
+    widget.source.take_table(films.parent / "films.csv")
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    finish(widget, 60_000)
+    assert len(widget.results.map) == 16
+    assert widget.panel.isVisibleTo(widget)
+    assert "16 micrographs" in widget.panel.quality.text()
+    assert widget.panel.colour_column == "kind"
+    assert "coarse" in widget.panel.key.text()
+    widget.panel.colour.setCurrentText("width")
+    assert "1.0" in widget.panel.key.text()
+
+
+def test_a_layer_becomes_a_map_that_follows_the_slider(viewer, widget, finish):
+    stack = np.random.default_rng(0).random((6, 40, 40)).astype(np.float32)
+    viewer.add_image(stack, name="series")
+    widget.source.take_layer()
+    widget.run()
+    finish(widget, 60_000)
+    assert widget.results.map.names == [f"series [{i}]" for i in range(6)]
+    viewer.dims.set_point(0, 4)
+    widget.results.follow()
+    ring = widget.panel.plot._rings["current"]
+    np.testing.assert_allclose([ring.data["x"][0], ring.data["y"][0]], widget.results.map.coordinates[4], rtol=1e-5)
+    widget.results.open(2)
+    assert viewer.dims.current_step[0] == 2
+    assert len(viewer.layers) == 1
+
+
+def test_hover_shows_thumbnail_and_values(shown):
+    plot = shown.panel.plot
+    mouse(plot, QEvent.Type.MouseMove, plot.pixel_of(3))
+    assert not shown.panel.card.isHidden()
+    assert "f03" in shown.panel.card.text
+    assert "kind: fine" in shown.panel.card.text
+    mouse(plot, QEvent.Type.MouseMove, QPointF(0, 0))
+    assert shown.panel.card.isHidden()
+
+
+def test_click_opens_once_and_the_map_shows_where(viewer, shown, finish):
+    plot = shown.panel.plot
+    for row in (3, 9, 3):
+        click(plot, row)
+        finish(shown)
+    assert sorted(layer.name for layer in viewer.layers) == ["f03", "f09"]
+    assert viewer.layers.selection.active.name == "f03"
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["f03"]
+    assert plot._rings["current"].data["x"][0] == pytest.approx(shown.results.map.coordinates[3, 0])
+    viewer.layers.selection.active = viewer.layers["f09"]
+    shown.results.follow()
+    assert plot._rings["current"].data["x"][0] == pytest.approx(shown.results.map.coordinates[9, 0])
+
+
+def test_lasso_opens_a_stack_and_labels(viewer, shown, finish, qtbot):
+    plot = shown.panel.plot
+    shown.panel.lasso.setChecked(True)
+    width, height = plot.view.viewport().width(), plot.view.viewport().height()
+    corners = [QPointF(x, y) for x, y in ((1, 1), (width - 2, 1), (width - 2, height - 2), (1, height - 2))]
+    left = Qt.MouseButton.LeftButton
+    mouse(plot, QEvent.Type.MouseButtonPress, corners[0], left, left)
+    for corner in [*corners, corners[0], corners[0]]:
+        mouse(plot, QEvent.Type.MouseMove, corner, buttons=left)
+    mouse(plot, QEvent.Type.MouseButtonRelease, corners[0], left)
+    assert len(shown.results.rows) == 16
+    assert shown.panel.gallery.count() == 16
+    qtbot.mouseClick(shown.panel.open_stack, left)
+    finish(shown)
+    stack = viewer.layers.selection.active
+    assert stack.data.shape == (16, 64, 80)
+    viewer.dims.set_point(0, 7)
+    shown.results.follow()
+    assert plot._rings["current"].data["x"][0] == pytest.approx(shown.results.map.coordinates[7, 0])
+    shown.results.give_label("good")
+    assert shown.panel.colour_column == "label"
+    assert "good" in shown.panel.key.text()
+
+
+def test_what_looks_like_this(viewer, shown, finish, films, qtbot):
+    viewer.add_image(tifffile.imread(films / "f06.tif"), name="unknown")
+    qtbot.mouseClick(shown.panel.similar, Qt.MouseButton.LeftButton)
+    finish(shown)
+    assert shown.panel.gallery.item(0).text() == "f06"
+    assert "Most like unknown" in shown.panel.found.text()
+    new = viewer.add_image(np.random.default_rng(0).random((50, 60)), name="new")
+    viewer.layers.selection.active = new
+    qtbot.mouseClick(shown.panel.similar, Qt.MouseButton.LeftButton)
+    finish(shown)
+    assert shown.panel.gallery.item(0).text() == "f00"  # the finest
+
+
+def test_property_and_regions(viewer, shown, finish, qtbot):
+    shown.panel.form.set_values({"permutations": 99})
+    shown.panel.target.setCurrentText("width")
+    qtbot.mouseClick(shown.panel.ask, Qt.MouseButton.LeftButton)
+    finish(shown)
+    assert "rank correlation" in shown.panel.answer.text()
+    assert "Cluster 1" in shown.panel.answer.text()
+    assert shown.panel.colour.findText("width predicted") > 0
+    click(shown.panel.plot, 8)
+    finish(shown)
+    qtbot.mouseClick(shown.panel.regions, Qt.MouseButton.LeftButton)
+    finish(shown)
+    layer = viewer.layers["f08 · drives width"]
+    assert layer.data.shape == (64, 80)
+    assert layer.contrast_limits[0] == -layer.contrast_limits[1]
+    assert layer.metadata["visualccc"]["provenance"]["parameters"]["target"] == "width"
+    assert "typical" in shown.hint.text()
+
+
+def test_thumbnails_layer_and_files(viewer, shown, finish, qtbot, tmp_path):
+    for _ in range(2):
+        qtbot.mouseClick(shown.panel.thumbnails, Qt.MouseButton.LeftButton)
+        finish(shown)
+    assert [layer.name for layer in viewer.layers] == ["map of thumbnails"]
+    for name in ("a.svg", "a.png", "a.html", "a.csv"):
+        shown.files.export(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 500
+    shown.files.save(tmp_path / "b.map.zarr.zip")
+    assert len(load_map(tmp_path / "b.map.zarr.zip")) == 16
+
+
+def test_the_map_survives_its_dock_and_cancelling(viewer, shown, films, finish):
+    again = MapWidget(viewer)
+    viewer.window.add_dock_widget(again, name="Map again")
+    assert len(again.results.map) == 16
+    again.source.take_folder(films)
+    again.run()
+    again.runner.cancel()
+    finish(again)
+    assert len(again.results.map) == 16
+
+
+def test_nothing_selected_is_said_in_words(shown, finish):
+    from napari.utils.notifications import notification_manager
+
+    before = len(notification_manager.records)
+    shown.results.find_similar()
+    shown.results.find_regions()
+    assert len(notification_manager.records) == before + 2
+    shown.source.take_layer()
+    assert "select an image" in shown.source._wrong.text()
+
+
+def test_lasso_takes_a_moment_for_a_hundred_thousand_points():
+    points = np.random.default_rng(0).normal(size=(100_000, 2))
+    angle = np.linspace(0, 2 * np.pi, 200)
+    found = inside(points, np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    expected = np.flatnonzero((points**2).sum(axis=1) < 1)
+    assert len(np.setxor1d(found, expected)) < 0.002 * len(expected)
+    assert len(nearest_neighbours(points[:10].astype(np.float32), 3).indices) == 10
