@@ -106,7 +106,7 @@ def test_another_material_is_unlike(trained):
         lambda image: image.astype(np.float64) * 1e-9,
         lambda image: np.where(np.arange(EDGE) < 5, np.nan, image.astype(np.float32)),
         lambda image: np.repeat(image[..., None], 3, axis=-1),
-        lambda image: np.zeros_like(image),
+        np.zeros_like,
         lambda image: image[:, :1, :1],
         lambda image: image[:, :40, :37],
     ],
@@ -156,7 +156,7 @@ def test_two_planes_of_each_class_are_enough(sample):
 
 
 def test_one_group_per_class_gives_a_model_without_numbers(sample):
-    groups = {n: name for n, name in enumerate(sample.plane_labels[:6])}
+    groups = dict(enumerate(sample.plane_labels[:6]))
     few = dataset_of(examples_of_stack(sample.image[:6], dict(enumerate(sample.plane_labels[:6])), groups=groups))
     found = train(few, device="cpu")
     assert found.evaluation is None

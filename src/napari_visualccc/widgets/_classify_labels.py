@@ -164,6 +164,8 @@ class ClassList(QWidget):
             field.setAccessibleName(f"Name of class {place + 1}")
             field.setProperty("place", place)
             field.editingFinished.connect(self._renamed)
+            # else the number keys that follow would be typed into the name
+            field.returnPressed.connect(field.clearFocus)
             number = QLabel()
             for column, part in enumerate((key, field, number)):
                 self._grid.addWidget(part, place, column)

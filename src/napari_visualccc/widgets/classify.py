@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PATTERN = "Models (*.safetensors)"
 _FEWEST = 2
+_AFTER_OPENING_MS = 300
 
 
 class ClassifyWidget(QWidget):
@@ -44,12 +45,17 @@ class ClassifyWidget(QWidget):
         self._note = ""
         self._build()
         self.runner = JobRunner(self)
+        self._preparer = JobRunner(self, quiet=True)
         self._keys = NumberKeys(self)
         self.view = PlaneView(napari_viewer, self)
         self.explaining = ExplainDesk(napari_viewer, self.explain_panel, self.chooser, self.runner)
         self._restore()
         self._connect()
         self._refresh()
+        self._preparer.later(self._prepare, _AFTER_OPENING_MS)
+
+    def _prepare(self) -> None:
+        self._preparer.start(jobs.run_preparation)
 
     @property
     def model(self) -> ClassificationModel | None:
@@ -212,7 +218,9 @@ class ClassifyWidget(QWidget):
         if result.evaluation is not None:
             self.quality.show_evaluation(result.evaluation, result.notes)
             self.quality_fold.set_open(True)
-        self._note = "Trained. " + ("" if result.evaluation else "Too few planes to say how good it is. ")
+        self._note = "Trained: look at “How good is it?” below, and at the planes that it is unsure of."
+        if result.evaluation is None:
+            self._note = "Trained, but there are too few planes to say how good it is: label more."
         if self.chooser.layer is not None and not self.chooser.problem:
             self.runner.later(self.predict, 1)
 
