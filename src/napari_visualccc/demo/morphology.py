@@ -42,8 +42,8 @@ def morphology(seed: int, progress: Progress) -> Chapter:
         pictures[f"heat: called {table['class'][place]}"] = heat_picture(unseen[place], heat[place])
     measured = [Measurement(f"{sample.name}: share of {_UNSEEN} unseen planes called right", right, 1.0)]
     text = (
-        f"{_LABELLED} labelled planes teach the difference between dendritic and spherical deposits in seconds; {_UNSEEN} "
-        "others are classified. The heat shows which places speak for the class."
+        f"{_LABELLED} labelled planes teach the difference between dendritic and spherical deposits in seconds; "
+        f"{_UNSEEN} others are classified. The heat shows which places speak for the class."
     )
     return Chapter(
         "Dendritic or spherical", text, sample, found, pictures, measured, table, "Planes that were not labelled"
