@@ -34,14 +34,17 @@ def test_evaluate(folder, capsys):
                        "--report", folder / "report", "--no-cache")  # fmt: skip
     assert code == 0
     assert answer["n"] == 4
-    assert {"weighted_accuracy", "balanced_accuracy", "weighted_f1", "per_class", "confusion", "intervals"} <= set(answer)
+    assert {"weighted_accuracy", "balanced_accuracy", "weighted_f1", "per_class", "confusion", "intervals"} <= set(
+        answer
+    )
     assert (folder / "report" / "report.html").exists()
 
 
 def test_predict_writes_table_maps_and_heat(folder, capsys):
     table = folder / "out" / "classes.csv"
     code, answer = run(capsys, "classify", "predict", folder / "m.safetensors", folder / "8.tif", folder / "9.tif",
-                       "--output", table, "--class-map", "--window", "64", "--cam", folder / "cam", "--no-cache")  # fmt: skip
+                       "--output", table, "--class-map", "--window", "64", "--cam", folder / "cam",
+                       "--no-cache")  # fmt: skip
     assert code == 0
     first = answer["predictions"][0]
     assert set(first) >= {"path", "plane", "label", "probabilities", "unlike"}
@@ -66,5 +69,8 @@ def test_mistakes_of_the_user_are_one_line(folder, capsys, tmp_path):
     assert main(["classify", "train", str(wrong), "--output", str(tmp_path / "m")]) == 2
     assert "lacks the column(s) label" in capsys.readouterr().err
     (tmp_path / "cut.tif").write_bytes((folder / "8.tif").read_bytes()[:300])
-    assert main(["classify", "predict", str(folder / "m.safetensors"), str(tmp_path / "cut.tif"), "--output", "x.csv"]) == 2
+    assert (
+        main(["classify", "predict", str(folder / "m.safetensors"), str(tmp_path / "cut.tif"), "--output", "x.csv"])
+        == 2
+    )
     assert "cut.tif" in capsys.readouterr().err

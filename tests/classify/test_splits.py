@@ -6,8 +6,8 @@ from napari_visualccc.classify import dataset_of, examples_of_stack, read_datase
 from napari_visualccc.classify.duplicates import find_duplicates, look_at
 from napari_visualccc.classify.splits import grouped_folds, joined_groups
 from napari_visualccc.core.errors import FileFormatError, InputError
-from napari_visualccc.io import write_tiff
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.io import write_tiff
 
 
 def test_groups_stay_on_one_side_and_every_class_is_learnt():

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from napari_visualccc.classify.calibration import fit_temperature, log_loss, softmax
 from napari_visualccc.classify.dataset import Dataset
 from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
-from napari_visualccc.classify.model import ClassificationModel
+from napari_visualccc.classify.model import ClassificationModel, set_head
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.quality import Answers, metrics_of
 from napari_visualccc.classify.splits import grouped_folds
@@ -64,6 +64,8 @@ def fine_tune(
     from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
     from napari_visualccc.models.nn.precision import fastest_precision
 
+    alone = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
+    set_head(model.network, model.shift, model.scale, model.weight, model.bias)
     rest = model.scores(vectors) - _seen_scores(model, vectors)  # what texture and shapes say: it stays as it is
     teach = np.arange(len(learnt))
     if measured is not None:
@@ -96,7 +98,11 @@ def fine_tune(
     network = model.network.cpu()
     scores = task.scores(network) + held_rest
     temperature = fit_temperature(scores, held.targets)
-    tuned = replace(_with_head(model, network), temperature=temperature)
+    if notes:
+        network.load_state_dict(alone)  # the head of the encoder alone, which heatmaps explain
+        tuned = replace(model, network=network.eval(), temperature=temperature)
+    else:
+        tuned = replace(_with_head(model, network), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
     if not notes:
         # another encoder: what is familiar is learnt anew, through its eyes

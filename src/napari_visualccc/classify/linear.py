@@ -173,6 +173,23 @@ def fit_linear(
     return LinearFit(standard, weight, bias, strength, temperature, held)
 
 
+@dataclass(frozen=True)
+class Head:
+    """A linear classifier of what the encoder sees alone: ``((vector - shift) / scale) @ weight.T + bias``."""
+
+    shift: Floats
+    scale: Floats
+    weight: Floats
+    bias: Floats
+
+
+def fit_head(vectors: NDArray[np.float32], targets: Ints, *, rare_weight: float = 0.5) -> Head:
+    """Classifier of encoder vectors (N, D) only: what heatmaps explain, and what fine-tuning may not spoil."""
+    standard = Standard.of(vectors, (vectors.shape[1],), (1.0,))
+    weight, bias = _fit_path(standard.apply(vectors), targets, (_UNTRIED,), rare_weight)[0]
+    return Head(standard.shift, standard.scale, weight @ standard.axes, bias)
+
+
 def _held(
     points: Floats, targets: Ints, classes: int, folds: list[Fold], rare_weight: float, progress: Progress
 ) -> dict[float, Floats]:

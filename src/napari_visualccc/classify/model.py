@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.classify import descriptors
 from napari_visualccc.classify.calibration import softmax
-from napari_visualccc.classify.linear import LinearFit
+from napari_visualccc.classify.linear import Head, LinearFit
 from napari_visualccc.classify.unlike import Familiar
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.models.card import ModelCard
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_visualccc.models.windows import PlaneView
 
 Floats = NDArray[np.float64]
-_OWN = ("familiar.", "described.", "temperature")
+_OWN = ("familiar.", "answer.", "temperature")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class ClassificationModel:
     Attributes
     ----------
     network
-        Takes normalised grey values (N, 1, Y, X), gives scores (N, classes): the encoder's part of the answer.
+        Takes normalised grey values (N, 1, Y, X), gives scores (N, classes): of the encoder alone, as heatmaps explain
+        them. After fine-tuning, the encoder's part of the answer.
     card
         What it is.
     shift, scale, weight, bias
@@ -110,10 +111,9 @@ class ClassificationModel:
         OutputError
             If it cannot be written.
         """
-        seen = len(self.network.head.shift)
         own = {
-            "described.shift": self.shift[seen:], "described.scale": self.scale[seen:],
-            "described.weight": self.weight[:, seen:], "temperature": np.array([self.temperature]),
+            "answer.shift": self.shift, "answer.scale": self.scale, "answer.weight": self.weight,
+            "answer.bias": self.bias, "temperature": np.array([self.temperature]),
         }  # fmt: skip
         tensors = weights(self.network)
         tensors |= {name: np.asarray(value, np.float32) for name, value in own.items()} | self.familiar.tensors()
@@ -143,10 +143,12 @@ class ClassificationModel:
             raise ModelError(f"{path} is damaged or incomplete: {error} is missing or does not fit") from error
 
 
-def model_of_fit(network: Classifier, card: ModelCard, fit: LinearFit, familiar: Familiar) -> ClassificationModel:
-    """Model of a linear fit to vectors; the network's head becomes the fit's part for the encoder."""
+def model_of_fit(
+    network: Classifier, card: ModelCard, fit: LinearFit, head: Head, familiar: Familiar
+) -> ClassificationModel:
+    """Model of a linear fit to whole vectors, and of one to what the encoder sees, which the network gets."""
     weight, bias = fit.head()
-    set_head(network, fit.standard.shift, fit.standard.scale, weight, bias)
+    set_head(network, head.shift, head.scale, head.weight, head.bias)
     return ClassificationModel(
         network, card, fit.standard.shift, fit.standard.scale, weight, bias, fit.temperature, familiar
     )
@@ -169,14 +171,14 @@ def set_head(network: Classifier, shift: Floats, scale: Floats, weight: Floats, 
 def _assembled(
     network: Classifier, card: ModelCard, tensors: Mapping[str, NDArray[Any]], file_hash: str
 ) -> ClassificationModel:
-    head = {name: value.detach().cpu().numpy().astype(np.float64) for name, value in network.head.state_dict().items()}
-    with np.errstate(divide="ignore"):
-        seen_scale = 1 / head["scale"]
-    shift = np.concatenate([head["shift"], tensors["described.shift"]])
-    scale = np.concatenate([seen_scale, tensors["described.scale"]])
-    weight = np.concatenate([head["weight"], tensors["described.weight"]], axis=1)
-    if tensors["described.weight"].shape != (len(card.classes), descriptors.SIZE):
-        raise ValueError("described.weight")
+    shift, scale, weight, bias = (
+        np.asarray(tensors[f"answer.{name}"], np.float64) for name in ("shift", "scale", "weight", "bias")
+    )
+    if (
+        weight.shape != (len(card.classes), len(network.head.shift) + descriptors.SIZE)
+        or bias.shape != weight.shape[:1]
+    ):
+        raise ValueError("answer.weight")
     temperature = float(tensors["temperature"][0])
     familiar = Familiar.from_tensors(tensors, shift, scale)
-    return ClassificationModel(network, card, shift, scale, weight, head["bias"], temperature, familiar, file_hash)
+    return ClassificationModel(network, card, shift, scale, weight, bias, temperature, familiar, file_hash)

@@ -105,6 +105,8 @@ def intervals_of(answers: Answers, resamples: int, seed: int = 0) -> dict[str, A
         if limits[0] == limits[1] == 1.0 and name != "calibration_error":
             limits[0] = _LIMITS[0] / 100
             limits[0] **= 1 / _groups_with(answers, label)
+        elif limits[0] == limits[1] == 0.0 and name != "calibration_error":
+            limits[1] = 1 - (_LIMITS[0] / 100) ** (1 / _groups_with(answers, label))
         if label:
             result["per_class"][label][name] = limits
         else:

@@ -97,6 +97,15 @@ def number_words(value: float | None, limits: Sequence[float] | None = None) -> 
     return f"{value:.3f} ({limits[0]:.3f} … {limits[1]:.3f})"
 
 
+def short_words(value: float | None, limits: Sequence[float] | None = None) -> str:
+    """The same with two digits, for a narrow dock: ``0.92 (0.87–0.96)``."""
+    words = number_words(value, limits)
+    if words == "–" or value is None:
+        return words
+    shown = f"{value:.2f}"
+    return f"{shown} ({limits[0]:.2f}–{limits[1]:.2f})" if limits and "(" in words else shown
+
+
 def _page(evaluation: Evaluation, title: str, notes: Sequence[str], provenance: dict[str, Any] | None) -> str:
     metrics = evaluation.metrics
     intervals = metrics.get("intervals", {})

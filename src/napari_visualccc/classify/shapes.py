@@ -78,13 +78,13 @@ def _described(member: NDArray[np.bool_]) -> NDArray[np.float64]:
 
     labels, count = ndimage.label(member, np.ones((3, 3)))
     width = ndimage.distance_transform_edt(member).astype(np.float32)
-    flat = labels.ravel()
+    y, x = (place.astype(np.float32) for place in np.nonzero(member))
+    flat = labels[member]
     area = np.bincount(flat, minlength=count + 1)[1:].astype(float)
     kept = area >= _LEAST_AREA
     if not kept.any():
         return np.concatenate([np.zeros(_HISTOGRAMS), [member.mean(), 0, 0, 0, 0, 0, 0]])
-    y, x = (place.ravel().astype(np.float32) for place in np.indices(member.shape, sparse=False))
-    sums = [np.bincount(flat, weights, count + 1)[1:][kept] for weights in (y, x, y * y, x * x, x * y, width.ravel())]
+    sums = [np.bincount(flat, weights, count + 1)[1:][kept] for weights in (y, x, y * y, x * x, x * y, width[member])]
     area = area[kept]
     my, mx = sums[0] / area, sums[1] / area
     # a pixel is a square, whose own second moment is 1/12

@@ -13,7 +13,7 @@ from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.dataset import Dataset, dataset_of, expect_learnable
 from napari_visualccc.classify.duplicates import find_duplicates, report_of
 from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
-from napari_visualccc.classify.linear import LinearFit, fit_linear
+from napari_visualccc.classify.linear import LinearFit, fit_head, fit_linear
 from napari_visualccc.classify.model import ClassificationModel, model_of_fit
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.splits import joined_groups
@@ -143,9 +143,9 @@ def train(
         rare_weight=options.rare_weight, seed=options.seed, progress=progress.part(reach, reach + 0.08),
     )  # fmt: skip
     familiar = Familiar.of(vectors[:count], groups, fit.standard, seed=options.seed)
-    model = model_of_fit(
-        new_network(options, looker, len(learnt.classes)), _card(learnt, options, looker), fit, familiar
-    )
+    head = fit_head(vectors[:count, : looker.blocks[0]], learnt.targets, rare_weight=options.rare_weight)
+    network = new_network(options, looker, len(learnt.classes))
+    model = model_of_fit(network, _card(learnt, options, looker), fit, head, familiar)
     history: list[dict[str, float]] = []
     evaluation = _held_out(model, fit, learnt, measured, vectors, options)
     if options.method == "fine-tune":

@@ -151,10 +151,12 @@ class Looker:
             progress=progress.part(0.1, 0.4), message="looking at texture and shapes",
         ))  # fmt: skip
         seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
+        fresh: dict[str, NDArray[np.float32]] = {}
         for n, vector in zip(new, seen, strict=True):
             whole = kept[n] = np.concatenate([vector, found[n]])
-            if cache:
-                cache.put(names[n], whole)
+            fresh[names[n]] = whole
+        if cache:
+            cache.put(fresh)
         self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))
                         if vector is not None}  # fmt: skip
 

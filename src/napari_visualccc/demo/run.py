@@ -12,6 +12,7 @@ from napari_visualccc.demo.chapter import Measurement
 from napari_visualccc.demo.clusters import interphase, lithium_deposits, porous_films
 from napari_visualccc.demo.lattice import lattice
 from napari_visualccc.demo.likeness import likeness
+from napari_visualccc.demo.morphology import morphology
 from napari_visualccc.demo.painting import painted_films
 from napari_visualccc.demo.report import page, write_chapter
 from napari_visualccc.demo.texture import texture
@@ -43,7 +44,9 @@ def run_demo(output: Path, *, seed: int = 0, progress: Progress | None = None) -
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output} cannot be made a folder: {error.strerror}") from error
-    makers = (porous_films, lithium_deposits, interphase, painted_films, texture, lattice, likeness)
+    makers = (
+        porous_films, lithium_deposits, interphase, morphology, painted_films, texture, lattice, likeness,
+    )  # fmt: skip
     written: list[Path] = []
     sections: list[str] = []
     measured: list[Measurement] = []

@@ -58,6 +58,17 @@ class Lookers:
         return self._kept[wanted]
 
 
+def run_preparation(*, progress: Progress) -> None:
+    """Do in the background, while planes are being labelled, what the first training would have to wait for."""
+    import scipy.ndimage  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    import sklearn.model_selection  # noqa: F401
+
+    import napari_visualccc.models.nn.embedding  # noqa: F401
+
+    progress(1.0)
+
+
 def run_read(path: str, *, progress: Progress) -> Dataset:
     """Read labelled images from a folder per class or a table."""
     from napari_visualccc.classify import read_dataset

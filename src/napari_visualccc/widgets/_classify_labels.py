@@ -15,7 +15,7 @@ from napari_visualccc.widgets._parts import button, row
 from napari_visualccc.widgets._source import array_of, is_rgb, pixel_size_of, plane_count
 
 if TYPE_CHECKING:
-    from napari_visualccc.classify import Example
+    from napari_visualccc.classify import Dataset, Example
     from napari_visualccc.core.results import Colour
 
 _KEY = "class_of_plane"
@@ -54,6 +54,24 @@ def examples_of_layers(layers: Any, *, together: bool) -> list[Example]:
             array_of(layer), labels, name=layer.name, pixel_size=pixel_size_of(layer), rgb=is_rgb(layer), groups=groups
         )
     return found
+
+
+def relabel(layers: Any, before: str, after: str) -> None:
+    """Rename a class in the labels of all layers, or take it away if it has no name any more."""
+    for layer in layers:
+        for plane, name in classes_of(layer).items():
+            if before and name == before:
+                set_class(layer, plane, after or None)
+
+
+def counts_of(layers: Any, dataset: Dataset | None) -> Counter[str]:
+    """How many planes have each class, in the viewer and in files."""
+    counts: Counter[str] = Counter()
+    for layer in layers:
+        counts.update(classes_of(layer).values())
+    if dataset is not None:
+        counts.update(one.label for one in dataset.examples)
+    return counts
 
 
 class ClassList(QWidget):
@@ -164,6 +182,8 @@ class ClassList(QWidget):
             field.setAccessibleName(f"Name of class {place + 1}")
             field.setProperty("place", place)
             field.editingFinished.connect(self._renamed)
+            # else the number keys that follow would be typed into the name
+            field.returnPressed.connect(field.clearFocus)
             number = QLabel()
             for column, part in enumerate((key, field, number)):
                 self._grid.addWidget(part, place, column)

@@ -175,7 +175,7 @@ class QualityPanel(QWidget):
         table = self.confusion
         table.setRowCount(len(names))
         table.setColumnCount(len(names))
-        table.setHorizontalHeaderLabels([f"→ {name}" for name in names])
+        table.setHorizontalHeaderLabels(list(names))
         table.setVerticalHeaderLabels(list(names))
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for i in range(len(names)):
@@ -188,6 +188,9 @@ class QualityPanel(QWidget):
                 table.setItem(i, j, cell)
         table.horizontalHeader().setSectionResizeMode(table.horizontalHeader().ResizeMode.Stretch)
         table.verticalHeader().setMaximumWidth(110)
+        for header in (table.horizontalHeader(), table.verticalHeader()):
+            header.setTextElideMode(Qt.TextElideMode.ElideRight)
+            header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for i in range(len(names)):
             table.setRowHeight(i, _ROW)
         table.setFixedHeight(table.horizontalHeader().sizeHint().height() + _ROW * len(names) + 4)
@@ -213,19 +216,17 @@ class QualityPanel(QWidget):
 
 
 def _numbers(evaluation: Evaluation) -> str:
-    from napari_visualccc.classify.report import number_words
+    from napari_visualccc.classify.report import short_words
 
     metrics, intervals = evaluation.metrics, evaluation.metrics.get("intervals", {})
     named = (("Balanced accuracy", "balanced_accuracy"), ("Accuracy", "weighted_accuracy"),
              ("Weighted F1", "weighted_f1"),
              ("Calibration error", "calibration_error"))  # fmt: skip
-    rows = "".join(
-        f"<tr><td>{w}&nbsp;</td><td>{number_words(metrics[k], intervals.get(k))}</td></tr>" for w, k in named
-    )
+    rows = "".join(f"<tr><td>{w}&nbsp;</td><td>{short_words(metrics[k], intervals.get(k))}</td></tr>" for w, k in named)
     per_class = intervals.get("per_class", {})
     for name, one in metrics["per_class"].items():
-        words = number_words(one["recall"], per_class.get(name, {}).get("recall"))
-        rows += f"<tr><td>Found of {name}&nbsp;</td><td>{words}</td></tr>"
+        words = short_words(one["recall"], per_class.get(name, {}).get("recall"))
+        rows += f"<tr><td>Recall of {name}&nbsp;</td><td>{words}</td></tr>"
     count, groups = metrics["n"], metrics["n_groups"]
     of = f"{count} planes" if groups == count else f"{count} planes of {groups} groups"
     return f"By {evaluation.how}, {of} (95&nbsp;% intervals):<table>{rows}</table>"

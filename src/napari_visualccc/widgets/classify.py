@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QMenu, QWidget
+from qtpy.QtWidgets import QCheckBox, QMenu, QWidget
 
 from napari_visualccc.classify.options import PredictOptions, TrainOptions
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _classify_jobs as jobs
 from napari_visualccc.widgets._classify_explain import ExplainDesk, ExplainPanel
+from napari_visualccc.widgets._classify_files import FileDialogs
 from napari_visualccc.widgets._classify_keys import NumberKeys
-from napari_visualccc.widgets._classify_labels import ClassList, classes_of, examples_of_layers, set_class
+from napari_visualccc.widgets._classify_labels import ClassList, counts_of, examples_of_layers, relabel, set_class
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
+from napari_visualccc.widgets._classify_words import next_step
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, show_layer
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
-from napari_visualccc.widgets._provenance import ProvenanceDialog
 from napari_visualccc.widgets._session import remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, plane_count
 
 if TYPE_CHECKING:
     from napari_visualccc.classify import ClassificationModel, Dataset, PredictionResult, TrainResult
 
-_PATTERN = "Models (*.safetensors)"
 _FEWEST = 2
+_AFTER_OPENING_MS = 300
 
 
 class ClassifyWidget(QWidget):
@@ -44,28 +44,36 @@ class ClassifyWidget(QWidget):
         self._note = ""
         self._build()
         self.runner = JobRunner(self)
+        self._preparer = JobRunner(self, quiet=True)
         self._keys = NumberKeys(self)
         self.view = PlaneView(napari_viewer, self)
+        self.files = FileDialogs(self)
         self.explaining = ExplainDesk(napari_viewer, self.explain_panel, self.chooser, self.runner)
         self._restore()
         self._connect()
         self._refresh()
+        self._preparer.later(self._prepare, _AFTER_OPENING_MS)
+
+    def _prepare(self) -> None:
+        self._preparer.start(jobs.run_preparation)
 
     @property
     def model(self) -> ClassificationModel | None:
         """The model at hand."""
         return self._memory.get("model")
 
+    @property
+    def predicted(self) -> PredictionResult | None:
+        """What was predicted last."""
+        return self._memory.get("prediction")
+
     def _build(self) -> None:
         self.hint = Hint()
         self.chooser = SourceChooser(self._viewer)
         self.classes = ClassList()
         self.data_button = button("Labelled files …", "Learn from a folder with a folder per class, or a CSV file, too")
-        menu = QMenu(self.data_button)
-        menu.addAction("Folder with a folder per class …", self._ask_folder)
-        menu.addAction("CSV file (path, label, group, split) …", self._ask_table)
-        menu.addAction("Forget them", self.forget_files)
-        self.data_button.setMenu(menu)
+        self.data_menu = QMenu(self.data_button)
+        self.data_button.setMenu(self.data_menu)
         self.together_box = QCheckBox("Planes of a layer are one specimen")
         self.together_box.setToolTip(
             "Then they are never learnt from and measured on at the same time: label several layers, each a specimen"
@@ -109,13 +117,8 @@ class ClassifyWidget(QWidget):
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.model_panel.apply_clicked.connect(self.predict)
-        self.model_panel.save_clicked.connect(self._ask_save)
-        self.model_panel.load_clicked.connect(self._ask_load)
         self.prediction.plane_chosen.connect(self._go_to)
-        self.prediction.export_clicked.connect(self._ask_table_path)
-        self.prediction.provenance_clicked.connect(self._show_provenance)
         self.quality.mistake_chosen.connect(self._show_mistake)
-        self.quality.report_clicked.connect(self._ask_report)
         self._viewer.layers.events.removed.connect(self._refresh)
 
     def _restore(self) -> None:
@@ -125,8 +128,6 @@ class ClassifyWidget(QWidget):
             self.form.set_values(self._memory["options"])
         if self.model is not None:
             self._take_model(self.model, self._memory.get("name", ""))
-
-    # What is labelled
 
     def label_plane(self, name: str | None) -> None:
         """Give the plane shown a class, or take it away."""
@@ -148,27 +149,13 @@ class ClassifyWidget(QWidget):
                 self._go_to(here + 1)
 
     def _classes_changed(self, before: str, after: str) -> None:
-        if before:
-            for layer in self._viewer.layers:
-                for plane, name in classes_of(layer).items():
-                    if name == before:
-                        set_class(layer, plane, after or None)
+        relabel(self._viewer.layers, before, after)
         self._refresh()
 
     def _go_to(self, plane: int) -> None:
         layer = self.chooser.layer
         if layer is not None:
             self.view.go_to(layer, plane)
-
-    def _ask_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder with a folder per class")
-        if path:
-            self.read_files(path)
-
-    def _ask_table(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Table of labelled images", "", "Tables (*.csv)")
-        if path:
-            self.read_files(path)
 
     def read_files(self, path: str) -> None:
         """Learn from labelled files, too."""
@@ -184,8 +171,6 @@ class ClassifyWidget(QWidget):
         """Learn from layers only."""
         self._dataset = self._memory["dataset"] = None
         self._refresh()
-
-    # Work
 
     def train(self) -> None:
         """Learn from all labelled planes."""
@@ -212,7 +197,9 @@ class ClassifyWidget(QWidget):
         if result.evaluation is not None:
             self.quality.show_evaluation(result.evaluation, result.notes)
             self.quality_fold.set_open(True)
-        self._note = "Trained. " + ("" if result.evaluation else "Too few planes to say how good it is. ")
+        self._note = "Trained: look at “How good is it?” below, and at the planes that it is unsure of."
+        if result.evaluation is None:
+            self._note = "Trained, but there are too few planes to say how good it is: label more."
         if self.chooser.layer is not None and not self.chooser.problem:
             self.runner.later(self.predict, 1)
 
@@ -250,11 +237,6 @@ class ClassifyWidget(QWidget):
         self.explain_fold.show()
         self._refresh()
 
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the model", "classifier.safetensors", _PATTERN)
-        if path:
-            self.save(path if path.endswith(".safetensors") else path + ".safetensors")
-
     def save(self, path: str) -> None:
         """Write the model."""
         self.runner.start(jobs.run_save, self.model, path, title="Save model", then=self._saved)
@@ -263,11 +245,6 @@ class ClassifyWidget(QWidget):
         assert self.model is not None
         self._note = f"Saved as {path.name}."
         self._take_model(self.model, str(path))
-
-    def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load a model", "", _PATTERN)
-        if path:
-            self.load(path)
 
     def load(self, path: str) -> None:
         """Read a model."""
@@ -279,10 +256,10 @@ class ClassifyWidget(QWidget):
         self._note = f"Loaded {Path(path).name}. Press Predict."
         self._take_model(model, path)
 
-    def _ask_report(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the report")
+    def write_report(self, folder: str) -> None:
+        """Write the report on the planes held out."""
         result = self._memory.get("result")
-        if folder and result is not None:
+        if result is not None:
             self.runner.start(
                 jobs.run_report, result.evaluation, folder, result.notes, result.provenance, title="Write report",
                 then=self._told,
@@ -292,21 +269,6 @@ class ClassifyWidget(QWidget):
         self._note = f"Wrote {path}"
         self._refresh()
 
-    def _ask_table_path(self) -> None:
-        from napari_visualccc.io import write_csv
-
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", "classes.csv", "Tables (*.csv)")
-        if path:
-            try:
-                write_csv(path, self._memory["prediction"].table)
-            except VisualCCCError as error:
-                show_problem(error)
-
-    def _show_provenance(self) -> None:
-        result = self._memory.get("prediction")
-        if result is not None:
-            ProvenanceDialog("classes", result.provenance.as_dict(), self).show()
-
     def _show_mistake(self, place: int) -> None:
         result = self._memory.get("result")
         if result is not None and result.evaluation is not None:
@@ -314,8 +276,6 @@ class ClassifyWidget(QWidget):
 
     def _open_pixel_size(self) -> None:
         open_widget(self._viewer, "Pixel size", self.chooser.layer)
-
-    # What is said
 
     def _source_changed(self) -> None:
         self._note = ""
@@ -334,16 +294,8 @@ class ClassifyWidget(QWidget):
     def _job_cancelled(self) -> None:
         self._note = "Cancelled; what was there before is unchanged."
 
-    def _counts(self) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for layer in self._viewer.layers:
-            counts.update(classes_of(layer).values())
-        if self._dataset is not None:
-            counts.update(one.label for one in self._dataset.examples)
-        return counts
-
     def _refresh(self, *_: object) -> None:
-        counts = self._counts()
+        counts = counts_of(self._viewer.layers, self._dataset)
         self.classes.show_counts(counts)
         self._memory["classes"] = self.classes.names
         if not self.form.problem:
@@ -355,18 +307,11 @@ class ClassifyWidget(QWidget):
         self.data_words.setVisible(bool(told))
         ready = sum(1 for count in counts.values() if count >= _FEWEST) >= _FEWEST and not self.form.problem
         self.run_bar.button.setEnabled(ready or self.runner.is_running)
-        self.hint.setText(self._next_step(ready, counts))
+        nothing = self.chooser.layer is None and self._dataset is None
+        self.hint.setText(
+            next_step(
+                running=self.runner.is_running, nothing=nothing, labelled=bool(counts), ready=ready, note=self._note,
+                trained=self.model is not None,
+            )
+        )  # fmt: skip
         self.view.refresh()
-
-    def _next_step(self, ready: bool, counts: Counter[str]) -> str:
-        if self.runner.is_running:
-            return "Working … the viewer stays usable; Cancel keeps what was there."
-        if self.chooser.layer is None and self._dataset is None:
-            return "Open a stack of micrographs, or choose labelled files, to begin."
-        if not counts:
-            return "Name the classes, tick “Number keys”, and press 1, 2, … while you browse the planes."
-        if not ready:
-            return "Label at least two planes of each of two classes (ten of each is a good beginning)."
-        if self._note:
-            return self._note
-        return "Press Train." if self.model is None else "Label more planes and train again, predict, or ask why."
