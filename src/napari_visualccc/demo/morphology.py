@@ -39,7 +39,7 @@ def morphology(seed: int, progress: Progress) -> Chapter:
     pictures = {}
     for place in (0, 1):
         pictures[str(true[place])] = with_scale_bar(grey_picture(unseen[place]), sample.pixel_size)
-        pictures[f"heat: called {table['class'][place]}"] = heat_picture(unseen[place], heat[place])
+        pictures[f"heat for {table['class'][place]}"] = heat_picture(unseen[place], heat[place])
     measured = [Measurement(f"{sample.name}: share of {_UNSEEN} unseen planes called right", right, 1.0)]
     text = (
         f"{_LABELLED} labelled planes teach the difference between dendritic and spherical deposits in seconds; "
