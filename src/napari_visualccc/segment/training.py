@@ -202,16 +202,14 @@ def _expecting(network: Any, hints: Hints) -> Any:
 def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str) -> SegmentationModel:
     import torch
 
-    from napari_visualccc.models.nn.encoders import begin_with, weights_for
+    from napari_visualccc.models.nn.encoders import begin
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
     architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
-    path = weights_for(options.encoder, options.weights)
-    if path is not None:
-        begin_with(network, path)
+    begin(network, options.encoder, options.weights)
     return SegmentationModel(network, card)
 
 
