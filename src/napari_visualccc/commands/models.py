@@ -53,8 +53,8 @@ def _list(_: argparse.Namespace, __: Progress) -> Answer:
 
 
 def _lines_of_list(answer: Answer) -> list[str]:
-    rows = [("encoder", "--weights", "parameters", "size", "is", "source", "licence", "where")]
-    rows += [_cells(one) for one in answer["encoders"]]
+    heads = ("encoder", "--weights", "parameters", "size", "is", "source", "licence", "where")
+    rows: list[tuple[str, ...]] = [heads, *(_cells(one) for one in answer["encoders"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [*lines, "", "Encoders of timm go by tu-NAME; each encoder can begin with --weights random or a file, too."]

@@ -75,8 +75,8 @@ def download(url: str, path: Path, *, digest: str = "", progress: Progress | Non
             )
         if not found.hexdigest().startswith(digest or promised):
             raise ModelError(
-                f"what came from {url} has the checksum {found.hexdigest()}, not {digest or promised}: it was damaged on "
-                f"the way or replaced. Try again. {by_hand}"
+                f"what came from {url} has the checksum {found.hexdigest()}, not {digest or promised}: it was damaged "
+                f"on the way or replaced. Try again. {by_hand}"
             )
     progress(1.0)
     return path

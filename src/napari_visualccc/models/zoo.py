@@ -77,7 +77,7 @@ def cached(encoder: str, weights: str, url: str) -> Path:
 
 
 def micronet_offers() -> list[Offer]:
-    """NASA's encoders: learnt on more than 100 000 micrographs in 54 classes, from random or from ImageNet's weights."""
+    """NASA's encoders: learnt on more than 100 000 micrographs, from random or from ImageNet's weights."""
     names = [(encoder, MICRONET) for encoder in _MICRONET_BOTH]
     names += [(encoder, IMAGENET_MICRONET) for encoder in _MICRONET_AFTER_IMAGENET]
     return [_micronet(encoder, weights) for encoder, weights in names]

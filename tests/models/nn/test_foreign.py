@@ -172,7 +172,7 @@ def test_every_room_begins_with_named_weights(cache, tmp_path, monkeypatch, weig
 def test_wrong_words_are_said_alike(tmp_path):
     trunk = Trunk("resnet18", 4)
     for wanted in ("imagnet", str(tmp_path / "none.pth")):
-        with pytest.raises(ModelError, match="neither a file that is there nor one of auto, random, imagenet, micronet"):
+        with pytest.raises(ModelError, match="neither a file that is there nor one of auto, random, imagenet"):
             begin(trunk, "resnet18", wanted)
         with pytest.raises(ModelError, match="neither a file"):
             Embedder(EmbeddingOptions(weights=wanted))

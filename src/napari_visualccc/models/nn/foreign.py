@@ -124,10 +124,10 @@ def to_grey(network: nn.Module, mean: Triple, deviation: Triple) -> None:
     Notes
     -----
     A grey value g in 0 … 1 is, standardised as our images are, ``x = (g - m) / s`` with the mean m and the deviation s
-    of the three colours together. As red, green and blue it would be ``x s / deviation + (m - mean) / deviation``, which
-    is linear in x: the kernels of the three colours are summed with the weights ``s / deviation``, and what is left is a
-    constant, which goes into the convolution's bias or the mean of the normalisation behind it. Only where the image
-    ends is there a difference: the margin of zeros is grey to one and coloured to the other.
+    of the three colours together. As red, green and blue it would be ``x s / deviation + (m - mean) / deviation``,
+    which is linear in x: the kernels of the three colours are summed with the weights ``s / deviation``, and what is
+    left is a constant, which goes into the convolution's bias or the mean of the normalisation behind it. Only where
+    the image ends is there a difference: the margin of zeros is grey to one and coloured to the other.
     """
     colours, spread = torch.tensor(mean, dtype=torch.float64), torch.tensor(deviation, dtype=torch.float64)
     scale, shift = spread.mean() / spread, (colours.mean() - colours) / spread

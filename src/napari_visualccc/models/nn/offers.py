@@ -76,7 +76,8 @@ def _imagenet_offers() -> dict[str, Offer]:
             digest = url.rpartition("-")[2].removesuffix(".pth")
         else:
             repository, revision = settings["repo_id"], settings["revision"]
-            url, licence = _HUB.format(repository=repository, revision=revision), f"see {repository} ({_IMAGENET_TERMS})"
+            url = _HUB.format(repository=repository, revision=revision)
+            licence = f"see {repository} ({_IMAGENET_TERMS})"
             source, size, digest = f"Hugging Face {repository}", 0.0, ""
         found[name] = Offer(name, IMAGENET, source, licence, url, cached(name, IMAGENET, url), digest, size)
     return found
