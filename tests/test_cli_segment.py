@@ -257,3 +257,24 @@ def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, capsys, tmp_p
     (tmp_path / "m.training").write_bytes(b"cut off")
     assert run(capsys, *flags, *NETWORK)[0] == 0
     assert "--resume" in caplog.text
+
+
+def test_encoders_are_fetched_or_it_is_said_how(capsys, tmp_path, monkeypatch):
+    import segmentation_models_pytorch as smp
+    import torch
+
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: tmp_path / "cache")
+    monkeypatch.setattr("napari_visualccc.models.zoo._MICRONET_URL", "http://127.0.0.1:9/")
+    assert main(["models", "fetch", "resnet18", "--weights", "micronet"]) == 2
+    path = tmp_path / "cache" / "weights" / "resnet18-micronet.pth"
+    said = capsys.readouterr().err
+    assert "http://127.0.0.1:9/resnet18_pretrained_microscopynet_v1.0.pth.tar" in said
+    assert f"put the file at {path}" in said
+    torch.save(smp.encoders.get_encoder("resnet18", weights=None).state_dict(), path)
+    assert main(["models", "fetch", "resnet18", "--weights", "micronet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(path)
+    assert main(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("resnet18  ")
+    assert "BSD-3-Clause" in lines[1]
+    assert all(word in lines[2] for word in ("resnet18", "micronet", "here", "NASA", "MIT", str(path)))

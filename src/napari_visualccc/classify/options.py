@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.symmetry import SYMMETRIES
+from napari_visualccc.models.zoo import WEIGHTS_HELP
 
 METHODS = ("fast", "fine-tune")
 SPLIT_NAMES = {"train": "train", "training": "train", "learn": "train", "val": "val", "valid": "val",
@@ -32,9 +33,7 @@ class TrainOptions(Options):
         "timm.",
     )  # fmt: skip
     weights: str = option(
-        "auto", label="Begin with", advanced=True,
-        help="'auto': the weights that come with the package for this encoder, if there are any; 'random'; or a model "
-        "file (MODEL.safetensors), whose classes may be others.",
+        "auto", label="Begin with", advanced=True, help=WEIGHTS_HELP,
     )  # fmt: skip
     mask_marks: bool = option(
         True, label="Hide scale bars and text", advanced=True,

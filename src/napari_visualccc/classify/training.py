@@ -25,8 +25,9 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ModelCard
-from napari_visualccc.models.embedding_options import IMAGENET, EmbeddingOptions
+from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.models.zoo import uses_greys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,7 +205,7 @@ def new_network(options: TrainOptions, looker: Looker, classes: int) -> Any:
     from napari_visualccc.models.nn.trunk import filled_trunk
 
     trunk, _ = filled_trunk(embedding_of(options), max(LEVELS))
-    return Classifier(trunk, classes, uses_greys=options.weights != IMAGENET).eval()
+    return Classifier(trunk, classes, uses_greys=uses_greys(options.weights)).eval()
 
 
 def _held_out(
@@ -228,7 +229,7 @@ def _held_out(
 def _card(dataset: Dataset, options: TrainOptions, looker: Looker) -> ModelCard:
     from napari_visualccc.models.nn.classifier import describe
 
-    architecture = describe(options.encoder, len(dataset.classes), options.weights != IMAGENET)
+    architecture = describe(options.encoder, len(dataset.classes), uses_greys(options.weights))
     architecture |= {
         "method": options.method, "mask_marks": options.mask_marks, "weights_hash": looker.weights_hash,
         "side": int(np.median([min(one.image.plane_shape) for one in dataset.examples])),

@@ -1,4 +1,4 @@
-"""`visualccc models list|show|export`."""
+"""`visualccc models list|fetch|show|export`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,49 @@ def _declare_list(_: argparse.ArgumentParser) -> None:
 
 
 def _list(_: argparse.Namespace, __: Progress) -> Answer:
-    from napari_visualccc.models.nn.encoders import encoders_at_hand
+    from napari_visualccc.models.nn.offers import encoders_at_hand
 
     return {"encoders": encoders_at_hand()}
 
 
 def _lines_of_list(answer: Answer) -> list[str]:
-    return [f"{one['name']}: {one['weights']}, {one['licence']}" for one in answer["encoders"]]
+    heads = ("encoder", "--weights", "parameters", "size", "is", "source", "licence", "where")
+    rows: list[tuple[str, ...]] = [heads, *(_cells(one) for one in answer["encoders"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, "", "Encoders of timm go by tu-NAME; each encoder can begin with --weights random or a file, too."]
+
+
+def _cells(one: Answer) -> tuple[str, ...]:
+    count, size = one["parameters"], one["megabytes"]
+    is_where = "" if not one["where"] else "here" if one["at_hand"] else "to download"
+    return (
+        one["name"], one["weights"], f"{count / 1e6:.1f} M" if count else "", f"{size:.0f} MB" if size else "",
+        is_where, one["source"], one["licence"], one["where"],
+    )  # fmt: skip
+
+
+def _declare_fetch(parser: argparse.ArgumentParser) -> None:
+    from napari_visualccc.models.zoo import FOREIGN
+
+    parser.add_argument("encoder", metavar="ENCODER", help="Name of the encoder, as 'models list' shows it.")
+    parser.add_argument("--weights", choices=FOREIGN, default=FOREIGN[0], help="Which weights (default: %(default)s).")
+
+
+def _fetch(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.models.download import download
+    from napari_visualccc.models.nn.foreign import grey_tensors
+    from napari_visualccc.models.nn.offers import offer_of
+
+    offer = offer_of(arguments.encoder, arguments.weights)
+    path = download(offer.url, offer.path, digest=offer.digest, progress=progress.part(0, 0.95))
+    tensors = grey_tensors(offer.encoder, path)
+    return {"path": str(path), "url": offer.url, "source": offer.source, "licence": offer.licence,
+            "parameters": sum(value.numel() for value in tensors.values())}  # fmt: skip
+
+
+def _lines_of_fetch(answer: Answer) -> list[str]:
+    return [f"{answer['path']}: {answer['source']}; licence: {answer['licence']}"]
 
 
 def _declare_export(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +117,8 @@ def _lines_of_export(answer: Answer) -> list[str]:
 COMMANDS = (
     Command("models list", "Encoders that networks can be built on, and the weights at hand for them.",
             "visualccc models list", _declare_list, _list, _lines_of_list),
+    Command("models fetch", "Download an encoder's weights now, to train offline later.",
+            "visualccc models fetch resnet18 --weights micronet", _declare_fetch, _fetch, _lines_of_fetch),
     Command("models export", "Write a model as a bioimage.io package, for ilastik, deepImageJ, QuPath and others.",
             "visualccc models export phases.safetensors --output phases.zip --author 'A. Maier' --licence CC-BY-4.0",
             _declare_export, _export, _lines_of_export),

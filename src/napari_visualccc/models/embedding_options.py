@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_visualccc.core.params import Options, option
-
-IMAGENET = "imagenet"
+from napari_visualccc.models.zoo import WEIGHTS_HELP
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,7 @@ class EmbeddingOptions(Options):
     weights: str = option(
         "auto",
         label="Weights",
-        help="'auto': those that come with the package; 'imagenet': photographs (downloaded once); 'random'; or a "
-        "model file of your own, which sees what it was trained to see.",
+        help=WEIGHTS_HELP,
         advanced=True,
     )
     pixel_nm: float = option(

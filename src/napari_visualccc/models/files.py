@@ -18,7 +18,8 @@ from napari_visualccc.core.files import atomic
 from napari_visualccc.models.card import ModelCard
 
 EXTENSION = ".safetensors"
-_KEY = "visualccc"
+# In the header of a file of ours: the card.
+KEY = "visualccc"
 # The format allows 100 MB of header; a card has some thousand characters.
 _LONGEST_HEADER = 100_000_000
 
@@ -53,7 +54,7 @@ def save_model(path: str | Path, card: ModelCard, tensors: Mapping[str, NDArray[
     OutputError
         If it cannot be written.
     """
-    return save_tensors(path, tensors, {_KEY: card.to_json()})
+    return save_tensors(path, tensors, {KEY: card.to_json()})
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Path:
@@ -77,9 +78,9 @@ def read_card(path: str | Path) -> ModelCard:
     """
     path = Path(path)
     metadata = read_metadata(path)
-    if _KEY not in metadata:
+    if KEY not in metadata:
         raise ModelError(f"{path} holds weights without a card: it was not made by napari-visualccc")
-    return ModelCard.from_json(metadata[_KEY], str(path))
+    return ModelCard.from_json(metadata[KEY], str(path))
 
 
 def read_metadata(path: Path) -> dict[str, str]:

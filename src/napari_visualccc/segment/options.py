@@ -8,6 +8,7 @@ from typing import Any
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.architectures import DECODERS, LOSSES
 from napari_visualccc.models.symmetry import SYMMETRIES
+from napari_visualccc.models.zoo import WEIGHTS_HELP
 
 _SHARES_HELP = (
     "Judge from the images how much of the area each phase takes, instead of from how much of it was painted; for "
@@ -28,9 +29,7 @@ class TrainOptions(Options):
         help="Part that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of timm.",
     )  # fmt: skip
     weights: str = option(
-        "auto", label="Begin with", advanced=True,
-        help="'auto': the weights that come with the package for this encoder, if there are any; 'random'; or a model "
-        "file (MODEL.safetensors) to go on from, whose phases may be others.",
+        "auto", label="Begin with", advanced=True, help=WEIGHTS_HELP,
     )  # fmt: skip
     decoder: str = option(
         "unet", label="Decoder", choices=DECODERS, advanced=True,

@@ -147,7 +147,7 @@ def train(
     )
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
-    model = _new_model(dataset, options, size, symmetry)
+    model = _new_model(dataset, options, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     task = SegmentationTask(hints.planes, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
@@ -199,19 +199,19 @@ def _expecting(network: Any, hints: Hints) -> Any:
     return network
 
 
-def _new_model(dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str) -> SegmentationModel:
+def _new_model(
+    dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str, progress: Progress
+) -> SegmentationModel:
     import torch
 
-    from napari_visualccc.models.nn.encoders import begin_with, weights_for
+    from napari_visualccc.models.nn.encoders import begin
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
     architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
-    path = weights_for(options.encoder, options.weights)
-    if path is not None:
-        begin_with(network, path)
+    begin(network, options.encoder, options.weights, progress)
     return SegmentationModel(network, card)
 
 

@@ -7,7 +7,8 @@ import torch
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_card, save_model
-from napari_visualccc.models.nn.encoders import begin_with, encoders_at_hand, shipped_weights, weights_for
+from napari_visualccc.models.nn.encoders import begin_with, shipped_weights, weights_for
+from napari_visualccc.models.nn.offers import encoders_at_hand
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.models.states import weights
 
@@ -58,6 +59,7 @@ def test_what_is_wanted(tmp_path):
     assert weights_for("resnet18", "random") is None
     assert weights_for("resnet18", "auto") == shipped_weights()["resnet18"]
     assert weights_for("resnet50", "auto") is None
+    (tmp_path / "a.safetensors").touch()
     assert weights_for("resnet50", str(tmp_path / "a.safetensors")) == tmp_path / "a.safetensors"
 
 
@@ -91,6 +93,12 @@ def test_shipped_weights_see_what_they_were_trained_for():
 def test_encoders_with_weights_stand_first():
     found = encoders_at_hand()
     assert found[0]["name"] == "resnet18"
-    assert found[0]["weights"].startswith("shipped")
+    assert found[0]["weights"] == "auto"
+    assert found[0]["at_hand"]
+    assert found[0]["source"].startswith("comes with the package")
     assert {"mobilenet_v2", "resnet50"} <= {one["name"] for one in found}
-    assert len({one["name"] for one in found}) == len(found)
+    assert len({(one["name"], one["weights"]) for one in found}) == len(found)
+    for one in found:
+        assert one["source"]
+        assert one["weights"] == "random" or (one["licence"] and one["where"] and one["megabytes"] > 1)
+        assert one["parameters"] > 1e6

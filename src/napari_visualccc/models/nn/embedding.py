@@ -28,12 +28,13 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.crops import crop_regions
 from napari_visualccc.models.embedding_cache import EmbeddingCache
-from napari_visualccc.models.embedding_options import IMAGENET, EmbeddingOptions
+from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.micrographs import Micrograph, source_of
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
 from napari_visualccc.models.nn.trunk import Trunk, filled_trunk
+from napari_visualccc.models.zoo import uses_greys
 
 # Of the encoder's outputs: those at 1/4, 1/8 and 1/16 of the resolution.
 LEVELS = (2, 3, 4)
@@ -93,8 +94,7 @@ class Embedder:
         self.device = str(choose_device(device))
         given, self.weights_hash = filled_trunk(self.options, max(LEVELS)) if trunk is None else trunk
         own = copy.deepcopy(given).eval()
-        # ImageNet's photographs were not shown to `Greys`, whose shares are then those it begins with.
-        self._uses_greys = self.options.weights != IMAGENET
+        self._uses_greys = uses_greys(self.options.weights)
         self.precision = precision or fastest_precision(self.device)
         self.trunk = fused(own).to(self.device, self.precision.dtype).to(memory_format=self.precision.layout)
         self.channels = tuple(int(own.encoder.out_channels[level]) for level in LEVELS)

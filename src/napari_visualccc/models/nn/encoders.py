@@ -1,4 +1,4 @@
-"""Encoders that networks can be built on, and the weights that networks begin with."""
+"""The weights that networks begin with."""
 
 from __future__ import annotations
 
@@ -8,66 +8,93 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from napari_visualccc.core.errors import ModelError
+from napari_visualccc.core.progress import Progress
 from napari_visualccc.models.architectures import LAST_LAYER
-from napari_visualccc.models.card import ModelCard
-from napari_visualccc.models.files import EXTENSION, load_tensors, read_card
+from napari_visualccc.models.download import download
+from napari_visualccc.models.files import EXTENSION, KEY, file_hash, load_tensors, read_card, read_metadata
+from napari_visualccc.models.nn.foreign import grey_tensors
+from napari_visualccc.models.nn.offers import offer_of, shipped_weights
+from napari_visualccc.models.zoo import AUTO, FOREIGN, NAMES, RANDOM
 
-# Weights that come with the package: one file per encoder, a card in its header (see `training/`).
-SHIPPED = Path(__file__).parents[1] / "weights"
-RANDOM = "random"
+__all__ = ["RANDOM", "begin", "begin_with", "shipped_weights", "weights_for"]
+
 # A file that fills less than this share of a network's weights was made for another one.
 _LEAST_SHARE = 0.5
+_ENCODER, _SHARES = "encoder.", "greys.shares"
 
 _log = logging.getLogger(__name__)
 
 
-def shipped_weights() -> dict[str, Path]:
-    """Files of the weights that come with the package, by the encoder's name."""
-    return {path.name.removesuffix(EXTENSION): path for path in sorted(SHIPPED.glob(f"*{EXTENSION}"))}
-
-
-def encoders_at_hand() -> list[dict[str, Any]]:
-    """Name, weights and licence of each encoder of segmentation-models-pytorch; timm's go by ``tu-<name>``.
-
-    Encoders whose weights come with the package stand first.
-    """
-    shipped = [_of_card(name, read_card(path)) for name, path in shipped_weights().items()]
-    others = sorted(set(smp.encoders.encoders) - shipped_weights().keys())
-    return shipped + [{"name": name, "weights": RANDOM, "licence": "BSD-3-Clause"} for name in others]
-
-
-def _of_card(name: str, card: ModelCard) -> dict[str, Any]:
-    return {
-        "name": name, "weights": f"shipped: {card.training.get('data')}", "licence": card.licence,
-        "metrics": dict(card.metrics),
-    }  # fmt: skip
-
-
-def weights_for(encoder: str, wanted: str) -> Path | None:
-    """File with the weights that a network begins with; None for random ones.
+def weights_for(encoder: str, wanted: str, progress: Progress | None = None) -> Path | None:
+    """File with the weights that a network begins with, downloaded if need be; None for random ones.
 
     Parameters
     ----------
     encoder
         Name of the encoder.
     wanted
-        ``"auto"``: those that come with the package, if there are any; ``"random"``; or a model file.
+        ``"auto"``: those that come with the package, if there are any; ``"random"``; one of `FOREIGN`; or a file.
+    progress
+        Told of a download, and cancels it.
+
+    Raises
+    ------
+    OptionError
+        If nobody offers such weights for this encoder.
+    ModelError
+        If it is neither a name nor a file, or cannot be downloaded.
     """
     if wanted == RANDOM:
         return None
-    if wanted == "auto":
+    if wanted == AUTO:
+        if encoder not in shipped_weights():
+            _log.warning("no weights come with encoder %s: it begins at random", encoder)
         return shipped_weights().get(encoder)
+    if wanted in FOREIGN:
+        offer = offer_of(encoder, wanted)
+        return download(offer.url, offer.path, digest=offer.digest, progress=progress)
+    if not Path(wanted).is_file():
+        raise ModelError(f"weights {wanted!r} are neither a file that is there nor one of {', '.join(NAMES)}")
     return Path(wanted)
 
 
+def begin(network: nn.Module, encoder: str, wanted: str, progress: Progress | None = None) -> str:
+    """Fill a network with the weights that the options name.
+
+    Parameters
+    ----------
+    network
+        Changed in place; its part ``encoder`` is of the name `encoder` and takes one grey channel.
+    encoder, wanted, progress
+        See `weights_for`.
+
+    Returns
+    -------
+    str
+        Hash of the file, or ``"random"``.
+
+    Raises
+    ------
+    OptionError, ModelError
+        If the weights cannot be had, or do not fit.
+    """
+    path = weights_for(encoder, wanted, progress)
+    if path is None:
+        return RANDOM
+    if path.suffix == EXTENSION and KEY in read_metadata(path):
+        begin_with(network, path)
+    else:
+        _begin_with_foreign(network, encoder, path)
+    return file_hash(path)
+
+
 def begin_with(network: nn.Module, path: Path) -> list[str]:
-    """Fill a network with the weights of a file wherever name and shape agree; the last layer is left as it is.
+    """Fill a network with the weights of a file of ours wherever name and shape agree, but for the last layer.
 
     Parameters
     ----------
@@ -102,6 +129,16 @@ def begin_with(network: nn.Module, path: Path) -> list[str]:
     if left:
         _log.info("%d tensors are not in %s and begin at random: %s", len(left), path, ", ".join(left[:5]))
     return left
+
+
+def _begin_with_foreign(network: nn.Module, encoder: str, path: Path) -> None:
+    """Fill the encoder alone; it is shown the image as it is, as it was in its training."""
+    tensors = {_ENCODER + name: value for name, value in grey_tensors(encoder, path).items()}
+    own = network.state_dict()
+    fitting = {name: tensors[name].to(own[name].dtype) for name in tensors.keys() & own.keys()}
+    if _SHARES in own:
+        fitting[_SHARES] = torch.zeros_like(own[_SHARES]).index_fill_(0, torch.tensor([0]), 1.0)
+    network.load_state_dict(fitting, strict=False)
 
 
 def _fitting(own: Mapping[str, torch.Tensor], tensors: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
