@@ -48,28 +48,18 @@ def shapes_of(values: Floats, counts: NDArray[np.bool_] | None = None) -> Floats
     """
     from scipy.ndimage import gaussian_filter
 
+    from napari_visualccc.processing.thresholds import otsu
+
     image = gaussian_filter(np.clip(values, -_CLIP, _CLIP).astype(np.float32), _SMOOTH, mode="nearest")
     around = gaussian_filter(image[::4, ::4], _NEIGHBOURHOOD / 4, mode="nearest", truncate=3.0)
     around = around.repeat(4, axis=0).repeat(4, axis=1)[: image.shape[0], : image.shape[1]]
     seen = np.ones(image.shape, bool) if counts is None else counts
     parts = []
     for plane in (image, image - around):
-        bright = plane > _threshold(plane[seen] if seen.any() else plane.ravel())
+        threshold = otsu(plane[seen] if seen.any() else plane)
+        bright = np.zeros(plane.shape, bool) if threshold is None else plane > threshold
         parts += [_described(bright & seen), _described(~bright & seen)]
     return np.concatenate(parts).astype(np.float32)
-
-
-def _threshold(values: Floats) -> float:
-    """Otsu's: the one that leaves least variance within the two sides."""
-    if values.max() <= values.min():
-        return float(values.max())
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[1:] + edges[:-1]) / 2
-    below, total = np.cumsum(counts), counts.sum()
-    sums = np.cumsum(counts * centres)
-    above = np.maximum(total - below, 1)
-    between = below * above * (sums / np.maximum(below, 1) - (sums[-1] - sums) / above) ** 2
-    return float(centres[int(np.argmax(between[:-1]))])
 
 
 def _described(member: NDArray[np.bool_]) -> NDArray[np.float64]:
