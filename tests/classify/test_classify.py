@@ -230,6 +230,21 @@ def test_linear_fit_on_separable_vectors():
     assert np.allclose(by_head, fit.scores(vectors))
 
 
+def test_folds_are_as_many_as_asked_for(monkeypatch, dataset):
+    from napari_visualccc.classify import linear
+
+    asked = []
+    grouped_folds = linear.grouped_folds
+
+    def watched(targets, groups, folds, seed=0):
+        asked.append(folds)
+        return grouped_folds(targets, groups, folds, seed)
+
+    monkeypatch.setattr(linear, "grouped_folds", watched)
+    train(dataset, TrainOptions(folds=3))
+    assert asked == [3]
+
+
 def test_familiar_tells_far_from_near():
     rng = np.random.default_rng(0)
     vectors = rng.normal(0, 1, (80, 12)).astype(np.float32)

@@ -32,7 +32,6 @@ STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 WEIGHTS = ((0.15, 1.0, 1.0), (0.15, 1.0, 0.15), (0.15, 0.15, 1.0))
 _UNTRIED = 3.0
 _MOST_AXES = 128
-_INNER_FOLDS = 5
 _MOST_ITERATIONS = 1000
 
 
@@ -125,6 +124,7 @@ def fit_linear(
     *,
     blocks: Blocks | None = None,
     rare_weight: float = 0.5,
+    count: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> LinearFit:
@@ -144,6 +144,8 @@ def fit_linear(
         Lengths of the blocks of a vector; one block by default.
     rare_weight
         0: all planes count alike; 1: all classes do, however few planes they have.
+    count
+        Number of folds.
     seed
         Of the folds.
 
@@ -154,7 +156,7 @@ def fit_linear(
     """
     progress = silent(progress)
     blocks = blocks or (vectors.shape[1],)
-    folds = grouped_folds(targets, groups, _INNER_FOLDS, seed)
+    folds = grouped_folds(targets, groups, count, seed)
     tried = WEIGHTS if len(blocks) == len(WEIGHTS[0]) else ((1.0,) * len(blocks),)
     standards = {counting: Standard.of(vectors, blocks, counting) for counting in tried}
     trials: dict[Setting, Floats] = {}

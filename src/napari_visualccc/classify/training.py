@@ -141,7 +141,8 @@ def train(
     groups = joined_groups(learnt.groups, [(d.first, d.second) for d in duplicates if d.second < count])
     fit = fit_linear(
         vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks,
-        rare_weight=options.rare_weight, seed=options.seed, progress=progress.part(reach, reach + 0.08),
+        rare_weight=options.rare_weight, count=options.folds, seed=options.seed,
+        progress=progress.part(reach, reach + 0.08),
     )  # fmt: skip
     familiar = Familiar.of(vectors[:count], groups, fit.standard, seed=options.seed)
     head = fit_head(vectors[:count, : looker.blocks[0]], learnt.targets, rare_weight=options.rare_weight)
