@@ -1,4 +1,4 @@
-"""Fine-tune: go on from Fast and train the whole network on crops, beside the fixed answer of texture and shapes.
+"""Fine-tune: go on from Fast and train the whole network on crops.
 
 Beginning with a head that is fitted already keeps what the encoder knows from being torn up by the first steps [1]_.
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from napari_visualccc.classify.calibration import fit_temperature, log_loss, softmax
 from napari_visualccc.classify.dataset import Dataset
 from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
-from napari_visualccc.classify.model import ClassificationModel, set_head
+from napari_visualccc.classify.model import ClassificationModel
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.quality import Answers, metrics_of
 from napari_visualccc.classify.splits import grouped_folds
@@ -56,28 +56,25 @@ class Tuned:
 
 
 def fine_tune(
-    model: ClassificationModel, learnt: Dataset, measured: Dataset | None, vectors: NDArray[np.float32],
-    groups: NDArray[np.int64], options: TrainOptions, looker: Looker, *, watch: Callable[[Moment], None] | None,
+    model: ClassificationModel, learnt: Dataset, measured: Dataset | None, groups: NDArray[np.int64],
+    options: TrainOptions, looker: Looker, *, watch: Callable[[Moment], None] | None,
     should_stop: Callable[[], bool] | None, progress: Progress,
 ) -> Tuned:  # fmt: skip
     """Train the network of a fast model further; early stopping on the validation split, or on a fold kept aside."""
     from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
     from napari_visualccc.models.nn.precision import fastest_precision
 
-    alone = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
-    set_head(model.network, model.shift, model.scale, model.weight, model.bias)
-    rest = model.scores(vectors) - _seen_scores(model, vectors)  # what texture and shapes say: it stays as it is
     teach = np.arange(len(learnt))
     if measured is not None:
-        held, held_rest, how = measured, rest[len(learnt) :], "validation split (also used to stop in time)"
+        held, how = measured, "validation split (also used to stop in time)"
     else:
         folds = grouped_folds(learnt.targets, groups, options.folds, options.seed)
         if not folds:
             raise OptionError("there are too few groups to hold any out: fine-tuning needs more, or a split 'val'")
         teach = folds[0].learnt
-        held, held_rest = learnt.chosen(folds[0].measured), rest[folds[0].measured]
+        held = learnt.chosen(folds[0].measured)
         how = "a fold of groups kept aside (also used to stop in time)"
-    task = _Task(model, learnt.chosen(teach), rest[teach], held, held_rest, options, looker)
+    task = _Task(model, learnt.chosen(teach), held, options, looker)
     steps = options.epochs * math.ceil(len(teach) / options.batch)
     schedule = Schedule(
         seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
@@ -96,13 +93,9 @@ def fine_tune(
         task.restore()
         notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
     network = model.network.cpu()
-    scores = task.scores(network) + held_rest
+    scores = task.scores(network)
     temperature = fit_temperature(scores, held.targets)
-    if notes:
-        network.load_state_dict(alone)  # the head of the encoder alone, which heatmaps explain
-        tuned = replace(model, network=network.eval(), temperature=temperature)
-    else:
-        tuned = replace(_with_head(model, network), temperature=temperature)
+    tuned = replace(model, network=network.eval(), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
     if not notes:
         # another encoder: what is familiar is learnt anew, through its eyes
@@ -110,25 +103,9 @@ def fine_tune(
     return Tuned(tuned, evaluation, state.history, notes)
 
 
-def _seen_scores(model: ClassificationModel, vectors: NDArray[np.float32]) -> Floats:
-    """The encoder's part of the scores, with the bias."""
-    seen = len(model.network.head.shift)
-    values = (np.asarray(vectors[:, :seen], np.float64) - model.shift[:seen]) / model.scale[:seen]
-    return np.asarray(values @ model.weight[:, :seen].T + model.bias)
-
-
-def _with_head(model: ClassificationModel, network: Any) -> ClassificationModel:
-    """Model whose numbers are those of the trained head."""
-    seen = len(network.head.shift)
-    weight = model.weight.copy()
-    weight[:, :seen] = network.head.weight.detach().double().numpy()
-    return replace(model, network=network.eval(), weight=weight, bias=network.head.bias.detach().double().numpy())
-
-
 def _familiar_again(
     model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker
 ) -> ClassificationModel:
-    from napari_visualccc.classify.linear import Standard
     from napari_visualccc.classify.unlike import Familiar
     from napari_visualccc.classify.vectors import Item
     from napari_visualccc.models.states import weights
@@ -141,24 +118,21 @@ def _familiar_again(
     model = replace(model, card=card)
     own = model.looker(looker.device)
     seen = own.look([Item(one.image, one.plane, one.pixel_size) for one in learnt.examples]).vectors
-    standard = Standard.of(seen, own.blocks, (0.15, 1.0, 1.0))
-    familiar = Familiar.of(seen, groups, standard, seed=options.seed)
-    return replace(model, familiar=familiar)
+    return replace(model, familiar=Familiar.of(seen, groups, seed=options.seed))
 
 
 class _Task:
     """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
 
     def __init__(
-        self, model: ClassificationModel, learnt: Dataset, rest: Floats, held: Dataset, held_rest: Floats,
-        options: TrainOptions, looker: Looker,
-    ) -> None:  # fmt: skip
+        self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker
+    ) -> None:
         self._network, self._options, self._device = model.network, options, looker.device
         self._temperature = model.temperature
         self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
         self._images = [_whole(one, looker) for one in learnt.examples]
-        self._targets, self._rest = learnt.targets, rest
-        self._held, self._held_rest = held, held_rest
+        self._targets = learnt.targets
+        self._held = held
         self._held_images = [_whole(one, looker) for one in held.examples]
         counts = np.bincount(self._targets, minlength=len(learnt.classes))
         worth = (1.0 / np.maximum(counts, 1)) ** options.rare_weight
@@ -177,7 +151,7 @@ class _Task:
         self._network.load_state_dict(self._begin)
 
     def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops (N, 1, Y, X); targets: class, then what texture and shapes say."""
+        """Crops (N, 1, Y, X) and their classes (N,)."""
         import torch
 
         from napari_visualccc.models.nn.patches import Augmentation, disturb
@@ -187,8 +161,8 @@ class _Task:
         crops = torch.from_numpy(np.stack([self._cut(self._images[n], rng) for n in chosen])[:, None])
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         looks = Augmentation(symmetry=self._options.symmetry, contrast=0.15, noise=0.1, blur=0.7)
-        targets = np.column_stack([self._targets[chosen], self._rest[chosen]]).astype(np.float32)
-        return disturb(crops.to(self._device), looks, generator), torch.from_numpy(targets).to(self._device)
+        targets = torch.from_numpy(self._targets[chosen]).to(self._device)
+        return disturb(crops.to(self._device), looks, generator), targets
 
     def _cut(self, image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         top, left = (int(rng.integers(0, n - self._crop + 1)) for n in image.shape)
@@ -204,8 +178,7 @@ class _Task:
         from torch.nn import functional as F
 
         weights = torch.as_tensor(self._weights, dtype=torch.float32, device=outputs.device)
-        scores = (outputs.float() + targets[:, 1:]) / self._temperature
-        return F.cross_entropy(scores, targets[:, 0].long(), weights)
+        return F.cross_entropy(outputs.float() / self._temperature, targets.long(), weights)
 
     def scores(self, network: nn.Module) -> Floats:
         """The network's scores of the planes held out."""
@@ -218,7 +191,7 @@ class _Task:
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Score: minus the log-loss; also accuracies."""
-        scores = self.scores(network) + self._held_rest
+        scores = self.scores(network)
         targets = self._held.targets
         loss = log_loss(scores, targets, self._temperature)
         better = -loss > self._best

@@ -1,8 +1,7 @@
 """Fast: a regularised logistic regression on what a pre-trained network sees, chosen by grouped cross-validation.
 
 Vectors are standardised and turned onto their principal axes, which changes nothing for a regression with a quadratic
-penalty but makes it small: with 400 planes of 1876 numbers each, 128 axes hold what matters. A vector has blocks (what
-the encoder sees, texture, shapes); how much each counts is chosen with the penalty.
+penalty but makes it small: with 400 planes of 960 numbers each, 128 axes hold what matters.
 """
 
 from __future__ import annotations
@@ -19,17 +18,10 @@ from napari_visualccc.core.progress import Progress, silent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Blocks = tuple[int, ...]
-Weights = tuple[float, ...]
-Setting = tuple[Weights, float]
 
 # Inverse strengths of the penalty that are tried, from strong to weak; vectors have a mean square of 1.
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-# How much the blocks of a vector (encoder, texture, shapes) may count; cross-validation chooses. The first is
-# taken where few planes cannot be split, with a strength in the middle of what was chosen for 40 to 400 planes. The
-# encoder's many numbers drown the others unless they count little; they always count something, so that there is a part
-# of the answer that heatmaps can show.
-WEIGHTS = ((0.15, 1.0, 1.0), (0.15, 1.0, 0.15), (0.15, 0.15, 1.0))
+# Taken where few planes cannot be split: in the middle of what was chosen for 40 to 400 planes.
 _UNTRIED = 3.0
 _MOST_AXES = 128
 _MOST_ITERATIONS = 1000
@@ -42,40 +34,26 @@ class Standard:
     Attributes
     ----------
     shift, scale
-        Of each number of a vector, shape (D,): ``(vector - shift) / scale`` has mean square 1 over a block of weight 1.
+        Of each number of a vector, shape (D,): ``(vector - shift) / scale`` has a mean square length of 1.
     axes
         Orthonormal rows, shape (A, D).
-    deviation
-        Standard deviation of the training planes along each axis, shape (A,).
     """
 
     shift: Floats
     scale: Floats
     axes: Floats
-    deviation: Floats
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], blocks: Blocks, counting: Weights) -> Standard:
-        """Standard of the vectors (N, D) of training planes; numbers that never change are left out of account.
-
-        Parameters
-        ----------
-        vectors
-            Of training planes.
-        blocks
-            Lengths of the blocks of a vector.
-        counting
-            How much each block counts.
-        """
+    def of(cls, vectors: NDArray[np.float32]) -> Standard:
+        """Standard of the vectors (N, D) of training planes; numbers that never change are left out of account."""
         values = np.asarray(vectors, np.float64)
         shift, spread = values.mean(axis=0), values.std(axis=0)
         constant = spread <= 1e-6 * np.maximum(np.abs(shift), 1e-6)
-        weights = np.repeat([much / np.sqrt(size) for much, size in zip(counting, blocks, strict=True)], blocks)
-        scale = np.where(constant, np.inf, spread) / weights
+        scale = np.where(constant, np.inf, spread) * np.sqrt(values.shape[1])
         _, sizes, axes = np.linalg.svd((values - shift) / scale, full_matrices=False)
         kept = (sizes > 1e-6 * max(float(sizes.max(initial=0.0)), 1e-12))[:_MOST_AXES].sum()
         kept = max(int(kept), 1)
-        return cls(shift, scale, axes[:kept], sizes[:kept] / np.sqrt(len(values)))
+        return cls(shift, scale, axes[:kept])
 
     def apply(self, vectors: NDArray[np.float32]) -> Floats:
         """Coordinates along the principal axes, shape (N, A)."""
@@ -122,7 +100,6 @@ def fit_linear(
     groups: Ints,
     classes: int,
     *,
-    blocks: Blocks | None = None,
     rare_weight: float = 0.5,
     count: int = 5,
     seed: int = 0,
@@ -140,8 +117,6 @@ def fit_linear(
         Group of each.
     classes
         Number of classes.
-    blocks
-        Lengths of the blocks of a vector; one block by default.
     rare_weight
         0: all planes count alike; 1: all classes do, however few planes they have.
     count
@@ -155,41 +130,16 @@ def fit_linear(
         From `progress`.
     """
     progress = silent(progress)
-    blocks = blocks or (vectors.shape[1],)
     folds = grouped_folds(targets, groups, count, seed)
-    tried = WEIGHTS if len(blocks) == len(WEIGHTS[0]) else ((1.0,) * len(blocks),)
-    standards = {counting: Standard.of(vectors, blocks, counting) for counting in tried}
-    trials: dict[Setting, Floats] = {}
-    for number, (counting, standard) in enumerate(standards.items()):
-        part = progress.part(0.9 * number / len(standards), 0.9 * (number + 1) / len(standards))
-        trials |= {
-            (counting, strength): held
-            for strength, held in _held(standard.apply(vectors), targets, classes, folds, rare_weight, part).items()
-        }
-    (counting, strength), held = _chosen(trials, targets, folds)
+    standard = Standard.of(vectors)
+    points = standard.apply(vectors)
+    trials = _held(points, targets, classes, folds, rare_weight, progress.part(0, 0.9))
+    strength, held = _chosen(trials, targets, folds)
     progress(0.9, "fitting")
-    standard = standards[counting]
-    weight, bias = _fit_path(standard.apply(vectors), targets, (strength,), rare_weight)[0]
+    weight, bias = _fit_path(points, targets, (strength,), rare_weight)[0]
     measured = np.isfinite(held).all(axis=1)
     temperature = fit_temperature(held[measured], targets[measured])
     return LinearFit(standard, weight, bias, strength, temperature, held)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A linear classifier of what the encoder sees alone: ``((vector - shift) / scale) @ weight.T + bias``."""
-
-    shift: Floats
-    scale: Floats
-    weight: Floats
-    bias: Floats
-
-
-def fit_head(vectors: NDArray[np.float32], targets: Ints, *, rare_weight: float = 0.5) -> Head:
-    """Classifier of encoder vectors (N, D) only: what heatmaps explain, and what fine-tuning may not spoil."""
-    standard = Standard.of(vectors, (vectors.shape[1],), (1.0,))
-    weight, bias = _fit_path(standard.apply(vectors), targets, (_UNTRIED,), rare_weight)[0]
-    return Head(standard.shift, standard.scale, weight @ standard.axes, bias)
 
 
 def _held(
@@ -204,13 +154,13 @@ def _held(
     return dict(zip(STRENGTHS, held, strict=True))
 
 
-def _chosen(trials: dict[Setting, Floats], targets: Ints, folds: list[Fold]) -> tuple[Setting, Floats]:
-    """Setting of least log-loss, and honest scores of planes held out: their fold had no say in the setting."""
-    settings = list(trials)
+def _chosen(trials: dict[float, Floats], targets: Ints, folds: list[Fold]) -> tuple[float, Floats]:
+    """Strength of least log-loss, and honest scores of planes held out: their fold had no say in the strength."""
+    strengths = list(trials)
     held = np.stack(list(trials.values()))
     measured = np.isfinite(held).all(axis=(0, 2))
     if not measured.any():
-        return (settings[0][0], _UNTRIED), held[0]
+        return _UNTRIED, held[0]
     worth = np.zeros(len(targets))
     # a rare class must have its say in the choice, whatever it counts in the fit
     worth[measured] = _worth(targets[measured], 1.0)
@@ -224,7 +174,7 @@ def _chosen(trials: dict[Setting, Floats], targets: Ints, folds: list[Fold]) -> 
     for fold in folds:
         others = sums - losses[:, fold.measured] @ worth[fold.measured]
         honest[fold.measured] = held[int(np.argmin(others)), fold.measured]
-    return settings[int(np.argmin(sums))], honest
+    return strengths[int(np.argmin(sums))], honest
 
 
 def _fit_path(

@@ -1,4 +1,4 @@
-"""A classifier with its card: network, texture, shapes, temperature, and what its training planes looked like."""
+"""A classifier with its card: network, temperature, and what its training planes looked like."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.classify import descriptors
 from napari_visualccc.classify.calibration import softmax
-from napari_visualccc.classify.linear import Head, LinearFit
+from napari_visualccc.classify.linear import LinearFit
 from napari_visualccc.classify.unlike import Familiar
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.models.card import ModelCard
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from napari_visualccc.models.windows import PlaneView
 
 Floats = NDArray[np.float64]
-_OWN = ("familiar.", "answer.", "temperature")
+_OWN = ("familiar.", "temperature")
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,9 @@ class ClassificationModel:
     Attributes
     ----------
     network
-        Takes normalised grey values (N, 1, Y, X), gives scores (N, classes): of the encoder alone, as heatmaps explain
-        them. After fine-tuning, the encoder's part of the answer.
+        Takes normalised grey values (N, 1, Y, X), gives scores (N, classes).
     card
         What it is.
-    shift, scale, weight, bias
-        Of whole vectors (encoder, texture, shapes): scores are ``((vector - shift) / scale) @ weight.T + bias``.
     temperature
         Divides scores.
     familiar
@@ -55,10 +51,6 @@ class ClassificationModel:
 
     network: Classifier
     card: ModelCard
-    shift: Floats
-    scale: Floats
-    weight: Floats
-    bias: Floats
     temperature: float
     familiar: Familiar
     hash: str = ""
@@ -70,7 +62,11 @@ class ClassificationModel:
 
     def scores(self, vectors: NDArray[np.float32]) -> Floats:
         """Scores of vectors (N, D) before temperature, shape (N, C)."""
-        return np.asarray((np.asarray(vectors, np.float64) - self.shift) / self.scale @ self.weight.T + self.bias)
+        head = self.network.head
+        shift, scale, weight, bias = (
+            one.detach().double().cpu().numpy() for one in (head.shift, head.scale, head.weight, head.bias)
+        )
+        return np.asarray((np.asarray(vectors, np.float64) - shift) * scale @ weight.T + bias)
 
     def probabilities(self, vectors: NDArray[np.float32]) -> Floats:
         """Calibrated probabilities, shape (N, C)."""
@@ -82,9 +78,8 @@ class ClassificationModel:
         from napari_visualccc.models.embedding_options import EmbeddingOptions
 
         architecture = self.card.architecture
-        weights = "auto" if architecture.get("greys", True) else "imagenet"
         return Looker(
-            EmbeddingOptions(encoder=str(architecture["encoder"]), weights=weights),
+            EmbeddingOptions(encoder=str(architecture["encoder"])),
             mask_marks=bool(architecture.get("mask_marks", True)), device=device, cache=cache,
             trunk=(self.network.trunk, str(architecture.get("weights_hash", ""))),
         )  # fmt: skip
@@ -111,13 +106,8 @@ class ClassificationModel:
         OutputError
             If it cannot be written.
         """
-        own = {
-            "answer.shift": self.shift, "answer.scale": self.scale, "answer.weight": self.weight,
-            "answer.bias": self.bias, "temperature": np.array([self.temperature]),
-        }  # fmt: skip
-        tensors = weights(self.network)
-        tensors |= {name: np.asarray(value, np.float32) for name, value in own.items()} | self.familiar.tensors()
-        return save_model(path, self.card, tensors)
+        own = {"temperature": np.array([self.temperature], np.float32)}
+        return save_model(path, self.card, weights(self.network) | own | self.familiar.tensors())
 
     @classmethod
     def load(cls, path: str | Path) -> ClassificationModel:
@@ -143,42 +133,22 @@ class ClassificationModel:
             raise ModelError(f"{path} is damaged or incomplete: {error} is missing or does not fit") from error
 
 
-def model_of_fit(
-    network: Classifier, card: ModelCard, fit: LinearFit, head: Head, familiar: Familiar
-) -> ClassificationModel:
-    """Model of a linear fit to whole vectors, and of one to what the encoder sees, which the network gets."""
-    weight, bias = fit.head()
-    set_head(network, head.shift, head.scale, head.weight, head.bias)
-    return ClassificationModel(
-        network, card, fit.standard.shift, fit.standard.scale, weight, bias, fit.temperature, familiar
-    )
-
-
-def set_head(network: Classifier, shift: Floats, scale: Floats, weight: Floats, bias: Floats) -> None:
-    """Give a network the part of a linear classifier that looks at the encoder's vector."""
+def model_of_fit(network: Classifier, card: ModelCard, fit: LinearFit, familiar: Familiar) -> ClassificationModel:
+    """Model of a linear fit to vectors, which becomes the network's last layer."""
     import torch
 
-    head = network.head
-    seen = len(head.shift)
+    weight, bias = fit.head()
+    head, standard = network.head, fit.standard
     with torch.no_grad():
         for target, values in (
-            (head.shift, shift[:seen]), (head.scale, 1 / scale[:seen]), (head.weight, weight[:, :seen]),
-            (head.bias, bias),
+            (head.shift, standard.shift), (head.scale, 1 / standard.scale), (head.weight, weight), (head.bias, bias)
         ):  # fmt: skip
             target.copy_(torch.from_numpy(np.ascontiguousarray(values, np.float32)))
+    return ClassificationModel(network, card, fit.temperature, familiar)
 
 
 def _assembled(
     network: Classifier, card: ModelCard, tensors: Mapping[str, NDArray[Any]], file_hash: str
 ) -> ClassificationModel:
-    shift, scale, weight, bias = (
-        np.asarray(tensors[f"answer.{name}"], np.float64) for name in ("shift", "scale", "weight", "bias")
-    )
-    if (
-        weight.shape != (len(card.classes), len(network.head.shift) + descriptors.SIZE)
-        or bias.shape != weight.shape[:1]
-    ):
-        raise ValueError("answer.weight")
     temperature = float(tensors["temperature"][0])
-    familiar = Familiar.from_tensors(tensors, shift, scale)
-    return ClassificationModel(network, card, shift, scale, weight, bias, temperature, familiar, file_hash)
+    return ClassificationModel(network, card, temperature, Familiar.from_tensors(tensors), file_hash)

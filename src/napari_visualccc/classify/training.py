@@ -13,7 +13,7 @@ from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.dataset import Dataset, dataset_of, expect_learnable
 from napari_visualccc.classify.duplicates import find_duplicates, report_of
 from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
-from napari_visualccc.classify.linear import LinearFit, fit_head, fit_linear
+from napari_visualccc.classify.linear import LinearFit, fit_linear
 from napari_visualccc.classify.model import ClassificationModel, model_of_fit
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.splits import joined_groups
@@ -27,7 +27,6 @@ from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.models.zoo import uses_greys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,21 +139,20 @@ def train(
     report = report_of(duplicates, both, sides)
     groups = joined_groups(learnt.groups, [(d.first, d.second) for d in duplicates if d.second < count])
     fit = fit_linear(
-        vectors[:count], learnt.targets, groups, len(learnt.classes), blocks=looker.blocks,
-        rare_weight=options.rare_weight, count=options.folds, seed=options.seed,
-        progress=progress.part(reach, reach + 0.08),
+        vectors[:count], learnt.targets, groups, len(learnt.classes), rare_weight=options.rare_weight,
+        count=options.folds, seed=options.seed, progress=progress.part(reach, reach + 0.08),
     )  # fmt: skip
-    familiar = Familiar.of(vectors[:count], groups, fit.standard, seed=options.seed)
-    head = fit_head(vectors[:count, : looker.blocks[0]], learnt.targets, rare_weight=options.rare_weight)
-    network = new_network(options, looker, len(learnt.classes))
-    model = model_of_fit(network, _card(learnt, options, looker), fit, head, familiar)
+    familiar = Familiar.of(vectors[:count], groups, seed=options.seed)
+    network = new_network(options, len(learnt.classes))
+    card = _card(learnt, options, looker, uses_greys=network.uses_greys)
+    model = model_of_fit(network, card, fit, familiar)
     history: list[dict[str, float]] = []
     evaluation = _held_out(model, fit, learnt, measured, vectors, options)
     if options.method == "fine-tune":
         from napari_visualccc.classify.finetune import fine_tune
 
         tuned = fine_tune(
-            model, learnt, measured, vectors, groups, options, looker, watch=watch, should_stop=should_stop,
+            model, learnt, measured, groups, options, looker, watch=watch, should_stop=should_stop,
             progress=progress.part(reach + 0.08, 0.98),
         )  # fmt: skip
         model, evaluation, history = tuned.model, tuned.evaluation, tuned.history
@@ -199,14 +197,13 @@ def seen(dataset: Dataset, looker: Looker, progress: Progress) -> Sight:
     return looker.look([Item(one.image, one.plane, one.pixel_size) for one in dataset.examples], progress=progress)
 
 
-def new_network(options: TrainOptions, looker: Looker, classes: int) -> Any:
-    """Classifier with the weights that the looker looks through."""
+def new_network(options: TrainOptions, classes: int) -> Any:
+    """Classifier with the weights that planes were looked at through."""
     from napari_visualccc.models.nn.classifier import Classifier
-    from napari_visualccc.models.nn.embedding import LEVELS
     from napari_visualccc.models.nn.trunk import filled_trunk
 
-    trunk, _ = filled_trunk(embedding_of(options), max(LEVELS))
-    return Classifier(trunk, classes, uses_greys=uses_greys(options.weights)).eval()
+    trunk, _ = filled_trunk(embedding_of(options))
+    return Classifier(trunk, classes).eval()
 
 
 def _held_out(
@@ -227,10 +224,10 @@ def _held_out(
     return evaluation_of(learnt.chosen(known), probabilities, how, "cross-validation over groups")
 
 
-def _card(dataset: Dataset, options: TrainOptions, looker: Looker) -> ModelCard:
+def _card(dataset: Dataset, options: TrainOptions, looker: Looker, *, uses_greys: bool) -> ModelCard:
     from napari_visualccc.models.nn.classifier import describe
 
-    architecture = describe(options.encoder, len(dataset.classes), uses_greys(options.weights))
+    architecture = describe(options.encoder, len(dataset.classes), uses_greys)
     architecture |= {
         "method": options.method, "mask_marks": options.mask_marks, "weights_hash": looker.weights_hash,
         "side": int(np.median([min(one.image.plane_shape) for one in dataset.examples])),

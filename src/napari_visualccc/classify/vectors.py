@@ -1,4 +1,4 @@
-"""Planes as vectors: what the encoder sees in them, then their texture and shapes; each plane is looked at once."""
+"""Planes as vectors of what the encoder sees in them; each plane is looked at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.classify import descriptors
 from napari_visualccc.classify.duplicates import Look, look_at
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
@@ -85,14 +84,9 @@ class Looker:
         self._known: dict[str, tuple[NDArray[np.float32], Look]] = {}
 
     @property
-    def blocks(self) -> tuple[int, ...]:
-        """Lengths of the parts of a vector: encoder, texture, shapes."""
-        return self._embedder.dimensions, *descriptors.BLOCKS
-
-    @property
     def size(self) -> int:
         """Length of a vector."""
-        return sum(self.blocks)
+        return int(self._embedder.dimensions)
 
     @property
     def weights_hash(self) -> str:
@@ -140,21 +134,15 @@ class Looker:
         return Sight(vectors, tuple(one[1] for one in seen))
 
     def _see(self, items: list[Item], keys: list[str], progress: Progress, cache: EmbeddingCache | None) -> None:
-        names = [f"{key}|{self._embedder.hash}|{descriptors.RECIPE}|{self.mask_marks}" for key in keys]
+        names = [f"{key}|{self._embedder.hash}|{self.mask_marks}" for key in keys]
         kept = [cache.get(name, self.size) if cache else None for name in names]
         looks = dict(map_threaded(lambda n: look_at(items[n].planes.plane(items[n].index)), range(len(items))))
         new = [n for n, vector in enumerate(kept) if vector is None]
-        masks = dict(map_threaded(lambda n: self.mask_of(items[n]), new, progress=progress.part(0, 0.1)))
-        marked = {n: Micrograph(items[n].planes, items[n].index, items[n].pixel_size, masks[n]) for n in new}
-        found = dict(map_threaded(
-            lambda n: descriptors.describe_plane(marked[n], self.options), new,
-            progress=progress.part(0.1, 0.4), message="looking at texture and shapes",
-        ))  # fmt: skip
-        seen = self._embedder.stream([marked[n] for n in new], len(new), progress=progress.part(0.4, 1))
+        masks = dict(map_threaded(lambda n: self.mask_of(items[n]), new, progress=progress.part(0, 0.2)))
+        marked = [Micrograph(items[n].planes, items[n].index, items[n].pixel_size, masks[n]) for n in new]
         fresh: dict[str, NDArray[np.float32]] = {}
-        for n, vector in zip(new, seen, strict=True):
-            whole = kept[n] = np.concatenate([vector, found[n]])
-            fresh[names[n]] = whole
+        for n, vector in zip(new, self._embedder.stream(marked, len(new), progress=progress.part(0.2, 1)), strict=True):
+            fresh[names[n]] = kept[n] = vector
         if cache:
             cache.put(fresh)
         self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))

@@ -1,8 +1,7 @@
 """Which regions of a micrograph drive the prediction of a property.
 
-The regression is linear in means and deviations of feature maps. A mean is the mean over places of the map's value, a
-deviation d that of (value - mean)² / d. The prediction is therefore exactly the mean over places of a contribution,
-which is the class activation map of the regression (Zhou et al. 2016, doi 10.1109/CVPR.2016.319) without gradients.
+The regression is linear in means of feature maps over all places. The prediction is therefore exactly the mean over
+places of a contribution, the class activation map of the regression (Zhou et al. 2016, doi 10.1109/CVPR.2016.319).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_visualccc.core.params import Options, option
-from napari_visualccc.models.zoo import WEIGHTS_HELP
+from napari_visualccc.models.zoo import LOOKING_ENCODER, WEIGHTS_HELP
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,10 @@ class EmbeddingOptions(Options):
     """What looks at the micrographs, and at what pixel size."""
 
     encoder: str = option(
-        "resnet18",
+        LOOKING_ENCODER,
         label="Encoder",
-        help="Network that looks at the micrographs. The default one comes with weights learnt on simulated "
-        "micrographs; 'visualccc models list' names others.",
+        help="Network that looks at the micrographs. The default one comes with its weights; 'visualccc models list' "
+        "names others.",
         advanced=True,
     )
     weights: str = option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# Encoder that whole micrographs are looked at with by default (Classify, Map); that of Segment draws, too.
+LOOKING_ENCODER = "tu-tf_efficientnet_lite0"
 AUTO, RANDOM = "auto", "random"
 IMAGENET, MICRONET, IMAGENET_MICRONET = "imagenet", "micronet", "imagenet-micronet"
-# These are fetched from where their makers offer them; their encoders were shown three colours, normalised as
-# ImageNet's are, and know nothing of `Greys`.
+# These are fetched from where their makers offer them.
 FOREIGN = (IMAGENET, MICRONET, IMAGENET_MICRONET)
 NAMES = (AUTO, RANDOM, *FOREIGN)
 # Said of the option ``weights`` wherever there is one.
@@ -61,11 +62,6 @@ class Offer:
     path: Path
     digest: str = ""
     megabytes: float = 0.0
-
-
-def uses_greys(weights: str) -> bool:
-    """Whether an encoder with these weights looks through `Greys`; others were never shown such a mixture."""
-    return weights not in FOREIGN
 
 
 def cached(encoder: str, weights: str, url: str) -> Path:

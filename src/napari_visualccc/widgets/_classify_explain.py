@@ -204,7 +204,6 @@ def _words(result: Explanation) -> str:
         lines.append(
             f"Insertion {trust['insertion_auc']:.2f}{beside}; deletion {trust['deletion_auc']:.2f}: high, low is good"
         )
-    lines.append("Explained is what the encoder alone says; texture and shapes of the whole plane add to the answer.")
     return "\n".join(lines)
 
 

@@ -35,33 +35,30 @@ def cosine(a, b):
     return float((a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-def test_a_vector_is_what_torchvision_finds(embedder, stack):
+def test_a_vector_is_what_torchvision_finds(stack):
     from torchvision.models import resnet18
 
-    plane = stack[0]
+    plane = np.tile(stack[0], (2, 1))[:, :148]  # multiples of four: nothing is averaged over half a block
     low, high = np.percentile(plane, (0.5, 99.5))
     clipped = plane.clip(low, high)
     values = torch.from_numpy((plane - clipped.mean()) / clipped.std()).float()[None, None]
     network = resnet18(weights=None)
     network.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+    network.fc = torch.nn.Identity()
     tensors = {k.removeprefix("encoder."): torch.from_numpy(v.copy()).float()
                for k, v in load_tensors(shipped_weights()["resnet18"]).items() if k.startswith("encoder.")}  # fmt: skip
     network.load_state_dict(tensors, strict=False)
     network.eval()
-    expected = []
+    embedder = Embedder(EmbeddingOptions(encoder="resnet18"), "cpu", PLAIN)
     with torch.no_grad():
-        for reduction in (1, 2):
-            x = embedder.trunk.greys(F.avg_pool2d(values, reduction))[1]
-            x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-            for layer in (network.layer1, network.layer2, network.layer3):
-                x = layer(x)
-                expected += [x.mean((0, 2, 3)), x.std((0, 2, 3), correction=0)]
-    np.testing.assert_allclose(embedder.embed(plane)[0], torch.cat(expected), rtol=1e-3, atol=1e-4)
+        seen = [network(embedder.trunk.greys(F.avg_pool2d(values, n, ceil_mode=True))[1])[0] for n in (1, 2, 4)]
+    np.testing.assert_allclose(embedder.embed(plane)[0], torch.cat(seen), rtol=1e-3, atol=1e-4)
 
 
 def test_fast_number_formats_change_nothing_that_matters(embedder, stack):
     fast = Embedder(device="cpu").embed(stack)
-    assert min(cosine(a, b) for a, b in zip(fast, embedder.embed(stack), strict=True)) > 0.999
+    # pictures of different structure have cosines below 0.95
+    assert min(cosine(a, b) for a, b in zip(fast, embedder.embed(stack), strict=True)) > 0.996
 
 
 def test_likeness_follows_structure_and_not_the_detector(embedder, stack):
@@ -131,7 +128,7 @@ def test_large_planes_are_seen_through_crops(monkeypatch):
     maps = embedder.maps
     monkeypatch.setattr(embedder, "maps", lambda v, w, r: seen.append((r, tuple(v.shape))) or maps(v, w, r))
     assert np.isfinite(embedder.embed(plane)).all()
-    assert seen == [(1, (2, 1, 512, 512)), (2, (1, 1, 1500, 1100))]
+    assert seen == [(1, (2, 1, 512, 512)), (2, (1, 1, 1500, 1100)), (4, (1, 1, 1500, 1100))]
 
 
 def test_vectors_are_kept_and_a_cancelled_run_goes_on(embedder, stack, tmp_path, monkeypatch):

@@ -3,8 +3,9 @@
 The vector is the one of `napari_visualccc.models.nn.embedding`, so that a classifier that was fitted to vectors becomes
 a network without being trained again, can be trained further, and can be asked what in the image speaks for a class::
 
-    image ─┬─────────── encoder ─ seen.0 … seen.2 ─ mean, deviation ─┐
-           └─ half ──── encoder ─ seen.3 … seen.5 ─ mean, deviation ─┴─ vector ─ head ─ scores
+    image ─┬─────────── encoder ─ seen.0 ─ mean ─┐
+           ├─ half ──── encoder ─ seen.1 ─ mean ─┤
+           └─ quarter ─ encoder ─ seen.2 ─ mean ─┴─ vector ─ head ─ scores
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.models.nn.embedding import LEVELS, REDUCTIONS
+from napari_visualccc.models.nn.embedding import REDUCTIONS
 from napari_visualccc.models.nn.trunk import Trunk
 
-KIND = "pooled-encoder"
+KIND = "mean-pooled-encoder"
 _SMALLEST_SIDE = 32
-# Where a channel does not vary, the square root's slope would be infinite.
-_LEAST_VARIANCE = 1e-8
 
 
 class Head(nn.Module):
@@ -50,18 +49,15 @@ class Classifier(nn.Module):
         Encoder; becomes part of the network.
     classes
         Number of outputs.
-    uses_greys
-        Whether the encoder was trained behind `Greys`.
     """
 
-    def __init__(self, trunk: Trunk, classes: int, *, uses_greys: bool = True) -> None:
+    def __init__(self, trunk: Trunk, classes: int) -> None:
         super().__init__()
         self.encoder, self.greys = trunk.encoder, trunk.greys
-        self.uses_greys = uses_greys
+        self.uses_greys = trunk.uses_greys
         # What is seen passes through these unchanged: places to look at and to explain, each used once.
-        self.seen = nn.ModuleList(nn.Identity() for _ in range(len(LEVELS) * len(REDUCTIONS)))
-        channels = [int(trunk.encoder.out_channels[level]) for level in LEVELS]
-        self.head = Head(2 * len(REDUCTIONS) * sum(channels), classes)
+        self.seen = nn.ModuleList(nn.Identity() for _ in REDUCTIONS)
+        self.head = Head(len(REDUCTIONS) * trunk.channels, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (N, classes) of normalised images (N, 1, Y, X) of any size."""
@@ -70,7 +66,7 @@ class Classifier(nn.Module):
     def vectors(self, images: torch.Tensor) -> torch.Tensor:
         """What `napari_visualccc.models.nn.embedding.Embedder` gives for whole images; shape (N, D), float32."""
         parts = []
-        for number, reduction in enumerate(REDUCTIONS):
+        for through, reduction in zip(self.seen, REDUCTIONS, strict=True):
             values = images
             if reduction > 1:
                 values = F.avg_pool2d(values, reduction, ceil_mode=True, count_include_pad=False)
@@ -79,13 +75,12 @@ class Classifier(nn.Module):
             if any(missing):
                 values = F.pad(values, (0, missing[1], 0, missing[0]))
             grey = self.greys(values)[1] if self.uses_greys else values
-            found = self.encoder(grey)[LEVELS[0] : LEVELS[-1] + 1]
-            for level, maps in enumerate(found):
-                seen = self.seen[number * len(LEVELS) + level](maps)
-                share = torch.ones((1, 1, *shown), device=images.device)
-                if any(missing):
-                    share = F.pad(share, (0, missing[1], 0, missing[0]))
-                parts += _pooled(seen.float(), F.adaptive_avg_pool2d(share, seen.shape[-2:]))
+            seen = through(self.encoder(grey)[-1])
+            share = torch.ones((1, 1, *shown), device=images.device)
+            if any(missing):
+                share = F.pad(share, (0, missing[1], 0, missing[0]))
+            share = F.adaptive_avg_pool2d(share, seen.shape[-2:])
+            parts.append((seen.float() * (share / share.sum())).sum((2, 3)))
         return torch.cat(parts, dim=1)
 
     @property
@@ -93,16 +88,8 @@ class Classifier(nn.Module):
         """The encoder as a trunk that shares its weights."""
         trunk = Trunk.__new__(Trunk)
         nn.Module.__init__(trunk)
-        trunk.encoder, trunk.greys = self.encoder, self.greys
+        trunk.encoder, trunk.greys, trunk.uses_greys = self.encoder, self.greys, self.uses_greys
         return trunk
-
-
-def _pooled(maps: torch.Tensor, share: torch.Tensor) -> list[torch.Tensor]:
-    """Mean and deviation of each channel over the places that count."""
-    weight = share / share.sum()
-    mean = (maps * weight).sum((2, 3))
-    variance = ((maps - mean[..., None, None]) ** 2 * weight).sum((2, 3))
-    return [mean, (variance + _LEAST_VARIANCE).sqrt()]
 
 
 def describe(encoder: str, classes: int, uses_greys: bool) -> dict[str, Any]:
@@ -122,4 +109,4 @@ def build(architecture: Mapping[str, Any]) -> Classifier:
         encoder, classes, greys = str(architecture["encoder"]), int(architecture["classes"]), architecture["greys"]
     except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"the model's card does not describe a classifier: {error}") from error
-    return Classifier(Trunk(encoder, max(LEVELS)), classes, uses_greys=bool(greys))
+    return Classifier(Trunk(encoder, uses_greys=bool(greys)), classes)

@@ -137,6 +137,11 @@ class Greys(nn.Module):
         super().__init__()
         self.shares = nn.Parameter(torch.full((self.channels,), 1 / self.channels))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the mixture is the image itself."""
+        return bool(self.shares[0] == 1 and not self.shares[1:].any())
+
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Greys of shape (N, `channels`, Y, X) and their mixture of shape (N, 1, Y, X)."""
         images = images.float()
