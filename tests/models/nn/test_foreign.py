@@ -200,7 +200,7 @@ def test_imagenet_offers_name_checksum_or_commit():
 
 
 def test_sizes_are_those_of_the_networks():
-    for name in ("resnet18", "mobilenet_v2", "efficientnet-b0", "mit_b0"):
+    for name in ("resnet18", "mobilenet_v2", "efficientnet-b0", "mit_b0", "tu-tf_efficientnet_lite0"):
         made = smp.encoders.get_encoder(name, in_channels=1, weights=None)
         assert sum(value.numel() for value in made.parameters()) == PARAMETERS[name]
     assert {one.encoder for one in offers.offers()} <= PARAMETERS.keys()
