@@ -100,6 +100,23 @@ def test_models_show_and_list(model, capsys):
     assert "resnet18" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("encoder", "words"),
+    [("resnet18", ("simulated micrographs", "8 bits", "BSD-3-Clause", "outline_dice: ")),
+     ("tu-tf_efficientnet_lite0", ("photographs of ImageNet", "Google", "ML Illustrated", "Apache-2.0"))],
+)  # fmt: skip
+def test_encoders_of_the_package_are_shown_and_not_exported(capsys, tmp_path, encoder, words):
+    from napari_visualccc.models.nn.encoders import shipped_weights
+
+    path = str(shipped_weights()[encoder])
+    assert main(["models", "show", path]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in words)
+    assert "None" not in said
+    assert main(["models", "export", path, "--output", str(tmp_path / "a.zip"), "--author", "A"]) == 2
+    assert "not to segment" in capsys.readouterr().err
+
+
 def test_words_for_people(folder, model, capsys, tmp_path):
     assert main(["segment", "predict", str(model), str(folder / "raw" / "a.png"), "--output", str(tmp_path)]) == 0
     assert "ground" in capsys.readouterr().out
@@ -277,4 +294,6 @@ def test_encoders_are_fetched_or_it_is_said_how(capsys, tmp_path, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("resnet18  ")
     assert "BSD-3-Clause" in lines[1]
-    assert all(word in lines[2] for word in ("resnet18", "micronet", "here", "NASA", "MIT", str(path)))
+    assert lines[2].startswith("tu-tf_efficientnet_lite0  ")
+    assert "Apache-2.0" in lines[2]
+    assert all(word in lines[3] for word in ("resnet18", "micronet", "here", "NASA", "MIT", str(path)))

@@ -3,7 +3,7 @@
     python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--output build/pretraining]
 
 Makes a pool of simulated micrographs (`micrographs.py`), learns to tell everything that is known of them, and writes
-the weights in half precision with a card, ready to be shipped. Cut off, it goes on from its last checkpoint.
+the weights with a card, large kernels in 8 bits, ready to be shipped. Cut off, it goes on from its last checkpoint.
 
 Learnt at once, per pixel: what kind of object it belongs to (11 kinds), whether it lies on an outline, the grey value
 without noise, texture and shading, and the distance to the nearest outline. Kinds are told by shape and size, never by
@@ -30,11 +30,13 @@ from torch.nn import functional as F
 from napari_visualccc.core import scores
 from napari_visualccc.core.runtime import choose_device, random_generator
 from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.compact import NOTE, compact, joined
 from napari_visualccc.models.files import save_model
 from napari_visualccc.models.nn.fit import Moment, Schedule, fit
 from napari_visualccc.models.nn.precision import fastest_precision
-from napari_visualccc.models.nn.unet import Architecture, build
+from napari_visualccc.models.nn.unet import Architecture, SegmentationNetwork, build
 from napari_visualccc.models.normalise import GreyScale
+from napari_visualccc.models.states import fill
 from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
 
 SIZE = 512
@@ -139,6 +141,38 @@ def prepared(part: NDArray[np.uint8], scale: GreyScale) -> tuple[NDArray[np.floa
     return np.ascontiguousarray(grey[None]), np.ascontiguousarray(truths)
 
 
+@torch.inference_mode()
+def likeness(first: SegmentationNetwork, second: SegmentationNetwork, images: NDArray[np.uint8]) -> dict[str, float]:
+    """How alike two networks see micrographs (N, Y, X).
+
+    Returns
+    -------
+    dict
+        Smallest cosine over the micrographs between the encoders' levels (``encoder``, ``deepest``), between the
+        decoders, and between the scores of the kinds; share of pixels of the same kind.
+    """
+    found: dict[str, list[float]] = {"encoder": [], "deepest": [], "decoder": [], "scores": [], "same_kind": []}
+    for plane in images:
+        image = torch.from_numpy(GreyScale.of(plane).apply(plane.astype(np.float32)))[None, None]
+        seen, scores_of = [], []
+        for network in (first.eval().cpu(), second.eval().cpu()):
+            levels = network.encoder(F.avg_pool2d(network.greys(image)[1], network.reduction))
+            seen.append([*levels[1:], network.decoder(levels)])
+            scores_of.append(network(image)[:, : len(KINDS)])
+        *levels, decoder = (_cosine(one, other) for one, other in zip(*seen, strict=True))
+        found["encoder"].append(min(levels))
+        found["deepest"].append(levels[-1])
+        found["decoder"].append(decoder)
+        found["scores"].append(_cosine(*scores_of))
+        found["same_kind"].append(float((scores_of[0].argmax(1) == scores_of[1].argmax(1)).double().mean()))
+    worst = {name: min(values) for name, values in found.items()}
+    return worst | {"same_kind": float(np.mean(found["same_kind"]))}
+
+
+def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float(F.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0))
+
+
 def main() -> int:
     """Simulate, learn, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -170,13 +204,16 @@ def main() -> int:
     )  # fmt: skip
     metrics = state.scores | {"steps": state.step}
     tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-    half = {name: value.astype(np.float16) if value.dtype == np.float32 else value for name, value in tensors.items()}
+    small = compact(tensors)
+    stored = build(architecture)
+    fill(stored, joined(small), "the network just trained")
     about |= {"steps": state.step, "seconds": round(state.seconds), "device": str(device), "seed": arguments.seed}
+    about |= {"stored": NOTE, "stored_likeness": likeness(network, stored, images[:HELD_OUT, 0])}
     final = ModelCard(
         "encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about, metrics=metrics,
         licence="BSD-3-Clause",
     )  # fmt: skip
-    path = save_model(arguments.output / f"{arguments.encoder}.safetensors", final, half)
+    path = save_model(arguments.output / f"{arguments.encoder}.safetensors", final, small)
     sys.stderr.write(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB\n")
     return 0
 

@@ -29,17 +29,25 @@ def _lines_of_card(card: Answer) -> list[str]:
         f"licence: {card['licence']}",
         f"made: {card['created']} by napari-visualccc {card['version']}",
     ]
-    training, metrics = card["training"], card["metrics"]
-    if training:
-        names = [one["name"] for one in training.get("data", ())]
-        lines.append(
-            f"training: {training.get('steps')} steps in {training.get('seconds')} s on {training.get('device')}, "
-            f"{len(names)} images ({', '.join(names[:4])}{' …' if len(names) > 4 else ''})"
-        )
-        lines.append(f"command: {training.get('command')}")
+    metrics = card["metrics"]
+    lines += _lines_of_training(card["training"])
     lines += [f"{key}: {value}" for key, value in metrics.items() if isinstance(value, float | int | str)]
     lines += [f"IoU {name}: {value}" for name, value in metrics.get("iou", {}).items()]
     return lines
+
+
+def _lines_of_training(training: Answer) -> list[str]:
+    data = training.get("data", ())
+    if isinstance(data, str):  # the encoders that come with the package tell it in words
+        return [f"training, {key}: {value}" for key, value in training.items() if isinstance(value, float | int | str)]
+    if not training:
+        return []
+    names = [one["name"] for one in data]
+    return [
+        f"training: {training.get('steps')} steps in {training.get('seconds')} s on {training.get('device')}, "
+        f"{len(names)} images ({', '.join(names[:4])}{' …' if len(names) > 4 else ''})",
+        f"command: {training.get('command')}",
+    ]
 
 
 def _declare_list(_: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.core.files import atomic
 from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.compact import joined
 
 EXTENSION = ".safetensors"
 # In the header of a file of ours: the card.
@@ -109,7 +110,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def load_tensors(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Read all tensors of a safetensors file.
+    """Read all tensors of a safetensors file, those stored in 8 bits as float16.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def load_tensors(path: str | Path) -> dict[str, NDArray[Any]]:
 
     path = Path(path)
     try:
-        return dict(load(path.read_bytes()))
+        return joined(load(path.read_bytes()))
     except OSError as error:
         raise ModelError(f"{path} cannot be opened: {error.strerror or error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError) as error:

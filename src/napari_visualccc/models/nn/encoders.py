@@ -25,7 +25,7 @@ __all__ = ["RANDOM", "begin", "begin_with", "shipped_weights", "weights_for"]
 
 # A file that fills less than this share of a network's weights was made for another one.
 _LEAST_SHARE = 0.5
-_ENCODER, _SHARES = "encoder.", "greys.shares"
+_ENCODER, _DECODER, _SHARES = "encoder.", "decoder.", "greys.shares"
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def begin_with(network: nn.Module, path: Path) -> list[str]:
         Changed in place.
     path
         Weights that come with the package, or any model of ours: a network trained on another material, with other
-        classes, is often the best beginning.
+        classes, is often the best beginning. An encoder alone is enough.
 
     Returns
     -------
@@ -116,10 +116,13 @@ def begin_with(network: nn.Module, path: Path) -> list[str]:
     """
     card = read_card(path)
     own = network.state_dict()
-    fitting = _fitting(own, load_tensors(path))
+    tensors = load_tensors(path)
+    fitting = _fitting(own, tensors)
     wanted = {name: value.numel() for name, value in own.items() if not name.startswith(LAST_LAYER)}
-    filled = sum(wanted[name] for name in fitting)
-    if filled < _LEAST_SHARE * sum(wanted.values()):
+    # An encoder alone, or a classifier, has nothing for what lies behind the encoder of a segmentation network.
+    whole = any(name.startswith(_DECODER) for name in tensors)
+    asked = sum(count for name, count in wanted.items() if whole or name.startswith(_ENCODER))
+    if sum(wanted[name] for name in fitting) < _LEAST_SHARE * asked:
         raise ModelError(
             f"{path} does not fit this network: it holds {_words(card.architecture)}. Choose that encoder and decoder, "
             f"or begin with '{RANDOM}' weights"

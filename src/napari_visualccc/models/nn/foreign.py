@@ -21,7 +21,7 @@ Triple = tuple[float, float, float]
 _IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _DPN: tuple[Triple, Triple] = ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
-_OTHERS = {"inception": _HALF, "xception": _HALF, "dpn": _DPN}
+_OTHERS = {"inception": _HALF, "xception": _HALF, "dpn": _DPN, "tu-tf_efficientnet_lite": _HALF}
 # What training on several GPUs, or a network around the encoder, writes before each name.
 _WRAPPERS = ("module.", "encoder.", "backbone.")
 
@@ -123,14 +123,16 @@ def to_grey(network: nn.Module, mean: Triple, deviation: Triple) -> None:
 
     Notes
     -----
-    A grey value g in 0 … 1 is, standardised as our images are, ``x = (g - m) / s`` with the mean m and the deviation s
-    of the three colours together. As red, green and blue it would be ``x s / deviation + (m - mean) / deviation``,
+    Our images are standardised: ``x = (g - m) / s`` has deviation 1. The grey value g in 0 … 1 is taken to be one of a
+    photograph, with the mean m and the deviation s of ImageNet's colours, whatever constants the encoder subtracts and
+    divides by. As red, green and blue it would be ``x s / deviation + (m - mean) / deviation``,
     which is linear in x: the kernels of the three colours are summed with the weights ``s / deviation``, and what is
     left is a constant, which goes into the convolution's bias or the mean of the normalisation behind it. Only where
     the image ends is there a difference: the margin of zeros is grey to one and coloured to the other.
     """
     colours, spread = torch.tensor(mean, dtype=torch.float64), torch.tensor(deviation, dtype=torch.float64)
-    scale, shift = spread.mean() / spread, (colours.mean() - colours) / spread
+    usual_mean, usual_spread = (torch.tensor(one, dtype=torch.float64).mean() for one in _IMAGENET)
+    scale, shift = usual_spread / spread, (usual_mean - colours) / spread
     modules = list(network.modules())
     for place, module in enumerate(modules):
         if not isinstance(module, nn.Conv2d) or module.in_channels != 3 or module.groups != 1:

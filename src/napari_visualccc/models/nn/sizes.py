@@ -1,4 +1,7 @@
-"""Encoders of segmentation-models-pytorch and their number of parameters, with one grey channel in."""
+"""Encoders of segmentation-models-pytorch, and of timm those that come with weights: their number of parameters.
+
+With one grey channel in.
+"""
 
 PARAMETERS = {
     "resnet18": 11_170_240, "resnet34": 21_278_400, "resnet50": 23_501_760, "resnet101": 42_493_888,
@@ -16,5 +19,5 @@ PARAMETERS = {
     "efficientnet-b7": 63_785_808, "mobilenet_v2": 2_223_296, "xception": 20_806_376, "mit_b0": 3_316_256,
     "mit_b1": 13_145_152, "mit_b2": 24_190_016, "mit_b3": 44_065_856, "mit_b4": 60_836_416, "mit_b5": 81_436_736,
     "mobileone_s0": 4_267_312, "mobileone_s1": 3_542_912, "mobileone_s2": 5_834_368, "mobileone_s3": 8_120_320,
-    "mobileone_s4": 12_900_968,
+    "mobileone_s4": 12_900_968, "tu-tf_efficientnet_lite0": 2_958_272,
 }  # fmt: skip
