@@ -165,14 +165,14 @@ def test_every_room_begins_with_named_weights(cache, tmp_path, monkeypatch, weig
     torch.testing.assert_close(network.encoder.layer1[0].conv1.weight, colourful.layer1[0].conv1.weight)
     image = torch.rand(1, 1, 64, 64)
     torch.testing.assert_close(network.greys(image)[1], image)
-    seen = [Embedder(EmbeddingOptions(weights=one), "cpu", PLAIN) for one in (weights, str(offer.path))]
+    seen = [Embedder(EmbeddingOptions("resnet18", one), "cpu", PLAIN) for one in (weights, str(offer.path))]
     plane = np.random.default_rng(0).random((64, 64))
     np.testing.assert_allclose(seen[0].embed(plane), seen[1].embed(plane), rtol=1e-3, atol=1e-4)
     assert seen[0].weights_hash == seen[1].weights_hash
 
 
 def test_wrong_words_are_said_alike(tmp_path):
-    trunk = Trunk("resnet18", 4)
+    trunk = Trunk("resnet18")
     for wanted in ("imagnet", str(tmp_path / "none.pth")):
         with pytest.raises(ModelError, match="neither a file that is there nor one of auto, random, imagenet"):
             begin(trunk, "resnet18", wanted)
