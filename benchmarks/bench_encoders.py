@@ -3,16 +3,16 @@
     python benchmarks/bench_encoders.py [probe map segment strokes] [--encoder NAME] [--weights FILE …] [--steps N]
                                         [--studies superalloy-one ebc …] [--seeds N]
 
-``probe``   logistic regression on what the encoder sees, as *Fast* does it (with its descriptors of texture and shape)
-            and alone: classes of steels (`uhcs_3class`, groups are specimens) and shapes of particles (`emps`, groups
-            are papers).
+``probe``   logistic regression on what the encoder sees, as *Fast* does it and as scikit-learn does: classes of steels
+            (`uhcs_3class`, groups are specimens) and shapes of particles (`emps`, groups are papers).
 ``map``     R² of nearest neighbours and of ridge regression for aspect ratio (`emps`) and annealing temperature
             (`uhcs`), every group held out in turn.
 ``segment`` the studies of bench_segment.py: superalloy with 1, 4 and 10 images, ebc, nanocomposite.
 ``strokes`` five strokes per class on two images (bench_quick.py).
 
 All weights get the same number of steps. The weights that come with the package were learnt on simulated micrographs
-only, so that each data set here is one that they never saw. Probes and maps take minutes, segmentation takes hours.
+or on photographs, so that each data set here is one that they never saw. Probes and maps take minutes, segmentation
+takes hours.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from napari_visualccc.classify.linear import fit_linear
 from napari_visualccc.classify.vectors import Item, Looker
 from napari_visualccc.maps import MapOptions, PropertyOptions, build_map, predict_property
 from napari_visualccc.models.embedding_options import EmbeddingOptions
+from napari_visualccc.models.zoo import LOOKING_ENCODER
 from napari_visualccc.segment import PredictOptions, TrainOptions, annotated, evaluate, train
 
 PARTS = ("probe", "map", "segment", "strokes")
@@ -59,14 +60,11 @@ def probes(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]
     for name, dataset in _labelled():
         found = {}
         for weights in arguments.weights:
-            looker = Looker(EmbeddingOptions(encoder=arguments.encoder, weights=weights))
+            looker = Looker(EmbeddingOptions(encoder=arguments.encoder or LOOKING_ENCODER, weights=weights))
             items = [Item(one.image, one.plane, one.pixel_size) for one in dataset.examples]
             vectors = looker.look(items).vectors
-            found[weights] = _probed(dataset, vectors, looker.blocks)
-            alone = vectors[:, : looker.blocks[0]]
-            found[weights + ", encoder alone"] = linear_probe(alone, dataset.targets, dataset.groups)
-        descriptors = sum(looker.blocks[1:])
-        found["descriptors alone"] = _probed(dataset, vectors[:, -descriptors:], looker.blocks[1:])
+            found[weights] = _probed(dataset, vectors)
+            found[weights + ", scikit-learn"] = linear_probe(vectors, dataset.targets, dataset.groups)
         yield f"probe {name}", found
 
 
@@ -83,8 +81,8 @@ def _labelled() -> Iterator[tuple[str, Dataset]]:
         yield "emps morphology", read_dataset(path)
 
 
-def _probed(dataset: Dataset, vectors: np.ndarray, blocks: tuple[int, ...]) -> dict[str, float]:
-    fit = fit_linear(vectors, dataset.targets, dataset.groups, len(dataset.classes), blocks=blocks)
+def _probed(dataset: Dataset, vectors: np.ndarray) -> dict[str, float]:
+    fit = fit_linear(vectors, dataset.targets, dataset.groups, len(dataset.classes))
     known = np.flatnonzero(np.isfinite(fit.held_scores).all(axis=1))
     probabilities = softmax(fit.held_scores[known], fit.temperature)
     metrics = evaluation_of(dataset.chosen(known), probabilities, EvaluateOptions(), "cross-validation").metrics
@@ -92,10 +90,7 @@ def _probed(dataset: Dataset, vectors: np.ndarray, blocks: tuple[int, ...]) -> d
 
 
 def linear_probe(vectors: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """Scikit-learn's logistic regression; the penalty is chosen within the training groups of each fold.
-
-    *Fast* keeps the encoder's many numbers small beside the descriptors: this asks what they are worth by themselves.
-    """
+    """Scikit-learn's logistic regression; the penalty is chosen within the training groups of each fold."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
@@ -126,7 +121,7 @@ def maps(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     ):
         found = {}
         for weights in arguments.weights:
-            options = MapOptions(encoder=arguments.encoder, weights=weights)
+            options = MapOptions(encoder=arguments.encoder or LOOKING_ENCODER, weights=weights)
             made = build_map(DATA / name / "images", options, table=table)
             result = predict_property(made, target, PropertyOptions(permutations=99)).as_dict()
             found[weights] = {key: result[key] for key in ("knn_r2", "ridge_r2", "knn_spearman", "spearman", "p_value")}
@@ -154,7 +149,7 @@ def strokes(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]
 
 def _trained(learnt: Any, validation: Any, measured: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     options = TrainOptions(
-        encoder=arguments.encoder, steps=arguments.steps, max_minutes=10_000, patch=256,
+        encoder=arguments.encoder or TrainOptions().encoder, steps=arguments.steps, max_minutes=10_000, patch=256,
         validation=TrainOptions().validation if validation is not None else 0.0,
     )  # fmt: skip
     found = {}
@@ -171,7 +166,7 @@ def _trained(learnt: Any, validation: Any, measured: Any, arguments: argparse.Na
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS) + "; default: probe map")
-    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--encoder", default="", help="default: that of Map and Classify, or of Segment")
     parser.add_argument("--weights", action="append", default=[], help="more weights: a file, imagenet, micronet …")
     parser.add_argument("--steps", type=int, default=1500, help="of each training")
     parser.add_argument("--seeds", type=int, default=1)

@@ -57,6 +57,7 @@ def plain_loop(images: np.ndarray, embedder: object) -> np.ndarray:
                load_tensors(shipped_weights()["resnet18"]).items()}  # fmt: skip
     network = resnet18(weights=None)
     network.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+    network.fc = torch.nn.Identity()
     network.load_state_dict({k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")},
                             strict=False)  # fmt: skip
     network.eval()
@@ -68,23 +69,18 @@ def plain_loop(images: np.ndarray, embedder: object) -> np.ndarray:
             values = image.astype(np.float32)
             clipped = values.clip(*np.percentile(values, (0.5, 99.5)))
             plane = torch.from_numpy((values - clipped.mean()) / clipped.std())[None, None]
-            parts = []
-            for reduction in (1, 2):
-                x = greys(F.avg_pool2d(plane, reduction, ceil_mode=True))[1]
-                x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-                for layer in (network.layer1, network.layer2, network.layer3):
-                    x = layer(x)
-                    parts += [x.mean((0, 2, 3)), x.std((0, 2, 3), correction=0)]
-            found.append(torch.cat(parts).numpy())
+            seen = [F.avg_pool2d(plane, n, ceil_mode=True, count_include_pad=False) for n in (1, 2, 4)]
+            found.append(torch.cat([network(greys(one)[1])[0] for one in seen]).numpy())
     return np.stack(found)
 
 
 def embedding() -> bool:
     """Speed and agreement, taking turns so that other load hits both."""
+    from napari_visualccc.models.embedding_options import EmbeddingOptions
     from napari_visualccc.models.nn.embedding import Embedder
 
     images = micrographs(16)
-    embedder = Embedder(device="cpu")
+    embedder = Embedder(EmbeddingOptions(encoder="resnet18"), "cpu")  # the one that torchvision has, too
     embedder.embed(images[:2])
     plain_loop(images[:2], embedder)
     ours = theirs = float("inf")

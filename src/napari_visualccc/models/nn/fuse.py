@@ -5,16 +5,19 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+# Blocks of timm whose parts are used in the order in which they are listed.
+_IN_ORDER = ("EfficientNetFeatures", "DepthwiseSeparableConv", "InvertedResidual")
+
 
 def fused(network: nn.Module) -> nn.Module:
     """Fold every `BatchNorm2d` that directly follows a `Conv2d`, in place; the network must be in eval mode.
 
-    Within `nn.Sequential` neighbours follow each other. Elsewhere (a residual block) only the naming convention of
-    torchvision tells, ``conv1`` with ``bn1``; blocks that break it are left alone.
+    Within `nn.Sequential` and the blocks of timm's EfficientNets neighbours follow each other. Elsewhere (a residual
+    block) only the naming convention of torchvision tells, ``conv1`` with ``bn1``; blocks that break it are left alone.
     """
     for module in network.modules():
         children = list(module.named_children())
-        if isinstance(module, nn.Sequential):
+        if isinstance(module, nn.Sequential) or type(module).__name__ in _IN_ORDER:
             pairs = list(zip(children, children[1:], strict=False))
         elif _keeps_naming(module):
             named = dict(children)
@@ -23,10 +26,21 @@ def fused(network: nn.Module) -> nn.Module:
         else:
             continue
         for (first, conv), (second, norm) in pairs:
-            if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d and conv.out_channels == norm.num_features:
+            if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)):
+                continue
+            after = _what_follows(norm)
+            if after is not None and conv.out_channels == norm.num_features:
                 setattr(module, first, fuse_conv_bn_eval(conv, norm))
-                setattr(module, second, nn.Identity())
+                setattr(module, second, after)
     return network
+
+
+def _what_follows(norm: nn.BatchNorm2d) -> nn.Module | None:
+    """What a normalisation does after normalising: nothing, or timm's activation; None if that is not known."""
+    if type(norm) is nn.BatchNorm2d:
+        return nn.Identity()
+    act, drop = getattr(norm, "act", None), getattr(norm, "drop", None)
+    return act if type(norm).__name__ == "BatchNormAct2d" and isinstance(drop, nn.Identity) else None
 
 
 def _keeps_naming(module: nn.Module) -> bool:
