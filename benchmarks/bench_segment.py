@@ -53,6 +53,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--weights", default="auto", help="auto, random, or a model file")
+    parser.add_argument("--encoder", default=TrainOptions().encoder)
     arguments = parser.parse_args()
     require_data()
     met = [run(name, arguments) for name in arguments.studies or STUDIES]
@@ -64,6 +65,7 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
     learnt, measured = load(study.data)
     learnt = first(learnt, study.images)
     options = TrainOptions(max_minutes=arguments.minutes or study.minutes, weights=arguments.weights)
+    options = replace(options, encoder=arguments.encoder)
     if arguments.steps:
         options = replace(options, steps=arguments.steps, max_minutes=10_000, patch=_patch(options.max_minutes))
     found = []
@@ -81,6 +83,7 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
         f"segment {name}",
         wanted,
         minutes=options.max_minutes,
+        encoder=options.encoder,
         weights=options.weights,
         seeds=values,
         steps=steps,
