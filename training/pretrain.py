@@ -1,20 +1,23 @@
 """Pre-train the default segmentation network on simulated micrographs: one command, resumable.
 
-    python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--output build/pretraining]
+    python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--real FOLDER …]
+                                [--output build/pretraining]
 
 Makes a pool of simulated micrographs (`micrographs.py`), learns to tell everything that is known of them, and writes
 the weights with a card, large kernels in 8 bits, ready to be shipped. Cut off, it goes on from its last checkpoint.
 
 Learnt at once, per pixel: what kind of object it belongs to (11 kinds), whether it lies on an outline, the grey value
 without noise, texture and shading, and the distance to the nearest outline. Kinds are told by shape and size, never by
-grey value: bright and dark are random. No real image is used, so results on real data are not biased by pre-training.
+grey value: bright and dark are random. Besides, without any truth: to see in a disturbed micrograph what an encoder
+that knows photographs sees in it as it is (`pupil.py`). Real micrographs, which nobody has labelled, can take part in
+that; by default none do, so that results on real data are not biased by pre-training.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,14 +27,18 @@ import torch
 from micrographs import MOST_DISTANCE, micrograph
 from microstructures import KINDS
 from numpy.typing import NDArray
+from pupil import Pupil, photographs_teacher
 from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core import scores
+from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.runtime import choose_device, random_generator
+from napari_visualccc.io.readers import read_folder
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.compact import NOTE, compact, joined
 from napari_visualccc.models.files import save_model
+from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.fit import Moment, Schedule, fit
 from napari_visualccc.models.nn.precision import fastest_precision
 from napari_visualccc.models.nn.unet import Architecture, SegmentationNetwork, build
@@ -45,6 +52,8 @@ CHANNELS = ("image", "clean", "kinds", "outlines", "distance")
 # Outputs of the network beside the kinds: outline, clean grey, distance.
 EXTRA = 3
 PATCH, BATCH = 192, 8
+# Patches of real micrographs that join each batch, if there are any.
+REAL = 4
 
 
 def simulate(number: int) -> NDArray[np.uint8]:
@@ -72,17 +81,28 @@ def pool(path: Path, count: int) -> NDArray[np.uint8]:
 class Everything:
     """All truths of simulated micrographs; a `napari_visualccc.models.nn.fit.Task`."""
 
-    def __init__(self, images: NDArray[np.uint8], seed: int, device: str) -> None:
+    def __init__(
+        self, images: NDArray[np.uint8], seed: int, device: str, real: Sequence[NDArray[np.float32]] = ()
+    ) -> None:
         self._learnt, self._held = images[HELD_OUT:], images[:HELD_OUT]
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._real = seed, device, real
         self._scales: dict[int, GreyScale] = {}
 
     def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Patches (N, 1, Y, X) and their truths (N, 4, Y, X): kind, outline, clean grey, distance."""
+        """Patches (N, 1, Y, X) and the truths (`BATCH`, 4, Y, X) of the first: kind, outline, clean grey, distance."""
         rng = random_generator(self._seed, 7, step)
+        # Of the disturbances that the network is shown.
+        torch.manual_seed(int(rng.integers(2**62)))
         pairs = [self._patch(rng) for _ in range(BATCH)]
-        images, truths = (torch.from_numpy(np.stack(part)).to(self._device) for part in zip(*pairs, strict=True))
-        return images, truths
+        images, truths = (list(part) for part in zip(*pairs, strict=True))
+        if self._real:
+            images += [self._real_patch(rng) for _ in range(REAL)]
+        return tuple(torch.from_numpy(np.stack(part)).to(self._device) for part in (images, truths))
+
+    def _real_patch(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        plane = self._real[int(rng.integers(len(self._real)))]
+        y, x = (int(rng.integers(0, n - PATCH + 1)) for n in plane.shape)
+        return np.ascontiguousarray(np.rot90(plane[y : y + PATCH, x : x + PATCH], int(rng.integers(4)))[None])
 
     def _patch(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         number = int(rng.integers(len(self._learnt)))
@@ -95,9 +115,9 @@ class Everything:
             self._scales[number] = GreyScale.of(self._learnt[number, 0, ::4, ::4])
         return prepared(part, self._scales[number])
 
-    def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
-        """Sum of the losses of all truths, each about as large as the others."""
-        outputs = outputs.float()
+    def loss(self, found: tuple[torch.Tensor, torch.Tensor], targets: torch.Tensor, done: float) -> torch.Tensor:
+        """Losses of all truths, each about as large as the others, and of what the teacher sees otherwise."""
+        outputs = found[0][: len(targets)].float()
         kinds, outline, clean, distance = outputs.split([len(KINDS), 1, 1, 1], dim=1)
         truth = targets.split(1, dim=1)
         return (
@@ -105,6 +125,7 @@ class Everything:
             + 2 * F.binary_cross_entropy_with_logits(outline, truth[1], pos_weight=outline.new_tensor(2.0))
             + 2 * F.smooth_l1_loss(clean, truth[2], beta=0.2)
             + F.smooth_l1_loss(distance, truth[3], beta=0.2)
+            + 2 * found[1].mean()
         )
 
     @torch.inference_mode()
@@ -114,7 +135,8 @@ class Everything:
         errors = []
         for one in self._held:
             image, truth = prepared(np.asarray(one), GreyScale.of(one[0, ::4, ::4]))
-            outputs = network(torch.from_numpy(image)[None].to(self._device)).float().cpu()[0]
+            found, unlike = network(torch.from_numpy(image)[None].to(self._device))
+            outputs = found.float().cpu()[0]
             matrix += scores.confusion_matrix(one[2], outputs[: len(KINDS)].argmax(0).numpy(), len(KINDS))
             outline = outputs[len(KINDS)].numpy() > 0
             both = np.logical_and(outline, one[3]).sum()
@@ -122,13 +144,15 @@ class Everything:
                 float(np.abs(outputs[len(KINDS) + 1].numpy() - truth[2]).mean()),
                 float(np.abs(outputs[len(KINDS) + 2].numpy() - truth[3]).mean()),
                 float(2 * both / max(outline.sum() + one[3].sum(), 1)),
+                float(1 - unlike.mean()),
             ])  # fmt: skip
-        clean, distance, dice = np.mean(errors, axis=0)
+        clean, distance, dice, seen = np.mean(errors, axis=0)
         return {
             "score": scores.mean_iou(matrix),
             "clean_error": clean,
             "distance_error": distance,
             "outline_dice": dice,
+            "teacher_cosine": seen,
         }
 
 
@@ -139,6 +163,18 @@ def prepared(part: NDArray[np.uint8], scale: GreyScale) -> tuple[NDArray[np.floa
     distance = np.log2(1 + part[4].astype(np.float32)) / np.log2(1 + MOST_DISTANCE)
     truths = np.stack([part[2].astype(np.float32), part[3].astype(np.float32), clean, distance])
     return np.ascontiguousarray(grey[None]), np.ascontiguousarray(truths)
+
+
+def real_planes(folders: Sequence[Path]) -> list[NDArray[np.float32]]:
+    """Micrographs of folders, normalised; those smaller than a patch are left out."""
+    found = []
+    for folder in folders:
+        for signal in read_folder(folder):
+            planes = Planes(signal.data, rgb=signal.rgb, name=str(folder))
+            for plane in (planes.plane(index) for index in range(len(planes))):
+                if min(plane.shape) >= PATCH:
+                    found.append(GreyScale.of(plane[::4, ::4]).apply(plane))
+    return found
 
 
 @torch.inference_mode()
@@ -179,6 +215,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--images", type=int, default=2400)
     parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--weights", default="random", help="to begin with: random, auto, or a file")
+    parser.add_argument("--real", nargs="*", type=Path, default=[], help="folders of real micrographs, without truths")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("build/pretraining"))
     arguments = parser.parse_args()
@@ -188,9 +226,16 @@ def main() -> int:
     torch.manual_seed(arguments.seed)
     architecture = Architecture(encoder=arguments.encoder, classes=len(KINDS) + EXTRA)
     network = build(architecture)
-    task = Everything(images, arguments.seed, str(device))
+    begin(network, arguments.encoder, arguments.weights)
+    pupil = Pupil(network, photographs_teacher())
+    real = real_planes(arguments.real)
+    task = Everything(images, arguments.seed, str(device), real)
     checkpoint = arguments.output / f"{arguments.encoder}.checkpoint.safetensors"
-    about: dict[str, Any] = {"data": f"{arguments.images} simulated micrographs, seeds 0 …", "kinds": KINDS}
+    data = f"{arguments.images} simulated micrographs, seeds 0 …"
+    if real:
+        names = ", ".join(folder.resolve().parent.name for folder in arguments.real)
+        data += f"; {len(real)} real micrographs without labels ({names})"
+    about: dict[str, Any] = {"data": data, "kinds": KINDS, "begun_with": arguments.weights}
     card = ModelCard("encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about)
     schedule = Schedule(seconds=arguments.minutes * 60, average=0.998, checks=max(4, round(arguments.minutes / 4)))
 
@@ -199,7 +244,7 @@ def main() -> int:
             sys.stderr.write(f"{moment.step} {moment.seconds:.0f} s {moment.loss:.3f} {dict(moment.scores)}\n")
 
     state = fit(
-        network, task, schedule, fastest_precision(device), device=str(device), watch=told,
+        pupil, task, schedule, fastest_precision(device), device=str(device), watch=told,
         state=read_checkpoint(checkpoint, card), keep=lambda now: write_checkpoint(checkpoint, now, card),
     )  # fmt: skip
     metrics = state.scores | {"steps": state.step}

@@ -1,0 +1,70 @@
+"""A network that learns to see in a disturbed micrograph what its teacher sees in the micrograph as it is.
+
+Self-supervised: it needs no truth, so that real micrographs can take part. The teacher is an encoder that knows
+photographs and stays as it is, hence what it tells apart cannot collapse into one, as it can when teacher and pupil
+learn together (Grill et al. 2020, arXiv:2006.07733; Romero et al. 2015, arXiv:1412.6550). The pupil may be
+the same encoder: then it keeps what it knows while it learns of micrographs, and gets used to noise, blur and contrast.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from napari_visualccc.models.nn.encoders import begin
+from napari_visualccc.models.nn.patches import Augmentation, disturb
+from napari_visualccc.models.nn.trunk import Trunk
+from napari_visualccc.models.nn.unet import SegmentationNetwork
+from napari_visualccc.models.zoo import AUTO, LOOKING_ENCODER
+
+# More than Segment's own disturbances: the encoder is to see the same through very different detectors.
+DISTURBANCE = Augmentation(contrast=0.3, noise=0.4, blur=1.5)
+
+
+class Pupil(nn.Module):
+    """A segmentation network beside its teacher; its weights are those of the network and of one translating layer."""
+
+    def __init__(self, network: SegmentationNetwork, teacher: Trunk) -> None:
+        super().__init__()
+        self.network = network
+        own, theirs = int(network.encoder.out_channels[-1]), teacher.channels
+        self.translation = nn.Conv2d(own, theirs, 1)
+        if own == theirs:
+            # The same encoder begins with seeing what its teacher sees.
+            nn.init.dirac_(self.translation.weight)
+            nn.init.zeros_(self.translation.bias)
+        # In a list, the teacher is no part of the module: it is neither trained nor stored.
+        self._teacher = [teacher.eval().requires_grad_(False)]
+        self._seen: list[torch.Tensor] = []
+        network.encoder.register_forward_hook(lambda module, given, levels: self._seen.append(levels[-1]))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Outputs for micrographs (N, 1, Y, X), and how unlike the teacher's view theirs is, 0 … 2, shape (N,).
+
+        In training the network is shown the micrographs disturbed, its teacher as they are.
+        """
+        self._seen.clear()
+        shown = self._disturbed(images) if self.training else images
+        outputs = self.network(shown)
+        seen = self.translation(self._seen.pop())
+        with torch.no_grad():
+            wanted = self.taught(images)
+        return outputs, (1 - F.cosine_similarity(seen.float(), wanted.float(), dim=1)).mean(dim=(1, 2))
+
+    def _disturbed(self, images: torch.Tensor) -> torch.Tensor:
+        generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, ())))
+        return disturb(images, DISTURBANCE, generator)
+
+    def taught(self, images: torch.Tensor) -> torch.Tensor:
+        """What the teacher sees of (N, 1, Y, X) at the reduction that the network works at; (N, C, y, x)."""
+        teacher = self._teacher[0].to(images.device)
+        seen: torch.Tensor = teacher.encoder(F.avg_pool2d(images, self.network.reduction))[-1]
+        return seen
+
+
+def photographs_teacher() -> Trunk:
+    """The encoder that comes with the package and was learnt from photographs."""
+    teacher = Trunk(LOOKING_ENCODER, uses_greys=False)
+    begin(teacher, LOOKING_ENCODER, AUTO)
+    return teacher
