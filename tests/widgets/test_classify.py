@@ -127,3 +127,25 @@ def test_words_on_the_canvas_go_with_the_widget(viewer, open_classify, stack):
     widget.hide()
     widget.view.refresh()
     assert not text_overlay_of(viewer).visible
+
+
+def test_long_class_names_leave_room_for_the_rest(qtbot):
+    import pandas as pd
+
+    from napari_visualccc.widgets._classify_panel import _COLUMNS
+    from napari_visualccc.widgets._tables import ResultTable
+
+    table = ResultTable()
+    qtbot.addWidget(table)
+    table.resize(300, 200)
+    names = ["spheroidite with widmanstätten and pearlite", "network"]
+    frame = pd.DataFrame({"label": [7, 128], "plane": [7, 128], "class": names, "confidence": [0.99, 0.5],
+                          "unlike": [0.0, 1.0], "distance": [0.1, 0.9]})  # fmt: skip
+    table.show_table(frame, _COLUMNS, {})
+    table.show()
+    qtbot.waitUntil(lambda: table.columnWidth(1) > 24)
+    words = table.fontMetrics().horizontalAdvance
+    assert table.columnWidth(0) > words("128")
+    assert table.columnWidth(2) > words("99.0%")
+    assert sum(table.columnWidth(i) for i in range(4)) <= 300
+    assert "spheroidite with widmanstätten and pearlite" in table.model().index(0, 1).data(Qt.ItemDataRole.ToolTipRole)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST_MISTAKES = 60
 _ICON_PX = 84
 _ROW = 24
+_LONGEST_NAME = 110
 _RIGHT, _WRONG = (34, 136, 51), (238, 102, 119)
 
 
@@ -120,7 +121,7 @@ def _unlike(record: Record) -> str:
 
 _COLUMNS = (
     Column("Plane", "plane", _plane, "Number of the plane, from 0"),
-    Column("Class", "class", _class, "Most probable class"),
+    Column("Class", "class", _class, "Most probable class", wide=True),
     Column("Sure", "confidence", _sure, "Its probability, calibrated on planes held out"),
     Column("", "distance", _unlike, "Unlike anything that was learnt: the class means nothing there"),
 )
@@ -175,8 +176,12 @@ class QualityPanel(QWidget):
         table = self.confusion
         table.setRowCount(len(names))
         table.setColumnCount(len(names))
-        table.setHorizontalHeaderLabels(list(names))
-        table.setVerticalHeaderLabels(list(names))
+        for i, name in enumerate(names):
+            # Long names are cut in the middle: the whole one stands in the tooltip.
+            for place in (table.setHorizontalHeaderItem, table.setVerticalHeaderItem):
+                item = QTableWidgetItem(name)
+                item.setToolTip(name)
+                place(i, item)
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for i in range(len(names)):
             for j in range(len(names)):
@@ -187,9 +192,9 @@ class QualityPanel(QWidget):
                 cell.setToolTip(f"{matrix[i, j]} of {matrix[i].sum()} planes of “{names[i]}” were called “{names[j]}”")
                 table.setItem(i, j, cell)
         table.horizontalHeader().setSectionResizeMode(table.horizontalHeader().ResizeMode.Stretch)
-        table.verticalHeader().setMaximumWidth(110)
+        table.verticalHeader().setMaximumWidth(_LONGEST_NAME)
         for header in (table.horizontalHeader(), table.verticalHeader()):
-            header.setTextElideMode(Qt.TextElideMode.ElideRight)
+            header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
             header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for i in range(len(names)):
             table.setRowHeight(i, _ROW)

@@ -27,12 +27,15 @@ class Column:
         Column of the data frame to sort by.
     text
         What to write into a cell, from the row.
+    wide
+        Takes the room that the others leave: names, which may be cut in the middle. If no column is, the first one is.
     """
 
     title: str
     key: str
     text: Callable[[Record], str]
     tooltip: str = ""
+    wide: bool = False
 
 
 class _Model(QAbstractTableModel):
@@ -65,7 +68,7 @@ class _Model(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             colour = self.colours.get(int(record["label"]))
             return QColor.fromRgbF(*colour) if colour else None
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0:
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0 and not column.wide:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.ToolTipRole:
             return "\n".join(f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value}"
@@ -106,6 +109,7 @@ class ResultTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setTabKeyNavigation(False)  # Tab leaves the table; arrows move in it
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
@@ -124,8 +128,9 @@ class ResultTable(QTableView):
         blocked = self.blockSignals(True)
         self._model.fill(frame.to_dict("records"), columns, colours)
         header = self.horizontalHeader()
+        wide = next((section for section, column in enumerate(columns) if column.wide), 0)
         for section in range(len(columns)):
-            mode = QHeaderView.ResizeMode.Stretch if section == 0 else QHeaderView.ResizeMode.ResizeToContents
+            mode = QHeaderView.ResizeMode.Stretch if section == wide else QHeaderView.ResizeMode.ResizeToContents
             header.setSectionResizeMode(section, mode)
         rows = min(max(len(frame), 1), _MOST_ROWS_SHOWN)
         self.setFixedHeight(header.sizeHint().height() + rows * _ROW_HEIGHT + 4)
