@@ -40,7 +40,7 @@ from napari_visualccc.classify.linear import fit_linear
 from napari_visualccc.classify.vectors import Item, Looker
 from napari_visualccc.maps import MapOptions, PropertyOptions, build_map, predict_property
 from napari_visualccc.models.embedding_options import EmbeddingOptions
-from napari_visualccc.models.zoo import LOOKING_ENCODER
+from napari_visualccc.models.zoo import DEFAULT_ENCODER
 from napari_visualccc.segment import PredictOptions, TrainOptions, annotated, evaluate, train
 
 PARTS = ("probe", "map", "segment", "strokes")
@@ -60,7 +60,7 @@ def probes(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]
     for name, dataset in _labelled():
         found = {}
         for weights in arguments.weights:
-            looker = Looker(EmbeddingOptions(encoder=arguments.encoder or LOOKING_ENCODER, weights=weights))
+            looker = Looker(EmbeddingOptions(encoder=arguments.encoder or DEFAULT_ENCODER, weights=weights))
             items = [Item(one.image, one.plane, one.pixel_size) for one in dataset.examples]
             vectors = looker.look(items).vectors
             found[weights] = _probed(dataset, vectors)
@@ -121,7 +121,7 @@ def maps(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     ):
         found = {}
         for weights in arguments.weights:
-            options = MapOptions(encoder=arguments.encoder or LOOKING_ENCODER, weights=weights)
+            options = MapOptions(encoder=arguments.encoder or DEFAULT_ENCODER, weights=weights)
             made = build_map(DATA / name / "images", options, table=table)
             result = predict_property(made, target, PropertyOptions(permutations=99)).as_dict()
             found[weights] = {key: result[key] for key in ("knn_r2", "ridge_r2", "knn_spearman", "spearman", "p_value")}

@@ -39,8 +39,9 @@ from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.compact import NOTE, compact, joined
 from napari_visualccc.models.files import save_model
 from napari_visualccc.models.nn.encoders import begin
-from napari_visualccc.models.nn.fit import Moment, Schedule, fit
+from napari_visualccc.models.nn.fit import Moment, fit
 from napari_visualccc.models.nn.precision import fastest_precision
+from napari_visualccc.models.nn.schedule import Schedule
 from napari_visualccc.models.nn.unet import Architecture, SegmentationNetwork, build
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.states import fill

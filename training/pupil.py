@@ -16,7 +16,7 @@ from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.patches import Augmentation, disturb
 from napari_visualccc.models.nn.trunk import Trunk
 from napari_visualccc.models.nn.unet import SegmentationNetwork
-from napari_visualccc.models.zoo import AUTO, LOOKING_ENCODER
+from napari_visualccc.models.zoo import AUTO, DEFAULT_ENCODER
 
 # More than Segment's own disturbances: the encoder is to see the same through very different detectors.
 DISTURBANCE = Augmentation(contrast=0.3, noise=0.4, blur=1.5)
@@ -65,6 +65,6 @@ class Pupil(nn.Module):
 
 def photographs_teacher() -> Trunk:
     """The encoder that comes with the package and was learnt from photographs."""
-    teacher = Trunk(LOOKING_ENCODER, uses_greys=False)
-    begin(teacher, LOOKING_ENCODER, AUTO)
+    teacher = Trunk(DEFAULT_ENCODER, uses_greys=False)
+    begin(teacher, DEFAULT_ENCODER, AUTO)
     return teacher

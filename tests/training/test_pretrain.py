@@ -7,7 +7,7 @@ from pupil import Pupil, photographs_teacher
 
 from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.unet import Architecture, build
-from napari_visualccc.models.zoo import LOOKING_ENCODER
+from napari_visualccc.models.zoo import DEFAULT_ENCODER
 
 
 def pupil_of(encoder, weights):
@@ -31,7 +31,7 @@ def patches():
 
 
 def test_a_pupil_that_is_its_teacher_begins_by_seeing_the_same(patches):
-    pupil = pupil_of(LOOKING_ENCODER, "auto").eval()
+    pupil = pupil_of(DEFAULT_ENCODER, "auto").eval()
     outputs, unlike = pupil(patches)
     assert outputs.shape == (2, len(KINDS) + EXTRA, 128, 128)
     assert unlike.abs().max() < 1e-4

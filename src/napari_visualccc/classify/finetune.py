@@ -61,8 +61,9 @@ def fine_tune(
     should_stop: Callable[[], bool] | None, progress: Progress,
 ) -> Tuned:  # fmt: skip
     """Train the network of a fast model further; early stopping on the validation split, or on a fold kept aside."""
-    from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
+    from napari_visualccc.models.nn.fit import Diverged, fit
     from napari_visualccc.models.nn.precision import fastest_precision
+    from napari_visualccc.models.nn.schedule import Schedule
 
     teach = np.arange(len(learnt))
     if measured is not None:

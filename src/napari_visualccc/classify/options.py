@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.symmetry import SYMMETRIES
-from napari_visualccc.models.zoo import LOOKING_ENCODER, WEIGHTS_HELP
+from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
 
 METHODS = ("fast", "fine-tune")
 SPLIT_NAMES = {"train": "train", "training": "train", "learn": "train", "val": "val", "valid": "val",
@@ -28,7 +28,7 @@ class TrainOptions(Options):
         help="Budget of fine-tuning. You can stop earlier and keep the best model so far.",
     )  # fmt: skip
     encoder: str = option(
-        LOOKING_ENCODER, label="Encoder",
+        DEFAULT_ENCODER, label="Encoder",
         help="Network that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of "
         "timm.",
     )  # fmt: skip

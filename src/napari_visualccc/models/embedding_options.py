@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_visualccc.core.params import Options, option
-from napari_visualccc.models.zoo import LOOKING_ENCODER, WEIGHTS_HELP
+from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class EmbeddingOptions(Options):
     """What looks at the micrographs, and at what pixel size."""
 
     encoder: str = option(
-        LOOKING_ENCODER,
+        DEFAULT_ENCODER,
         label="Encoder",
         help="Network that looks at the micrographs. The default one comes with its weights; 'visualccc models list' "
         "names others.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-# Encoder that whole micrographs are looked at with by default (Classify, Map); that of Segment draws, too.
-LOOKING_ENCODER = "tu-tf_efficientnet_lite0"
+# Encoder of Segment, Classify and Map, unless another one is chosen; its weights come with the package.
+DEFAULT_ENCODER = "tu-tf_efficientnet_lite0"
 AUTO, RANDOM = "auto", "random"
 IMAGENET, MICRONET, IMAGENET_MICRONET = "imagenet", "micronet", "imagenet-micronet"
 # These are fetched from where their makers offer them.

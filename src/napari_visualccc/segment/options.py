@@ -8,7 +8,7 @@ from typing import Any
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.architectures import DECODERS, LOSSES
 from napari_visualccc.models.symmetry import SYMMETRIES
-from napari_visualccc.models.zoo import WEIGHTS_HELP
+from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
 
 _SHARES_HELP = (
     "Judge from the images how much of the area each phase takes, instead of from how much of it was painted; for "
@@ -25,7 +25,7 @@ class TrainOptions(Options):
         help="Budget of the training. You can stop earlier and keep the best model so far.",
     )  # fmt: skip
     encoder: str = option(
-        "resnet18", label="Encoder",
+        DEFAULT_ENCODER, label="Encoder",
         help="Part that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of timm.",
     )  # fmt: skip
     weights: str = option(

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from napari_visualccc.models.nn.fit import Moment, TrainingState
 
+# Learning rate of an encoder that knows something already, as a share of the rest's: it is adapted, not overwritten.
+_KEEPING = 0.3
+
 
 @dataclass(frozen=True)
 class TrainResult(Result):
@@ -127,8 +130,9 @@ def train(
     ----------
     .. [1] Ronneberger et al., U-Net, doi 10.1007/978-3-319-24574-4_28.
     """
-    from napari_visualccc.models.nn.fit import Diverged, Schedule, fit
+    from napari_visualccc.models.nn.fit import Diverged, fit
     from napari_visualccc.models.nn.precision import fastest_precision
+    from napari_visualccc.models.nn.schedule import Schedule
     from napari_visualccc.segment.learning import SegmentationTask, going_on, read_checkpoint, write_checkpoint
 
     options = options or TrainOptions()
@@ -147,7 +151,7 @@ def train(
     )
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
-    model = _new_model(dataset, options, size, symmetry, progress.part(0.02, 0.03))
+    model, knows_much = _new_model(dataset, options, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     task = SegmentationTask(hints.planes, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
@@ -155,7 +159,10 @@ def train(
     if state is not None:
         state = going_on(state, model.network)
     seconds = options.max_minutes * 60
-    schedule = Schedule(seconds=seconds, steps=options.steps, learning_rate=options.learning_rate, average=0.99)
+    schedule = Schedule(
+        seconds=seconds, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
+        encoder_rate=_KEEPING if knows_much else 1.0,
+    )  # fmt: skip
     stopped: list[bool] = []
 
     def stop() -> bool:
@@ -201,18 +208,19 @@ def _expecting(network: Any, hints: Hints) -> Any:
 
 def _new_model(
     dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str, progress: Progress
-) -> SegmentationModel:
+) -> tuple[SegmentationModel, bool]:
+    """Network to begin with, and whether its encoder was filled with weights that know something."""
     import torch
 
-    from napari_visualccc.models.nn.encoders import begin
+    from napari_visualccc.models.nn.encoders import RANDOM, begin
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
     architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
-    begin(network, options.encoder, options.weights, progress)
-    return SegmentationModel(network, card)
+    begun = begin(network, options.encoder, options.weights, progress)
+    return SegmentationModel(network, card), begun != RANDOM
 
 
 def record_of(

@@ -18,9 +18,9 @@ from napari_visualccc.models.states import weights
 LITE = "tu-tf_efficientnet_lite0"
 
 
-def network(seed=0, **words):
+def network(seed=0, encoder="resnet18", **words):
     torch.manual_seed(seed)
-    return build(Architecture(**words))
+    return build(Architecture(encoder=encoder, **words))
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from napari_visualccc.core.progress import Cancelled, Progress
-from napari_visualccc.models.nn.fit import Diverged, Moment, Schedule, TrainingState, fit
+from napari_visualccc.models.nn.fit import Diverged, Moment, TrainingState, fit
 from napari_visualccc.models.nn.precision import PLAIN
+from napari_visualccc.models.nn.schedule import Schedule
 
 
 class Line:

@@ -160,7 +160,7 @@ def test_every_room_begins_with_named_weights(cache, tmp_path, monkeypatch, weig
         with pytest.raises(ModelError, match="damaged"):
             weights_for("resnet18", weights)
         monkeypatch.setattr("napari_visualccc.models.download._sha256", lambda _: offer.digest)
-    network = build(Architecture())
+    network = build(Architecture(encoder="resnet18"))
     assert begin(network, "resnet18", weights).startswith("blake2b:")
     torch.testing.assert_close(network.encoder.layer1[0].conv1.weight, colourful.layer1[0].conv1.weight)
     image = torch.rand(1, 1, 64, 64)

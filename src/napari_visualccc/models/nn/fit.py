@@ -14,6 +14,7 @@ from torch import nn
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision
+from napari_visualccc.models.nn.schedule import Schedule, groups
 
 Tensors = dict[str, torch.Tensor]
 # Share of the schedule after which a model is no longer young.
@@ -34,42 +35,6 @@ class Task(Protocol):
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Scores on data held out; ``"score"`` decides which model is kept (higher is better)."""
         ...
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to learn.
-
-    Attributes
-    ----------
-    seconds
-        Time budget, validation included; infinite if only steps count.
-    steps
-        Number of steps; 0 for as many as fit into the time. Only a number of steps is repeatable to the last bit.
-    learning_rate, weight_decay
-        Of AdamW, at the top of the schedule.
-    warm_up
-        Share of the schedule with rising learning rate.
-    average
-        Decay of the moving average of the weights, per step; the average is what is validated and kept.
-    checks
-        Number of validations, spread evenly.
-    """
-
-    seconds: float = math.inf
-    steps: int = 0
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warm_up: float = 0.05
-    average: float = 0.99
-    checks: int = 20
-
-    def rate(self, done: float) -> float:
-        """Learning rate when the share `done` of the schedule is over (linear rise, then half a cosine)."""
-        if done < self.warm_up:
-            return self.learning_rate * max(done / self.warm_up, 0.02)
-        fall = (done - self.warm_up) / (1 - self.warm_up)
-        return self.learning_rate * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
 @dataclass(frozen=True)
@@ -211,7 +176,7 @@ class _Trainer:
     ) -> None:
         self._network, self.state = network.to(device).to(memory_format=precision.layout), state or TrainingState()
         self._task, self._schedule, self._precision, self._device = task, schedule, precision, device
-        self._optimiser = torch.optim.AdamW(_groups(network, schedule.weight_decay), lr=0.0, fused=device != "mps")
+        self._optimiser = torch.optim.AdamW(groups(network, schedule), lr=0.0, fused=device != "mps")
         self._average: Tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._best: Tensors = {}
         self._best_done = 0.0
@@ -229,7 +194,7 @@ class _Trainer:
         rate = self._schedule.rate(done)
         self._network.train()
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
         half = self._precision.dtype != torch.float32
         with torch.autocast(self._device, self._precision.dtype, enabled=half):
@@ -309,12 +274,3 @@ class _Trainer:
                     "exp_avg": first[name].clone(memory_format=torch.preserve_format),
                     "exp_avg_sq": second[name].clone(memory_format=torch.preserve_format),
                 }
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only: biases and normalisation are left free."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.models.architectures import DECODERS, REDUCTIONS
+from napari_visualccc.models.zoo import DEFAULT_ENCODER
 
 # In the card: tells these networks from others.
 KIND = "encoder-decoder"
@@ -43,7 +44,7 @@ class Architecture:
     """
 
     decoder: str = "unet"
-    encoder: str = "resnet18"
+    encoder: str = DEFAULT_ENCODER
     classes: int = 2
     reduction: int = 2
 
