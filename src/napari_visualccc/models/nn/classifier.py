@@ -18,9 +18,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.models.nn.trunk import REDUCTIONS, Trunk
+from napari_visualccc.models.nn.embedding import REDUCTIONS
+from napari_visualccc.models.nn.trunk import Trunk
 
 KIND = "mean-pooled-encoder"
+_SMALLEST_SIDE = 32
 
 
 class Head(nn.Module):
@@ -63,11 +65,22 @@ class Classifier(nn.Module):
 
     def vectors(self, images: torch.Tensor) -> torch.Tensor:
         """What `napari_visualccc.models.nn.embedding.Embedder` gives for whole images; shape (N, D), float32."""
-        everywhere = torch.ones((1, 1, *images.shape[-2:]), device=images.device)
         parts = []
         for through, reduction in zip(self.seen, REDUCTIONS, strict=True):
-            found, share = self.trunk.look(images, everywhere, reduction)
-            parts.append((through(found).float() * (share / share.sum())).sum((2, 3)))
+            values = images
+            if reduction > 1:
+                values = F.avg_pool2d(values, reduction, ceil_mode=True, count_include_pad=False)
+            missing = [max(0, _SMALLEST_SIDE - n) for n in values.shape[-2:]]
+            shown = tuple(values.shape[-2:])
+            if any(missing):
+                values = F.pad(values, (0, missing[1], 0, missing[0]))
+            grey = self.greys(values)[1] if self.uses_greys else values
+            seen = through(self.encoder(grey)[-1])
+            share = torch.ones((1, 1, *shown), device=images.device)
+            if any(missing):
+                share = F.pad(share, (0, missing[1], 0, missing[0]))
+            share = F.adaptive_avg_pool2d(share, seen.shape[-2:])
+            parts.append((seen.float() * (share / share.sum())).sum((2, 3)))
         return torch.cat(parts, dim=1)
 
     @property

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Region, as_planes
@@ -33,10 +34,13 @@ from napari_visualccc.models.micrographs import Micrograph, source_of
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
-from napari_visualccc.models.nn.trunk import REDUCTIONS, Trunk, filled_trunk
+from napari_visualccc.models.nn.trunk import Trunk, filled_trunk
 
+# The plane is seen reduced by these.
+REDUCTIONS = (1, 2, 4)
 # Changes whenever the same image and weights give another vector.
 _RECIPE = "2"
+_SMALLEST_SIDE = 32
 # Pixels that are on their way through the network together.
 _BATCH_PIXELS = 1 << 19
 
@@ -196,9 +200,33 @@ class Embedder:
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def maps(self, values: torch.Tensor, weights: torch.Tensor, reduction: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """`Trunk.look` on this machine's device, in its fastest number format; both float32."""
-        found, share = self.trunk.look(values.to(self.device), weights.to(self.device), reduction)
-        return found.float(), share
+        """What the encoder finds at each place, and how much of each place counts.
+
+        Parameters
+        ----------
+        values
+            Normalised grey values, float32, shape (N, 1, Y, X).
+        weights
+            1 where the picture is to be looked at, 0 elsewhere; same shape.
+        reduction
+            One of `REDUCTIONS`.
+
+        Returns
+        -------
+        maps, share : Tensor
+            float32, shapes (N, channels, y, x) and (N, 1, y, x).
+        """
+        values, weights = values.to(self.device), weights.to(self.device)
+        if reduction > 1:
+            values = F.avg_pool2d(values, reduction, ceil_mode=True, count_include_pad=False)
+            weights = F.avg_pool2d(weights, reduction, ceil_mode=True, count_include_pad=False)
+        missing = [max(0, _SMALLEST_SIDE - n) for n in values.shape[-2:]]
+        if any(missing):
+            values, weights = (F.pad(one, (0, missing[1], 0, missing[0])) for one in (values, weights))
+        grey = self.trunk.greys(values)[1] if self.trunk.uses_greys else values
+        grey = grey.to(self.precision.dtype).contiguous(memory_format=self.precision.layout)
+        found = self.trunk.encoder(grey)[-1].float()
+        return found, F.adaptive_avg_pool2d(weights, found.shape[-2:])
 
 
 class _Job:
