@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from napari_visualccc.models.nn.fuse import fused
-from napari_visualccc.models.nn.trunk import Trunk
+from napari_visualccc.models.nn.trunk import new_trunk
 
 
 @pytest.mark.parametrize("encoder", ["tu-tf_efficientnet_lite0", "resnet18", "mobilenet_v2"])
 def test_folded_networks_see_the_same(encoder):
     torch.manual_seed(0)
-    network = Trunk(encoder).encoder
+    network = new_trunk(encoder).encoder
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):  # as after training: no two channels alike
             for value in (module.weight.data, module.running_var):

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.models.crops import CROP, covering_regions
 from napari_visualccc.models.micrographs import Micrograph, source_of
-from napari_visualccc.models.nn.embedding import REDUCTIONS, Embedder, Vector
+from napari_visualccc.models.nn.embedding import Embedder, Vector
+from napari_visualccc.models.nn.trunk import REDUCTIONS
 
 # A plane of up to so many crops goes through the network in one piece, as when it was made a vector.
 _WHOLE = 9
