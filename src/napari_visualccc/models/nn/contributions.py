@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +31,7 @@ def contributions(
         Float32, shape of the plane (at its own pixel size), NaN where the picture does not count; and the vector of
         the whole plane.
     """
+    item = replace(item, mask=item.found_mask)
     read, counts, shape = source_of(item, embedder.options)
     regions = [(slice(0, shape[0]), slice(0, shape[1]))]
     if shape[0] * shape[1] > _WHOLE * CROP * CROP:

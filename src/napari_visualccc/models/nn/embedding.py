@@ -35,7 +35,7 @@ from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
 from napari_visualccc.models.nn.trunk import REDUCTIONS, Trunk, filled_trunk
 
-# Changes whenever the same image and weights give another vector.
+# Changes whenever the same image and weights give another vector, also because other marks are found in it.
 _RECIPE = "2"
 # Pixels that are on their way through the network together.
 _BATCH_PIXELS = 1 << 19
@@ -206,7 +206,7 @@ class _Job:
     def __init__(self, item: Micrograph, embedder: Embedder, cache: EmbeddingCache | None) -> None:
         self._item = item
         self._embedder = embedder
-        self.key = cache.key(item.planes, item.index, item.mask, item.pixel_size, embedder.hash) if cache else ""
+        self.key = cache.key(item, embedder.hash) if cache else ""
         self.found = cache.get(self.key, embedder.dimensions) if cache else None
         self._sums: dict[int, list[Any]] = {}
         if self.found is None:
