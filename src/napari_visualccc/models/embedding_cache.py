@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.folders import cache_folder
 from napari_visualccc.core.results import fingerprint
 from napari_visualccc.models.micrographs import Micrograph
 
@@ -19,13 +20,6 @@ from napari_visualccc.models.micrographs import Micrograph
 _MOST_BYTES = 1 << 29
 _WAIT_S = 10.0
 _log = logging.getLogger(__name__)
-
-
-def default_cache_path() -> Path:
-    """File in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("napari-visualccc") / "embeddings.sqlite"
 
 
 class EmbeddingCache:
@@ -50,7 +44,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, path: Path | None = None, most_bytes: int = _MOST_BYTES) -> None:
-        self.path = path or default_cache_path()
+        self.path = path or cache_folder() / "embeddings.sqlite"
         self._most_bytes = most_bytes
         self._usable = self._prepare() or self._begin_anew()
 

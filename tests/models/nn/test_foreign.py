@@ -44,7 +44,7 @@ def learnt(encoder, channels=3):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: tmp_path / "cache")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "cache")
     offers._imagenet_offers.cache_clear()
     yield tmp_path / "cache" / "weights"
     offers._imagenet_offers.cache_clear()
