@@ -37,7 +37,7 @@ from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.dataset import Dataset
 from napari_visualccc.classify.evaluation import evaluation_of
 from napari_visualccc.classify.linear import fit_linear
-from napari_visualccc.classify.vectors import Item, Looker
+from napari_visualccc.classify.vectors import Looker
 from napari_visualccc.maps import MapOptions, PropertyOptions, build_map, predict_property
 from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.zoo import DEFAULT_ENCODER
@@ -61,8 +61,7 @@ def probes(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]
         found = {}
         for weights in arguments.weights:
             looker = Looker(EmbeddingOptions(encoder=arguments.encoder or DEFAULT_ENCODER, weights=weights))
-            items = [Item(one.image, one.plane, one.pixel_size) for one in dataset.examples]
-            vectors = looker.look(items).vectors
+            vectors = looker.look(dataset.micrographs).vectors
             found[weights] = _probed(dataset, vectors)
             found[weights + ", scikit-learn"] = linear_probe(vectors, dataset.targets, dataset.groups)
         yield f"probe {name}", found

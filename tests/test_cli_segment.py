@@ -280,7 +280,7 @@ def test_encoders_are_fetched_or_it_is_said_how(capsys, tmp_path, monkeypatch):
     import segmentation_models_pytorch as smp
     import torch
 
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: tmp_path / "cache")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "cache")
     monkeypatch.setattr("napari_visualccc.models.zoo._MICRONET_URL", "http://127.0.0.1:9/")
     assert main(["models", "fetch", "resnet18", "--weights", "micronet"]) == 2
     path = tmp_path / "cache" / "weights" / "resnet18-micronet.pth"

@@ -89,11 +89,10 @@ def test_network_answers_from_the_encoders_vector(sample, trained):
 
 
 def _items(plane):
-    from napari_visualccc.classify.vectors import Item
-    from napari_visualccc.core.pixel_size import PixelSize
     from napari_visualccc.core.planes import Planes
+    from napari_visualccc.models.micrographs import Micrograph
 
-    return [Item(Planes(plane), 0, PixelSize())]
+    return [Micrograph(Planes(plane))]
 
 
 def test_another_material_is_unlike(trained):

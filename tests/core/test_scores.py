@@ -48,3 +48,15 @@ def test_wrong_labels_are_named():
 def test_an_empty_matrix_gives_nan_not_a_crash():
     assert np.isnan(scores.accuracy(np.zeros((2, 2), np.int64)))
     assert np.isnan(scores.mean_iou(np.zeros((2, 2), np.int64)))
+
+
+def test_rank_correlation_is_that_of_scipy():
+    from scipy.stats import spearmanr
+
+    a, b = RNG.integers(0, 9, (40, 3)).astype(np.float32), RNG.normal(size=(40, 3))
+    for column, found in enumerate(scores.rank_correlation(a, b)):
+        assert found == pytest.approx(spearmanr(a[:, column], b[:, column]).statistic)
+    assert scores.rank_correlation(a[:, 0], b[:, 0]) == pytest.approx(scores.rank_correlation(a, b)[0])
+    np.testing.assert_array_equal(scores.rank_correlation(a * 0, b), 0)
+    a[3, 1] = np.nan
+    assert np.isnan(scores.rank_correlation(a, b)).tolist() == [False, True, False]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,18 @@ def test_tiles_and_masks(embedder, monkeypatch):
     masked, _ = contributions(embedder, Micrograph(Planes(plane), mask=mask), weights, Progress())
     assert np.isnan(masked[:20]).all()
     assert np.isfinite(masked[20:]).all()
+
+
+def test_what_is_written_into_a_picture_does_not_drive_it(made, embedder):
+    plane = plane_of(made, 5).planes.plane(0)
+    low, high = float(plane.min()), float(plane.max())
+    plane[80:83, 40:90] = high + (high - low)
+    found, plain = (
+        driving_regions(replace(made, options=replace(made.options, marks=marks)), "width", Micrograph(Planes(plane)),
+                        embedder) for marks in (True, False)
+    )  # fmt: skip
+    assert np.isnan(found.heatmap[80:83, 40:90]).all()
+    assert np.isfinite(plain.heatmap).all()
 
 
 def test_another_encoder_is_refused(made):

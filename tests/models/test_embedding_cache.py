@@ -1,24 +1,29 @@
+from dataclasses import replace
+
 import numpy as np
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.models.embedding_cache import EmbeddingCache
+from napari_visualccc.models.micrographs import Micrograph
 
 VECTOR = np.arange(64, dtype=np.float32)
 
 
+def none_found(planes, index):
+    raise AssertionError("nothing is searched for a name")
+
+
 def test_names_tell_apart_what_gives_other_vectors():
-    image = Planes(np.arange(200).reshape(2, 10, 10))
-    mask = np.zeros((10, 10), bool)
-    key = EmbeddingCache.key
-    names = {
-        key(image, 0, None, PixelSize(), "a"), key(image, 1, None, PixelSize(), "a"),
-        key(image, 0, mask, PixelSize(), "a"), key(image, 0, None, PixelSize(2, 2, "nm"), "a"),
-        key(image, 0, None, PixelSize(), "b"),
-    }  # fmt: skip
-    assert len(names) == 5
-    alone = Planes(np.arange(100, 200).reshape(10, 10), name="another file")
-    assert key(alone, 0, None, PixelSize(), "a") in names
+    stack = Planes(np.arange(200).reshape(2, 10, 10))
+    image, key = Micrograph(stack), EmbeddingCache.key
+    items = [
+        image, replace(image, index=1), replace(image, mask=np.zeros((10, 10), bool)),
+        replace(image, mask=none_found), replace(image, pixel_size=PixelSize(2, 2, "nm")),
+    ]  # fmt: skip
+    names = {*(key(item, "a") for item in items), key(image, "b")}
+    assert len(names) == 6
+    assert key(Micrograph(Planes(np.arange(100, 200).reshape(10, 10), name="another file")), "a") in names
 
 
 def test_other_lengths_are_not_taken(tmp_path):

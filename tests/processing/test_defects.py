@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from napari_visualccc.processing.text import overlay_mask
+from napari_visualccc.core.planes import Planes
+from napari_visualccc.processing import text
+from napari_visualccc.processing.text import marks_of, overlay_mask
 
 
 def test_hot_and_dead_pixels_go_and_others_stay(run, rng):
@@ -65,6 +67,19 @@ def test_a_dark_field_of_particles_is_left_alone(rng):
     for centre in ((60, 80), (150, 200), (220, 330)):
         picture[np.hypot(y - centre[0], x - centre[1]) < 25] = 250
     assert not overlay_mask(picture).any()
+
+
+def test_marks_are_left_alone_that_are_none(micrograph, monkeypatch):
+    assert marks_of(Planes(micrograph)) is None
+    picture = micrograph.copy()
+    picture[270:276, 300:380] = 255
+    stack = Planes(np.stack([micrograph, picture]))
+    np.testing.assert_array_equal(marks_of(stack, 1), overlay_mask(stack.plane(1)))
+    monkeypatch.setattr(text, "overlay_mask", lambda values: np.ones(values.shape, bool))
+    assert marks_of(stack, 1) is None  # most of the picture would be hidden
+    monkeypatch.setattr(text, "_MOST_SEARCHED", 300 * 400 - 1)
+    monkeypatch.setattr(text, "overlay_mask", None)
+    assert marks_of(stack, 1) is None
 
 
 def test_steps_after_it_leave_it_out(run, micrograph):

@@ -14,6 +14,7 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.runtime import allocate
 from napari_visualccc.core.tiles import overlapping_tiles
+from napari_visualccc.models.micrographs import Micrograph
 
 if TYPE_CHECKING:
     from napari_visualccc.classify.model import ClassificationModel
@@ -73,13 +74,11 @@ def _of_windows(
     model: ClassificationModel, planes: Planes, index: int, tiles: list[Any], size: PixelSize, looker: Looker,
     progress: Progress,
 ) -> NDArray[np.float32]:  # fmt: skip
-    from napari_visualccc.classify.vectors import Item
-
     items, known = [], []
     for number, tile in enumerate(tiles):
         values = planes.plane(index, tile.core)
         if np.isfinite(values).any():
-            items.append(Item(Planes(values, rgb=False, name=planes.name), 0, size))
+            items.append(Micrograph(Planes(values, rgb=False, name=planes.name), 0, size))
             known.append(number)
     result = np.full((len(tiles), len(model.card.classes)), 1 / len(model.card.classes), np.float32)
     if items:

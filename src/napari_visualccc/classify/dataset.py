@@ -16,6 +16,7 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.results import Colour
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.models.micrographs import Micrograph
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class Dataset:
         """Position of each plane's class."""
         position = {name: number for number, name in enumerate(self.names)}
         return np.array([position[one.label] for one in self.examples], np.int64)
+
+    @property
+    def micrographs(self) -> list[Micrograph]:
+        """The planes, to be looked at."""
+        return [Micrograph(one.image, one.plane, one.pixel_size) for one in self.examples]
 
     @property
     def groups(self) -> NDArray[np.int64]:

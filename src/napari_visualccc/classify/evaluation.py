@@ -146,13 +146,10 @@ def evaluate(
     Cancelled
         From `progress`.
     """
-    from napari_visualccc.classify.vectors import Item
-
     progress = silent(progress)
     dataset = chosen_split(dataset, split).with_classes(model.card.classes)
     looker = looker or model.looker(device)
-    items = [Item(one.image, one.plane, one.pixel_size) for one in dataset.examples]
-    seen = looker.look(items, progress=progress.part(0, 0.95))
+    seen = looker.look(dataset.micrographs, progress=progress.part(0, 0.95))
     found = evaluation_of(
         dataset, model.probabilities(seen.vectors), options or EvaluateOptions(),
         f"split {split}" if split else "all images", model.familiar.distances(seen.vectors),

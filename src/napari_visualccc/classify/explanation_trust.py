@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import random_generator
+from napari_visualccc.core.scores import rank_correlation
 from napari_visualccc.models.windows import Window
 
 if TYPE_CHECKING:
@@ -192,15 +193,6 @@ def randomisation_check(
         list(randomised_from_the_end(explainer.network, seed)), message="randomising"
     ):
         maps = explainer.with_network(network()).explain(images, asked, method, layer, settings).maps
-        alike = [_rank_correlation(a, b) for a, b in zip(first.maps, maps, strict=True)]
+        alike = [float(rank_correlation(a.ravel(), b.ravel())) for a, b in zip(first.maps, maps, strict=True)]
         rows.append({"random_from": name, "rank_correlation": float(np.mean(alike))})
     return pd.DataFrame(rows)
-
-
-def _rank_correlation(first: Map, second: Map) -> float:
-    """Spearman's; a map of one value is like nothing."""
-    from scipy.stats import spearmanr
-
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    return float(spearmanr(first.ravel(), second.ravel()).statistic)

@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,6 @@ def _familiar_again(
     model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker
 ) -> ClassificationModel:
     from napari_visualccc.classify.unlike import Familiar
-    from napari_visualccc.classify.vectors import Item
     from napari_visualccc.models.states import weights
 
     digest = hashlib.blake2b(digest_size=16)
@@ -118,7 +117,7 @@ def _familiar_again(
     card = replace(model.card, architecture={**model.card.architecture, "weights_hash": name})
     model = replace(model, card=card)
     own = model.looker(looker.device)
-    seen = own.look([Item(one.image, one.plane, one.pixel_size) for one in learnt.examples]).vectors
+    seen = own.look(learnt.micrographs).vectors
     return replace(model, familiar=Familiar.of(seen, groups, seed=options.seed))
 
 
@@ -131,10 +130,10 @@ class _Task:
         self._network, self._options, self._device = model.network, options, looker.device
         self._temperature = model.temperature
         self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
-        self._images = [_whole(one, looker) for one in learnt.examples]
+        self._images = [_whole(one, looker) for one in learnt.micrographs]
         self._targets = learnt.targets
         self._held = held
-        self._held_images = [_whole(one, looker) for one in held.examples]
+        self._held_images = [_whole(one, looker) for one in held.micrographs]
         counts = np.bincount(self._targets, minlength=len(learnt.classes))
         worth = (1.0 / np.maximum(counts, 1)) ** options.rare_weight
         self._weights = worth / (worth * counts).sum() * counts.sum()
@@ -203,11 +202,7 @@ class _Task:
                 "weighted_accuracy": metrics["weighted_accuracy"]}  # fmt: skip
 
 
-def _whole(example: Any, looker: Looker) -> NDArray[np.float32]:
+def _whole(item: Micrograph, looker: Looker) -> NDArray[np.float32]:
     """Normalised plane, marks hidden."""
-    from napari_visualccc.classify.vectors import Item
-
-    item = Item(example.image, example.plane, example.pixel_size)
-    micrograph = Micrograph(item.planes, item.index, item.pixel_size, looker.mask_of(item))
-    read, _, shape = source_of(micrograph, looker.options)
+    read, _, shape = source_of(looker.shown(item), looker.options)
     return read((slice(0, shape[0]), slice(0, shape[1])))

@@ -90,10 +90,10 @@ class ClassificationModel:
         from napari_visualccc.models.embedding_options import EmbeddingOptions
         from napari_visualccc.models.micrographs import Micrograph, source_of
         from napari_visualccc.models.windows import PlaneView, Window
-        from napari_visualccc.processing.text import visible_mask
+        from napari_visualccc.processing.text import marks_of
 
         options = EmbeddingOptions()
-        mask = visible_mask(planes.plane(index)) if self.card.architecture.get("mask_marks", True) else None
+        mask = marks_of if self.card.architecture.get("mask_marks", True) else None
         read, _, shape = source_of(Micrograph(planes, index, pixel_size, mask), options)
         regions = crop_regions(shape, options.crops)
         return PlaneView(read, tuple(Window(y, x, (y.stop - y.start, x.stop - x.start)) for y, x in regions))

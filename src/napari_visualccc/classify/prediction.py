@@ -19,6 +19,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Result, ResultLayer, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.models.micrographs import Micrograph
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,6 @@ def predict(
         From `progress`.
     """
     from napari_visualccc.classify.class_map import map_classes
-    from napari_visualccc.classify.vectors import Item
 
     options = options or PredictOptions()
     progress, clock = silent(progress), Stopwatch()
@@ -147,7 +147,7 @@ def predict(
     looker = looker or model.looker(device)
     chosen = range(len(source)) if planes is None else planes
     share = 0.2 if options.class_map else 0.98
-    seen = looker.look([Item(source, index, size) for index in chosen], progress=progress.part(0, share))
+    seen = looker.look([Micrograph(source, index, size) for index in chosen], progress=progress.part(0, share))
     labels, certainty = None, None
     if options.class_map:
         labels, certainty = map_classes(model, source, options, size, looker, progress.part(share, 0.98))

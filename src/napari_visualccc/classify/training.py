@@ -31,7 +31,7 @@ from napari_visualccc.models.normalise import GreyScale
 if TYPE_CHECKING:
     import pandas as pd
 
-    from napari_visualccc.classify.vectors import Looker, Sight
+    from napari_visualccc.classify.vectors import Looker
     from napari_visualccc.models.embedding_cache import EmbeddingCache
     from napari_visualccc.models.nn.fit import Moment
 
@@ -132,7 +132,7 @@ def train(
         looker = Looker(embedding_of(options), mask_marks=options.mask_marks, device=device, cache=cache)
     reach = 0.9 if options.method == "fast" else 0.3
     both = learnt if measured is None else replace(learnt, examples=learnt.examples + measured.examples)
-    sight = seen(both, looker, progress.part(0, reach))
+    sight = looker.look(both.micrographs, progress=progress.part(0, reach))
     vectors, count = sight.vectors, len(learnt)
     duplicates = find_duplicates(sight.looks)
     sides = (np.arange(len(both)) >= count).astype(np.int64)
@@ -188,13 +188,6 @@ def sides_of(dataset: Dataset) -> tuple[Dataset, Dataset | None, tuple[str, ...]
 def embedding_of(options: TrainOptions) -> EmbeddingOptions:
     """What looks at the planes."""
     return EmbeddingOptions(encoder=options.encoder, weights=options.weights)
-
-
-def seen(dataset: Dataset, looker: Looker, progress: Progress) -> Sight:
-    """Vectors of all planes of a data set."""
-    from napari_visualccc.classify.vectors import Item
-
-    return looker.look([Item(one.image, one.plane, one.pixel_size) for one in dataset.examples], progress=progress)
 
 
 def new_network(options: TrainOptions, classes: int) -> Any:

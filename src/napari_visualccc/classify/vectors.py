@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.classify.duplicates import Look, look_at
-from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.results import fingerprint
 from napari_visualccc.core.runtime import Device, map_threaded
 from napari_visualccc.models.embedding_cache import EmbeddingCache
 from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.micrographs import Micrograph
-from napari_visualccc.processing.text import visible_mask
+from napari_visualccc.processing.text import marks_of
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.trunk import Trunk
 
 _AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Item:
-    """One plane to look at."""
-
-    planes: Planes
-    index: int
-    pixel_size: PixelSize
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Looker:
     options
         Encoder and its weights.
     mask_marks
-        Whether burnt-in scale bars and text are hidden.
+        Whether burnt-in scale bars and text are hidden, of planes that come without a mask.
     device
         Where to compute.
     cache
@@ -98,7 +86,7 @@ class Looker:
         """Where it computes."""
         return self._embedder.device
 
-    def look(self, items: Sequence[Item], *, remember: bool = True, progress: Progress | None = None) -> Sight:
+    def look(self, items: Sequence[Micrograph], *, remember: bool = True, progress: Progress | None = None) -> Sight:
         """Look at planes.
 
         Parameters
@@ -116,9 +104,9 @@ class Looker:
             From `progress`.
         """
         progress = silent(progress)
-        keys = []
-        for item in progress.part(0, 0.05).steps(items, message="recognising images"):
-            keys.append(f"{fingerprint(item.planes.only(item.index))}|{item.pixel_size}")
+        items = [self.shown(item) for item in items]
+        steps = progress.part(0, 0.05).steps(items, message="recognising images")
+        keys = [EmbeddingCache.key(item, self._embedder.hash) for item in steps]
         unknown = [n for n, key in enumerate(keys) if key not in self._known]
         part = progress.part(0.05, 1)
         for start in range(0, len(unknown), _AT_ONCE):
@@ -133,23 +121,20 @@ class Looker:
         vectors = np.stack([one[0] for one in seen]) if seen else np.zeros((0, self.size), np.float32)
         return Sight(vectors, tuple(one[1] for one in seen))
 
-    def _see(self, items: list[Item], keys: list[str], progress: Progress, cache: EmbeddingCache | None) -> None:
-        names = [f"{key}|{self._embedder.hash}|{self.mask_marks}" for key in keys]
-        kept = [cache.get(name, self.size) if cache else None for name in names]
+    def _see(self, items: list[Micrograph], keys: list[str], progress: Progress, cache: EmbeddingCache | None) -> None:
+        kept = {key: found for key in keys if cache and (found := cache.get(key, self.size)) is not None}
         looks = dict(map_threaded(lambda n: look_at(items[n].planes.plane(items[n].index)), range(len(items))))
-        new = [n for n, vector in enumerate(kept) if vector is None]
-        masks = dict(map_threaded(lambda n: self.mask_of(items[n]), new, progress=progress.part(0, 0.2)))
-        marked = [Micrograph(items[n].planes, items[n].index, items[n].pixel_size, masks[n]) for n in new]
-        fresh: dict[str, NDArray[np.float32]] = {}
-        for n, vector in zip(new, self._embedder.stream(marked, len(new), progress=progress.part(0.2, 1)), strict=True):
-            fresh[names[n]] = kept[n] = vector
+        new = [n for n, key in enumerate(keys) if key not in kept]
+        # Searched here, on all cores: the stream would search one plane after another.
+        masks = dict(map_threaded(lambda n: items[n].found_mask, new, progress=progress.part(0, 0.2)))
+        marked = [replace(items[n], mask=masks[n]) for n in new]
+        stream = self._embedder.stream(marked, len(new), progress=progress.part(0.2, 1))
+        fresh = {keys[n]: vector for n, vector in zip(new, stream, strict=True)}
         if cache:
             cache.put(fresh)
-        self._known |= {key: (vector, looks[n]) for n, (key, vector) in enumerate(zip(keys, kept, strict=True))
-                        if vector is not None}  # fmt: skip
+        vectors = kept | fresh
+        self._known |= {key: (vectors[key], looks[n]) for n, key in enumerate(keys)}
 
-    def mask_of(self, item: Item) -> NDArray[np.bool_] | None:
-        """Where something was written into a plane; None if nothing was, or if that does not matter."""
-        if not self.mask_marks:
-            return None
-        return visible_mask(item.planes.plane(item.index))
+    def shown(self, item: Micrograph) -> Micrograph:
+        """The plane without what was written into it."""
+        return replace(item, mask=marks_of) if self.mask_marks and item.mask is None else item

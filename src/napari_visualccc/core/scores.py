@@ -1,6 +1,7 @@
-"""Scores from one confusion matrix that is summed over the whole data set, never averaged over images.
+"""How right answers are.
 
-Scores per class also take a stack of matrices (…, C, C), as resampling makes them.
+Of classes: scores from one confusion matrix that is summed over the whole data set, never averaged over images; those
+per class also take a stack of matrices (…, C, C), as resampling makes them. Of numbers: their rank correlation.
 """
 
 from __future__ import annotations
@@ -117,6 +118,22 @@ def weighted_by_class(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np
     """Mean of values per class (…, C), weighted by the examples that each has in the matrices (…, C, C)."""
     share = matrix.sum(-1)
     return _ratio((np.where(share > 0, np.nan_to_num(values), 0) * share).sum(-1), share.sum(-1))
+
+
+def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
+    """Spearman's ρ along the first axis, one per column; 0 where one of both does not vary, NaN where a value is NaN.
+
+    Examples
+    --------
+    >>> rank_correlation(np.array([1, 2, 3, 4]), np.array([1, 4, 9, 16]))
+    array(1.)
+    """
+    from scipy.stats import rankdata
+
+    a, b = (rankdata(one, axis=0) for one in (first, second))
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    scale = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.asarray(np.divide((a * b).sum(axis=0), scale, out=np.zeros_like(scale), where=scale != 0))
 
 
 def _hits(matrix: Matrix) -> Matrix:

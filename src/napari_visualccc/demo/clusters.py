@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_visualccc.core.progress import Progress
+from napari_visualccc.core.scores import rank_correlation
 from napari_visualccc.demo.chapter import Chapter, Measurement, pictures_of
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def porous_films(seed: int, progress: Progress) -> Chapter:
     # Smoothed intensity: single pixels drown in shot noise.
     options = ClusterOptions(k=3, features=("gaussian",), scales=(1.5,), min_size=8)
     result = _clustered(sample, options, progress.part(0.4, 1))
-    found = [float((plane == 1).mean()) for plane in result.labels]
-    true = sample.table.porosity.tolist()
-    measured = _fractions(sample, result) + [
-        Measurement("rank correlation of measured and true porosity over the series", _spearman(found, true), 1.0)
+    found = np.array([(plane == 1).mean() for plane in result.labels])
+    rank = float(rank_correlation(found, sample.table.porosity.to_numpy()))
+    measured = [
+        *_fractions(sample, result),
+        Measurement("rank correlation of measured and true porosity over the series", rank, 1.0),
     ]
     text = "A series of porous superconducting films (SEM). Darkest cluster: pores; brightest: outgrowths."
     return _chapter("Porous films", text, sample, result, measured)
@@ -94,9 +96,3 @@ def _agreement(sample: Sample, result: ClusterResult, kinds: dict[int, int]) -> 
     return [
         Measurement(f"{sample.name}: share of pixels in the right cluster", float(table.max(1).sum() / true.size), 1.0)
     ]
-
-
-def _spearman(first: list[float], second: list[float]) -> float:
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(first, second).statistic)

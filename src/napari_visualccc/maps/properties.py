@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import random_generator
+from napari_visualccc.core.scores import rank_correlation
 from napari_visualccc.maps.files import MicrographMap
 from napari_visualccc.maps.options import PropertyOptions
 from napari_visualccc.maps.scaling import Scaling, principal_axes
@@ -18,7 +19,6 @@ from napari_visualccc.maps.smoothers import (
     Values,
     knn_predictions,
     r_squared,
-    rank_correlation,
     ridge_predictions,
 )
 from napari_visualccc.maps.tables import GROUPS, numbers_of

@@ -15,6 +15,7 @@ from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.results import fingerprint
 from napari_visualccc.models.micrographs import Micrograph
+from napari_visualccc.processing.text import marks_of
 
 if TYPE_CHECKING:
     from napari_visualccc.core.progress import Progress
@@ -24,8 +25,6 @@ THUMBNAIL = 80
 # Of larger planes thumbnail and brightness are taken from every n-th pixel.
 _LOOKED_AT = 1 << 21
 _DISPLAY_PERCENTILES = (1, 99)
-# In larger planes nothing is looked for: instruments write into pictures of up to 8k × 8k.
-_MOST_MASKED = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def micrographs_of_stack(
             continue
         if known is None or found.record["hash"] not in known:
             seen.append(found)
-            yield Micrograph(planes, index, stack.pixel_size, marks_of(planes, index) if marks else None)
+            yield Micrograph(planes, index, stack.pixel_size, marks_of if marks else None)
 
 
 def plane_hashes(file: Path) -> list[str]:
@@ -161,7 +160,7 @@ def micrographs_of(
                 if known is not None and found.record["hash"] in known:
                     continue
                 seen.append(found)
-                yield Micrograph(planes, index, signal.pixel_size, marks_of(planes, index) if marks else None)
+                yield Micrograph(planes, index, signal.pixel_size, marks_of if marks else None)
 
 
 def describe(planes: Planes, index: int, path: str, name: str, number: int, size: PixelSize) -> Seen:
@@ -226,17 +225,5 @@ def vector_of(
     from napari_visualccc.io import read
 
     signal = read(file)[0]
-    planes = signal.planes.only(plane)
-    found = embedder.embed(planes, pixel_size=signal.pixel_size, masks=[marks_of(planes) if marks else None],
-                          progress=progress)  # fmt: skip
-    return np.asarray(found[0])
-
-
-def marks_of(planes: Planes, index: int = 0) -> NDArray[np.bool_] | None:
-    """What was written into a plane; None if nothing, or if it is too large to be a picture with a scale bar."""
-    from napari_visualccc.processing.text import overlay_mask
-
-    if planes.plane_pixels > _MOST_MASKED:
-        return None
-    mask = overlay_mask(planes.plane(index))
-    return mask if mask.any() else None
+    item = Micrograph(signal.planes.only(plane), 0, signal.pixel_size, marks_of if marks else None)
+    return next(embedder.stream([item], 1, progress=progress))

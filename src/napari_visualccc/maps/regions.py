@@ -6,7 +6,7 @@ places of a contribution, the class activation map of the regression (Zhou et al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from napari_visualccc.maps.similar import check_embedder
 from napari_visualccc.maps.smoothers import choose_penalty, ridge_weights
 from napari_visualccc.maps.tables import numbers_of
 from napari_visualccc.models.micrographs import Micrograph
+from napari_visualccc.processing.text import marks_of
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.embedding import Embedder
@@ -90,7 +91,7 @@ def driving_regions(
     Parameters
     ----------
     micrograph
-        Need not be of the map.
+        Need not be of the map. What was written into it is left out as it was in the map's, unless it has a mask.
     embedder
         The one that the map was made with.
     regressor
@@ -112,6 +113,8 @@ def driving_regions(
 
     check_embedder(made, embedder.hash)
     progress = silent(progress)
+    if micrograph.mask is None and made.options.marks:
+        micrograph = replace(micrograph, mask=marks_of)
     regressor = regressor or fit_regressor(made, target, group)
     raw, vector = contributions(embedder, micrograph, regressor.weights.astype(np.float32), progress)
     prediction = float(vector.astype(np.float64) @ regressor.weights + regressor.constant)

@@ -122,13 +122,3 @@ def r_squared(true: Values, predicted: Values) -> Values:
     """Share of the variance that is predicted, per column; 0 is what the mean gives."""
     rest = ((true - predicted) ** 2).sum(axis=0)
     return np.asarray(1 - rest / np.maximum(((true - true.mean(axis=0)) ** 2).sum(axis=0), 1e-30))
-
-
-def rank_correlation(true: Values, predicted: Values) -> Values:
-    """Spearman's ρ per column; 0 if one of both does not vary."""
-    from scipy.stats import rankdata
-
-    a, b = (rankdata(one, axis=0) for one in (true, predicted))
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.asarray(np.where(scale > 0, (a * b).sum(axis=0) / np.where(scale > 0, scale, 1), 0.0))

@@ -12,21 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.folders import cache_folder
 from napari_visualccc.core.results import fingerprint
+from napari_visualccc.models.micrographs import Micrograph
 
 # About 60 000 vectors; the oldest go first.
 _MOST_BYTES = 1 << 29
 _WAIT_S = 10.0
 _log = logging.getLogger(__name__)
-
-
-def default_cache_path() -> Path:
-    """File in the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("napari-visualccc") / "embeddings.sqlite"
 
 
 class EmbeddingCache:
@@ -51,18 +44,22 @@ class EmbeddingCache:
     """
 
     def __init__(self, path: Path | None = None, most_bytes: int = _MOST_BYTES) -> None:
-        self.path = path or default_cache_path()
+        self.path = path or cache_folder() / "embeddings.sqlite"
         self._most_bytes = most_bytes
         self._usable = self._prepare() or self._begin_anew()
 
     @staticmethod
-    def key(
-        planes: Planes, index: int, mask: NDArray[np.bool_] | None, pixel_size: PixelSize, embedder_hash: str
-    ) -> str:
-        """Name of the vector of a plane: its pixels, what is left out of it, its pixel size, and what looks at it."""
-        digest = hashlib.blake2b(fingerprint(planes.only(index)).encode(), digest_size=20)
-        digest.update(b"" if mask is None else np.packbits(mask).tobytes())
-        digest.update(repr((pixel_size, embedder_hash)).encode())
+    def key(item: Micrograph, embedder_hash: str) -> str:
+        """Name of the vector of a plane: its pixels, what is left out of it, its pixel size, and what looks at it.
+
+        A mask that has still to be found goes by the name of what finds it: a plane that is known is not searched.
+        """
+        digest = hashlib.blake2b(fingerprint(item.planes.only(item.index)).encode(), digest_size=20)
+        if callable(item.mask):
+            digest.update(f"{item.mask.__module__}.{item.mask.__qualname__}".encode())
+        elif item.mask is not None:
+            digest.update(np.packbits(item.mask).tobytes())
+        digest.update(repr((item.pixel_size, embedder_hash)).encode())
         return digest.hexdigest()
 
     def get(self, key: str, length: int) -> NDArray[np.float32] | None:

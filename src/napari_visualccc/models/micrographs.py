@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,10 @@ from napari_visualccc.models.normalise import GreyScale
 _MOST_RESCALE = 16.0
 _log = logging.getLogger(__name__)
 
+Mask = NDArray[np.bool_]
+# Finds what was written into a plane; None if nothing was.
+FindMask = Callable[[Planes, int], Mask | None]
+
 
 @dataclass(frozen=True)
 class Micrograph:
@@ -31,19 +36,25 @@ class Micrograph:
     pixel_size
         Of the plane; used if a common pixel size is wanted.
     mask
-        True where something was written into the picture (scale bar, text); left out. Shape (Y, X).
+        True where something was written into the picture (scale bar, text); left out. Shape (Y, X). Or what finds it:
+        that is called when the plane is looked at, and not if its vector is known.
     """
 
     planes: Planes
     index: int = 0
     pixel_size: PixelSize = field(default_factory=PixelSize)
-    mask: NDArray[np.bool_] | None = None
+    mask: Mask | FindMask | None = None
 
     def __post_init__(self) -> None:
-        if self.mask is not None and self.mask.shape != self.planes.plane_shape:
+        if isinstance(self.mask, np.ndarray) and self.mask.shape != self.planes.plane_shape:
             raise OptionError(
                 f"the mask of {self.planes.name} has shape {self.mask.shape}, the plane {self.planes.plane_shape}"
             )
+
+    @property
+    def found_mask(self) -> Mask | None:
+        """The mask itself."""
+        return self.mask(self.planes, self.index) if callable(self.mask) else self.mask
 
 
 def source_of(item: Micrograph, options: EmbeddingOptions) -> tuple[Read, Read, tuple[int, int]]:
@@ -52,7 +63,7 @@ def source_of(item: Micrograph, options: EmbeddingOptions) -> tuple[Read, Read, 
     At the wanted pixel size, if there is one and the plane is calibrated. What lies under the mask is neither counted
     nor does it set the grey scale; to the network it looks like the typical grey.
     """
-    planes, index, mask = item.planes, item.index, item.mask
+    planes, index, mask = item.planes, item.index, item.found_mask
     if mask is None or mask.all():
         mask = None
         scale = GreyScale.of_plane(planes, index)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_visualccc.core.folders import cache_folder
+
 # Encoder of Segment, Classify and Map, unless another one is chosen; its weights come with the package.
 DEFAULT_ENCODER = "tu-tf_efficientnet_lite0"
 AUTO, RANDOM = "auto", "random"
@@ -66,10 +68,8 @@ class Offer:
 
 def cached(encoder: str, weights: str, url: str) -> Path:
     """Place of a downloaded file in the user's cache folder."""
-    from platformdirs import user_cache_path
-
     extension = ".safetensors" if url.endswith(".safetensors") else ".pth"
-    return user_cache_path("napari-visualccc") / "weights" / f"{encoder}-{weights}{extension}"
+    return cache_folder() / "weights" / f"{encoder}-{weights}{extension}"
 
 
 def micronet_offers() -> list[Offer]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.planes import Planes
 from napari_visualccc.processing.step import Values, value_range
 
 Mask = NDArray[np.bool_]
@@ -35,6 +36,8 @@ _SCALE_BAR_HEIGHT = 0.05
 _LETTER = 1 / 12
 # A mask of more than this is no writing.
 _MOST_WRITTEN = 0.5
+# Instruments write into pictures of up to 8k × 8k.
+_MOST_SEARCHED = 1 << 26
 
 
 def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin: int = 2) -> Mask:
@@ -74,9 +77,15 @@ def overlay_mask(values: Values, *, bar: bool = True, text: bool = True, margin:
     return mask
 
 
-def visible_mask(values: Values) -> Mask | None:
-    """Mask of what was written into a picture; None if nothing was, or if it hides most of the picture itself."""
-    mask = overlay_mask(values)
+def marks_of(planes: Planes, index: int = 0) -> Mask | None:
+    """Mask of what was written into a plane, for those that look at it.
+
+    None if nothing was, if that would hide most of the picture itself, or if the plane is larger than the pictures that
+    instruments write into.
+    """
+    if planes.plane_pixels > _MOST_SEARCHED:
+        return None
+    mask = overlay_mask(planes.plane(index))
     return mask if 0 < mask.mean() <= _MOST_WRITTEN else None
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import FileFormatError
 from napari_visualccc.core.files import atomic
+from napari_visualccc.core.folders import data_folder
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ class Strokes:
 
 def strokes_folder() -> Path:
     """Folder that strokes are kept in by themselves."""
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-visualccc", appauthor=False) / "strokes"
+    return data_folder() / "strokes"
 
 
 def autosave_path(image_hash: str) -> Path:

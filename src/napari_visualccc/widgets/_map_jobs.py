@@ -91,9 +91,10 @@ def run_relink(made: MicrographMap, folder: Path, *, progress: Progress) -> tupl
 def run_similar(made: MicrographMap, plane: Plane, *, progress: Progress) -> pd.DataFrame:
     """Micrographs that look like a plane."""
     from napari_visualccc.maps import most_similar
-    from napari_visualccc.maps.reading import marks_of
     from napari_visualccc.maps.similar import check_embedder
+    from napari_visualccc.models.micrographs import Micrograph
     from napari_visualccc.models.nn.embedding import Embedder
+    from napari_visualccc.processing.text import marks_of
 
     known = made.entries.index[made.entries["hash"] == fingerprint(plane.planes.only(plane.index))]
     row = plane.row if plane.row >= 0 else int(known[0]) if len(known) else -1
@@ -103,8 +104,8 @@ def run_similar(made: MicrographMap, plane: Plane, *, progress: Progress) -> pd.
     embedder = Embedder(made.options)
     check_embedder(made, embedder.hash)
     one = plane.planes.only(plane.index)
-    masks = [marks_of(one) if made.options.marks else None]
-    vector = embedder.embed(one, pixel_size=plane.pixel_size, masks=masks, progress=progress)[0]
+    item = Micrograph(one, 0, plane.pixel_size, marks_of if made.options.marks else None)
+    vector = next(embedder.stream([item], 1, progress=progress))
     return most_similar(made, vector, 12)
 
 
@@ -132,13 +133,11 @@ def run_regions(
 ) -> tuple[Regions, Provenance]:
     """Heatmap of a property over a plane."""
     from napari_visualccc.maps import driving_regions
-    from napari_visualccc.maps.reading import marks_of
     from napari_visualccc.models.micrographs import Micrograph
     from napari_visualccc.models.nn.embedding import Embedder
 
     progress(0.0, "loading the network")
-    mask = marks_of(plane.planes, plane.index) if made.options.marks else None
-    item = Micrograph(plane.planes, plane.index, plane.pixel_size, mask)
+    item = Micrograph(plane.planes, plane.index, plane.pixel_size)
     found = driving_regions(made, target, item, Embedder(made.options), group=group, progress=progress)
     parameters = {"target": target, "group": group, "prediction": found.prediction, "typical": found.regressor.mean}
     command = f"visualccc map properties MAP --target {target} --regions {plane.name} --output regions"

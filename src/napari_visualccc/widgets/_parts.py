@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
@@ -18,6 +18,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+if TYPE_CHECKING:
+    from napari_visualccc.widgets._jobs import JobRunner
+
+# Jobs that end sooner need no bar, if they are mostly so short.
+_MOMENT_S = 0.5
 # Room that the user's dock leaves when it is 320 px wide.
 DOCK_WIDTH = 300
 
@@ -111,6 +116,44 @@ class RunBar(QWidget):
         for part in (self.button, self.bar, self.words):
             layout.addWidget(part)
         self.set_running(False)
+
+    @property
+    def is_running(self) -> bool:
+        """True while a job is shown."""
+        return self._running
+
+    def follow(self, runner: JobRunner, *, short: str = "") -> None:
+        """Show the jobs of a runner, and let the button cancel them.
+
+        What else hears of the jobs is connected after this, so that it finds the new state.
+
+        Parameters
+        ----------
+        runner
+            Whose jobs are shown.
+        short
+            Title of those that are mostly over in a moment: they are shown once they take longer.
+        """
+        self._runner, self._short = runner, short
+        self.cancel_clicked.connect(runner.cancel)
+        runner.started.connect(self._job_started)
+        runner.progressed.connect(self._job_progressed)
+        runner.finished.connect(self._job_finished)
+
+    def _job_started(self, title: str) -> None:
+        if title != self._short:
+            self.set_running(True)
+
+    def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
+        if not self._running:
+            if self._runner.seconds < _MOMENT_S:
+                return
+            self.set_running(True)
+        self.show_progress(fraction, message, seconds_left)
+
+    def _job_finished(self) -> None:
+        if not self._runner.is_running:  # what came of one job may have begun another
+            self.set_running(False)
 
     def set_running(self, running: bool) -> None:
         """Show the state; the words stay until the next start."""

@@ -111,9 +111,8 @@ class ClassifyWidget(QWidget):
         self.together_box.toggled.connect(self._refresh)
         self.form.changed.connect(self._refresh)
         self.run_bar.run_clicked.connect(self.train)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner)
         self.runner.started.connect(self._job_started)
-        self.runner.progressed.connect(self.run_bar.show_progress)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.model_panel.apply_clicked.connect(self.predict)
@@ -284,11 +283,9 @@ class ClassifyWidget(QWidget):
     def _job_started(self, title: str) -> None:
         if title not in ("Predict classes",):
             self._note = ""
-        self.run_bar.set_running(True)
         self._refresh()
 
     def _job_finished(self) -> None:
-        self.run_bar.set_running(False)
         self._refresh()
 
     def _job_cancelled(self) -> None:

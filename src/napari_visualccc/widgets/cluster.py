@@ -75,9 +75,9 @@ class ClusterWidget(QWidget):
         self.preview_box.toggled.connect(self._preview_toggled)
         self.keep_box.toggled.connect(self._remember)
         self.run_bar.run_clicked.connect(self.run)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner, short=PREVIEW)
         self.runner.started.connect(self._job_started)
-        self.runner.progressed.connect(self._job_progressed)
+        self.runner.progressed.connect(self._refresh)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.plot.k_chosen.connect(self._take_k)
@@ -110,7 +110,7 @@ class ClusterWidget(QWidget):
         )
         self._memory.setdefault("options", {})
 
-    def _refresh(self) -> None:
+    def _refresh(self, *_: object) -> None:
         """Buttons and hint say what can be done now."""
         ready = not self.chooser.problem and not self.form.problem
         self.run_bar.button.setEnabled(ready or self.runner.is_running)
@@ -122,7 +122,7 @@ class ClusterWidget(QWidget):
             return "Open an image to begin."
         if self.chooser.problem or self.form.problem:
             return "Mend what is marked ⚠ below, then press Cluster."
-        if self.runner.is_running and self.run_bar.bar.isVisibleTo(self):
+        if self.run_bar.is_running:
             return "Working … the viewer stays usable; Cancel keeps what was there."
         return self._note or self._next_with_result()
 
@@ -164,21 +164,10 @@ class ClusterWidget(QWidget):
 
     def _job_started(self, title: str) -> None:
         self._note = ""
-        if title != PREVIEW:
-            self.run_bar.set_running(True)
         self._refresh()
-
-    def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
-        if not self.run_bar.bar.isVisibleTo(self):
-            if self.runner.seconds < 0.5:
-                return  # a preview that is over in a moment needs no bar
-            self.run_bar.set_running(True)
-            self._refresh()
-        self.run_bar.show_progress(fraction, message, seconds_left)
 
     def _job_finished(self) -> None:
         self._busy_with = None
-        self.run_bar.set_running(False)
         self._refresh()
 
     def _job_cancelled(self) -> None:

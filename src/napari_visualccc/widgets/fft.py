@@ -83,9 +83,8 @@ class FftWidget(QWidget):
         self.panel.bragg_clicked.connect(self.bragg)
         self.panel.calibrate_clicked.connect(self.results.calibrate)
         self.run_bar.run_clicked.connect(self.run)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner)
         self.runner.started.connect(self._job_started)
-        self.runner.progressed.connect(self.run_bar.show_progress)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.live.finished.connect(self._frame_done)
@@ -246,11 +245,9 @@ class FftWidget(QWidget):
 
     def _job_started(self, title: str) -> None:
         self._note = ""
-        self.run_bar.set_running(True)
         self._refresh()
 
     def _job_finished(self) -> None:
-        self.run_bar.set_running(False)
         self._refresh()
 
     def _job_cancelled(self) -> None:

@@ -56,9 +56,8 @@ class MapWidget(QWidget):
         self.source.open_clicked.connect(self._ask_map)
         self.form.changed.connect(self._changed)
         self.run_bar.run_clicked.connect(self.run)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner)
         self.runner.started.connect(self._job_started)
-        self.runner.progressed.connect(self.run_bar.show_progress)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.results.changed.connect(self._say)
@@ -130,11 +129,9 @@ class MapWidget(QWidget):
 
     def _job_started(self, title: str) -> None:
         self._note = ""
-        self.run_bar.set_running(True)
         self._refresh()
 
     def _job_finished(self) -> None:
-        self.run_bar.set_running(False)
         self._refresh()
 
     def _job_cancelled(self) -> None:

@@ -94,9 +94,8 @@ class ProcessWidget(QWidget):
         self.preview_box.toggled.connect(self._preview_toggled)
         self.keep_box.toggled.connect(self._remember)
         self.run_bar.run_clicked.connect(self.run)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner)
         self.runner.started.connect(self._job_started)
-        self.runner.progressed.connect(self.run_bar.show_progress)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.results.changed.connect(self._result_changed)
@@ -276,12 +275,10 @@ class ProcessWidget(QWidget):
 
     def _job_started(self, title: str) -> None:
         self._note = ""
-        self.run_bar.set_running(True)
         self._refresh()
 
     def _job_finished(self) -> None:
         self._busy_with = None
-        self.run_bar.set_running(False)
         self._refresh()
 
     def _job_cancelled(self) -> None:

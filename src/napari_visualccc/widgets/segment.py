@@ -103,7 +103,7 @@ class SegmentWidget(QWidget):
         self.live_box.toggled.connect(self._mode_changed)
         self.quick.done.connect(self._say)
         self.run_bar.run_clicked.connect(self.train)
-        self.run_bar.cancel_clicked.connect(self.runner.cancel)
+        self.run_bar.follow(self.runner)
         self.stop_button.clicked.connect(self.stop)
         self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
@@ -275,18 +275,15 @@ class SegmentWidget(QWidget):
         self.desk.apply()
 
     def _job_started(self, title: str) -> None:
-        self.run_bar.set_running(True)
         self.stop_button.setVisible(title == TRAINING)
         self.stop_button.setEnabled(True)
         self._refresh()
 
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
-        training = self.runner.title == TRAINING
-        if training and self._board.stop:
-            message, seconds_left = STOPPING, None
-        self.run_bar.show_progress(fraction, message, seconds_left)
-        if not training:
+        if self.runner.title != TRAINING:
             return
+        if self._board.stop:
+            self.run_bar.show_progress(fraction, STOPPING, None)
         if self.runner.seconds - self._drawn >= _REDRAW_S or self.runner.seconds < self._drawn:
             self._drawn = self.runner.seconds
             self.plot.show_moments(list(self._board.moments))
@@ -297,7 +294,6 @@ class SegmentWidget(QWidget):
 
     def _job_finished(self) -> None:
         if not self.runner.is_running:
-            self.run_bar.set_running(False)
             self.stop_button.hide()
             self.results.remove_preview()
             if not self._board.moments:  # cancelled before the first step: there is no curve

@@ -137,8 +137,8 @@ def test_vectors_are_kept_and_a_cancelled_run_goes_on(embedder, stack, tmp_path,
     asked = iter([False] * 5 + [True] * 99)
     with pytest.raises(Cancelled):
         embedder.embed(stack, cache=cache, progress=Progress(is_cancelled=lambda: next(asked)))
-    known = [cache.get(cache.key(Planes(stack), i, None, PixelSize(), embedder.hash), embedder.dimensions) is not None
-             for i in range(3)]  # fmt: skip
+    keys = [cache.key(Micrograph(Planes(stack), index), embedder.hash) for index in range(3)]
+    known = [cache.get(key, embedder.dimensions) is not None for key in keys]
     assert known[0]
     assert not known[2]
     expected = embedder.embed(stack, cache=cache)

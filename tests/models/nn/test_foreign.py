@@ -20,7 +20,7 @@ from napari_visualccc.models.nn.encoders import begin, weights_for
 from napari_visualccc.models.nn.foreign import colours_of, grey_tensors, read_foreign, to_grey
 from napari_visualccc.models.nn.precision import PLAIN
 from napari_visualccc.models.nn.sizes import PARAMETERS
-from napari_visualccc.models.nn.trunk import Trunk
+from napari_visualccc.models.nn.trunk import new_trunk
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.models.zoo import FOREIGN, IMAGENET, micronet_offers
 
@@ -44,7 +44,7 @@ def learnt(encoder, channels=3):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: tmp_path / "cache")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "cache")
     offers._imagenet_offers.cache_clear()
     yield tmp_path / "cache" / "weights"
     offers._imagenet_offers.cache_clear()
@@ -172,7 +172,7 @@ def test_every_room_begins_with_named_weights(cache, tmp_path, monkeypatch, weig
 
 
 def test_wrong_words_are_said_alike(tmp_path):
-    trunk = Trunk("resnet18")
+    trunk = new_trunk("resnet18")
     for wanted in ("imagnet", str(tmp_path / "none.pth")):
         with pytest.raises(ModelError, match="neither a file that is there nor one of auto, random, imagenet"):
             begin(trunk, "resnet18", wanted)

@@ -18,11 +18,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.models.nn.embedding import REDUCTIONS
-from napari_visualccc.models.nn.trunk import Trunk
+from napari_visualccc.models.nn.trunk import REDUCTIONS, Trunk, new_trunk
 
 KIND = "mean-pooled-encoder"
-_SMALLEST_SIDE = 32
 
 
 class Head(nn.Module):
@@ -40,21 +38,19 @@ class Head(nn.Module):
         return F.linear((vectors - self.shift) * self.scale, self.weight, self.bias)
 
 
-class Classifier(nn.Module):
-    """Network that answers once per image.
+class Classifier(Trunk):
+    """A trunk with a last layer: answers once per image.
 
     Parameters
     ----------
     trunk
-        Encoder; becomes part of the network.
+        What it is built on; its parts become parts of the network.
     classes
         Number of outputs.
     """
 
     def __init__(self, trunk: Trunk, classes: int) -> None:
-        super().__init__()
-        self.encoder, self.greys = trunk.encoder, trunk.greys
-        self.uses_greys = trunk.uses_greys
+        super().__init__(trunk.encoder, trunk.greys, uses_greys=trunk.uses_greys)
         # What is seen passes through these unchanged: places to look at and to explain, each used once.
         self.seen = nn.ModuleList(nn.Identity() for _ in REDUCTIONS)
         self.head = Head(len(REDUCTIONS) * trunk.channels, classes)
@@ -65,31 +61,17 @@ class Classifier(nn.Module):
 
     def vectors(self, images: torch.Tensor) -> torch.Tensor:
         """What `napari_visualccc.models.nn.embedding.Embedder` gives for whole images; shape (N, D), float32."""
+        counts = torch.ones((1, *images.shape[1:]), device=images.device)
         parts = []
         for through, reduction in zip(self.seen, REDUCTIONS, strict=True):
-            values = images
-            if reduction > 1:
-                values = F.avg_pool2d(values, reduction, ceil_mode=True, count_include_pad=False)
-            missing = [max(0, _SMALLEST_SIDE - n) for n in values.shape[-2:]]
-            shown = tuple(values.shape[-2:])
-            if any(missing):
-                values = F.pad(values, (0, missing[1], 0, missing[0]))
-            grey = self.greys(values)[1] if self.uses_greys else values
-            seen = through(self.encoder(grey)[-1])
-            share = torch.ones((1, 1, *shown), device=images.device)
-            if any(missing):
-                share = F.pad(share, (0, missing[1], 0, missing[0]))
-            share = F.adaptive_avg_pool2d(share, seen.shape[-2:])
-            parts.append((seen.float() * (share / share.sum())).sum((2, 3)))
+            found, share = self.maps(images, counts, reduction)
+            parts.append((through(found).float() * (share / share.sum())).sum((2, 3)))
         return torch.cat(parts, dim=1)
 
     @property
     def trunk(self) -> Trunk:
-        """The encoder as a trunk that shares its weights."""
-        trunk = Trunk.__new__(Trunk)
-        nn.Module.__init__(trunk)
-        trunk.encoder, trunk.greys, trunk.uses_greys = self.encoder, self.greys, self.uses_greys
-        return trunk
+        """The network without its last layer; weights are shared."""
+        return Trunk(self.encoder, self.greys, uses_greys=self.uses_greys)
 
 
 def describe(encoder: str, classes: int, uses_greys: bool) -> dict[str, Any]:
@@ -109,4 +91,4 @@ def build(architecture: Mapping[str, Any]) -> Classifier:
         encoder, classes, greys = str(architecture["encoder"]), int(architecture["classes"]), architecture["greys"]
     except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"the model's card does not describe a classifier: {error}") from error
-    return Classifier(Trunk(encoder, uses_greys=bool(greys)), classes)
+    return Classifier(new_trunk(encoder, uses_greys=bool(greys)), classes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,7 +12,8 @@ from torch.nn import functional as F
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.models.crops import CROP, covering_regions
 from napari_visualccc.models.micrographs import Micrograph, source_of
-from napari_visualccc.models.nn.embedding import REDUCTIONS, Embedder, Vector
+from napari_visualccc.models.nn.embedding import Embedder, Vector
+from napari_visualccc.models.nn.trunk import REDUCTIONS
 
 # A plane of up to so many crops goes through the network in one piece, as when it was made a vector.
 _WHOLE = 9
@@ -28,6 +31,7 @@ def contributions(
         Float32, shape of the plane (at its own pixel size), NaN where the picture does not count; and the vector of
         the whole plane.
     """
+    item = replace(item, mask=item.found_mask)
     read, counts, shape = source_of(item, embedder.options)
     regions = [(slice(0, shape[0]), slice(0, shape[1]))]
     if shape[0] * shape[1] > _WHOLE * CROP * CROP:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Region, as_planes
@@ -34,13 +33,10 @@ from napari_visualccc.models.micrographs import Micrograph, source_of
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.precision import Precision, fastest_precision
-from napari_visualccc.models.nn.trunk import Trunk, filled_trunk
+from napari_visualccc.models.nn.trunk import REDUCTIONS, Trunk, filled_trunk
 
-# The plane is seen reduced by these.
-REDUCTIONS = (1, 2, 4)
-# Changes whenever the same image and weights give another vector.
+# Changes whenever the same image and weights give another vector, also because other marks are found in it.
 _RECIPE = "2"
-_SMALLEST_SIDE = 32
 # Pixels that are on their way through the network together.
 _BATCH_PIXELS = 1 << 19
 
@@ -190,43 +186,18 @@ class Embedder:
 
     def _pool(self, reduction: int, members: list[tuple[_Job, Region]]) -> None:
         read = [job.read(region) for job, region in members]
-        values = torch.from_numpy(np.stack([one[0] for one in read]))[:, None]
-        weights = torch.from_numpy(np.stack([one[1] for one in read]))[:, None]
-        found, share = self.maps(values, weights, reduction)
+        images, counts = (torch.from_numpy(np.stack(part))[:, None] for part in zip(*read, strict=True))
+        found, share = self.maps(images, counts, reduction)
         sums = (found * share).sum((2, 3)).double().cpu().numpy()
-        counts = share.sum((1, 2, 3)).double().cpu().numpy()
+        counted = share.sum((1, 2, 3)).double().cpu().numpy()
         for n, (job, _) in enumerate(members):
-            job.add(reduction, sums[n], float(counts[n]))
+            job.add(reduction, sums[n], float(counted[n]))
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def maps(self, values: torch.Tensor, weights: torch.Tensor, reduction: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the encoder finds at each place, and how much of each place counts.
-
-        Parameters
-        ----------
-        values
-            Normalised grey values, float32, shape (N, 1, Y, X).
-        weights
-            1 where the picture is to be looked at, 0 elsewhere; same shape.
-        reduction
-            One of `REDUCTIONS`.
-
-        Returns
-        -------
-        maps, share : Tensor
-            float32, shapes (N, channels, y, x) and (N, 1, y, x).
-        """
-        values, weights = values.to(self.device), weights.to(self.device)
-        if reduction > 1:
-            values = F.avg_pool2d(values, reduction, ceil_mode=True, count_include_pad=False)
-            weights = F.avg_pool2d(weights, reduction, ceil_mode=True, count_include_pad=False)
-        missing = [max(0, _SMALLEST_SIDE - n) for n in values.shape[-2:]]
-        if any(missing):
-            values, weights = (F.pad(one, (0, missing[1], 0, missing[0])) for one in (values, weights))
-        grey = self.trunk.greys(values)[1] if self.trunk.uses_greys else values
-        grey = grey.to(self.precision.dtype).contiguous(memory_format=self.precision.layout)
-        found = self.trunk.encoder(grey)[-1].float()
-        return found, F.adaptive_avg_pool2d(weights, found.shape[-2:])
+    def maps(self, images: torch.Tensor, counts: torch.Tensor, reduction: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `Trunk.maps` gives, computed on the device; both float32."""
+        found, share = self.trunk.maps(images.to(self.device), counts.to(self.device), reduction)
+        return found.float(), share
 
 
 class _Job:
@@ -235,7 +206,7 @@ class _Job:
     def __init__(self, item: Micrograph, embedder: Embedder, cache: EmbeddingCache | None) -> None:
         self._item = item
         self._embedder = embedder
-        self.key = cache.key(item.planes, item.index, item.mask, item.pixel_size, embedder.hash) if cache else ""
+        self.key = cache.key(item, embedder.hash) if cache else ""
         self.found = cache.get(self.key, embedder.dimensions) if cache else None
         self._sums: dict[int, list[Any]] = {}
         if self.found is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Blocks of timm whose parts are used in the order in which they are listed.
+# Blocks of timm whose parts are used in the order in which they are listed. Known by name: `torch.fx` would find out,
+# but swaps `nn.Module.__call__` while it looks, under the feet of networks that run in other threads.
 _IN_ORDER = ("EfficientNetFeatures", "DepthwiseSeparableConv", "InvertedResidual")
 
 

@@ -1,0 +1,71 @@
+import time
+
+import pytest
+
+from napari_visualccc.widgets import _parts
+from napari_visualccc.widgets._jobs import JobRunner
+from napari_visualccc.widgets._parts import RunBar
+
+
+@pytest.fixture
+def bar(qtbot):
+    widget = RunBar("Go", "Begin")
+    qtbot.addWidget(widget)
+    return widget
+
+
+@pytest.fixture
+def runner(bar):
+    runner = JobRunner(bar, quiet=True)
+    bar.follow(runner, short="glance")
+    return runner
+
+
+def wait(*, progress):
+    while True:
+        progress(0.5, "waiting")
+        time.sleep(0.01)
+
+
+def test_a_bar_follows_the_jobs_of_a_runner(qtbot, bar, runner):
+    assert not bar.is_running
+    with qtbot.waitSignal(runner.progressed):
+        runner.start(wait, title="long")
+    assert bar.is_running
+    assert bar.button.text() == "Cancel"
+    assert bar.bar.value() == 500
+    assert "waiting" in bar.words.text()
+    with qtbot.waitSignal(runner.finished):
+        bar.button.click()
+    assert not bar.is_running
+    assert bar.button.text() == "Go"
+
+
+def test_who_hears_of_the_end_later_finds_the_bar_at_rest(qtbot, bar, runner):
+    found = []
+    runner.finished.connect(lambda: found.append(bar.is_running))
+    with qtbot.waitSignal(runner.finished):
+        runner.start(lambda *, progress: None)
+    assert found == [False]
+
+
+def test_a_job_that_a_job_begins_is_shown(qtbot, bar, runner):
+    with qtbot.waitSignal(runner.finished):
+        runner.start(lambda *, progress: None, then=lambda _: runner.start(wait))
+    assert bar.is_running
+    with qtbot.waitSignal(runner.finished):
+        runner.cancel()
+    assert not bar.is_running
+
+
+def test_short_jobs_are_shown_once_they_take_longer(qtbot, bar, runner, monkeypatch):
+    with qtbot.waitSignal(runner.progressed):
+        runner.start(wait, title="glance")
+    assert not bar.is_running
+    monkeypatch.setattr(_parts, "_MOMENT_S", 0.0)
+    with qtbot.waitSignal(runner.progressed):
+        pass
+    assert bar.is_running
+    with qtbot.waitSignal(runner.finished):
+        runner.cancel()
+    assert not bar.is_running
