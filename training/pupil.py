@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.patches import Augmentation, disturb
-from napari_visualccc.models.nn.trunk import Trunk
+from napari_visualccc.models.nn.trunk import Trunk, new_trunk
 from napari_visualccc.models.nn.unet import SegmentationNetwork
 from napari_visualccc.models.zoo import AUTO, DEFAULT_ENCODER
 
@@ -65,6 +65,6 @@ class Pupil(nn.Module):
 
 def photographs_teacher() -> Trunk:
     """The encoder that comes with the package and was learnt from photographs."""
-    teacher = Trunk(DEFAULT_ENCODER, uses_greys=False)
+    teacher = new_trunk(DEFAULT_ENCODER, uses_greys=False)
     begin(teacher, DEFAULT_ENCODER, AUTO)
     return teacher
