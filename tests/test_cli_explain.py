@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     """A U-Net that has learnt nothing, three images, labels."""
     root = tmp_path_factory.mktemp("explain")
     torch.manual_seed(0)
-    architecture = Architecture(classes=2)
+    architecture = Architecture(encoder="resnet18", classes=2)
     classes = (ClassInfo(0, "ground", label_colour(1)), ClassInfo(1, "Li/Li2O", label_colour(2)))
     SegmentationModel(build(architecture), ModelCard("segment", architecture.as_dict(), classes)).save(
         root / "phases.safetensors"

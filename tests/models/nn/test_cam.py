@@ -175,7 +175,7 @@ def test_batches_do_not_matter(classifier, images, method):
 def test_a_region_of_a_segmentation_is_the_peers_too(peer):
     """Seg-Grad-CAM: their target is the sum over the region, ours the mean; each map from 0 to 1 is the same."""
     torch.manual_seed(3)
-    network = build(Architecture(classes=3)).eval().requires_grad_(False)
+    network = build(Architecture(encoder="resnet18", classes=3)).eval().requires_grad_(False)
     images = torch.randn(1, 1, 128, 128)
     region = torch.zeros(1, 128, 128)
     region[:, 30:60, 40:90] = 1

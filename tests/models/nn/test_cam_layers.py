@@ -20,7 +20,7 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def unet():
-    return build(Architecture(classes=2)).eval()
+    return build(Architecture(encoder="resnet18", classes=2)).eval()
 
 
 def test_default_layers(classifier, unet):
