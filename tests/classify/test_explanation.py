@@ -211,3 +211,13 @@ def test_heat_depends_on_what_was_learnt(spots, spot_image):
     assert table["random_from"].tolist() == ["nothing", "head", "encoder.4", "encoder.2", "encoder.0"]
     assert table["rank_correlation"][0] == pytest.approx(1)
     assert table["rank_correlation"].iloc[-1] < 0.9
+
+
+def test_the_check_asks_about_the_region_that_was_explained(bright, blob):
+    image, mask = blob
+    explained = explain(bright, image, quick(target="bright", method="ig"), region=mask)
+    asked = [check_sanity(bright, image, explained, region=region) for region in (mask, 1 - mask)]
+    assert asked[0]["random_from"].tolist() == asked[1]["random_from"].tolist()
+    assert not np.allclose(asked[0]["rank_correlation"], asked[1]["rank_correlation"])
+    with pytest.raises(InputError, match="region has the shape"):
+        check_sanity(bright, image, explained, region=mask[:-1])

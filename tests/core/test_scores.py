@@ -50,6 +50,10 @@ def test_an_empty_matrix_gives_nan_not_a_crash():
     assert np.isnan(scores.mean_iou(np.zeros((2, 2), np.int64)))
 
 
+def test_a_share_of_nothing_is_nan():
+    np.testing.assert_array_equal(scores.ratio([1, 0], [[2], [0]]), [[0.5, 0], [np.nan, np.nan]])
+
+
 def test_rank_correlation_is_that_of_scipy():
     from scipy.stats import spearmanr
 

@@ -12,6 +12,7 @@ import tifffile
 from napari_visualccc.core.errors import CalibrationWarning, FileFormatError
 from napari_visualccc.io import EM_PATTERNS, calibration_from_file, napari_get_reader, read, read_folder
 from napari_visualccc.io.mrc import memory_map
+from napari_visualccc.io.readers import image_files
 
 IMAGE = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
 
@@ -296,6 +297,15 @@ def test_a_broken_file_in_a_folder_is_named_and_left_out(tmp_path):
     (signal,) = read(tmp_path)
     assert signal.plane_names == ("a.png",)
     assert any("broken.dm3" in note for note in signal.notes)
+
+
+def test_images_of_a_folder(tmp_path):
+    for name in ("b10.tif", "b2.png", ".hidden.tif", "notes.txt", "pair_1.ser", "pair.emi", "alone_1.ser"):
+        (tmp_path / name).touch()
+    for name in ("stack.zarr", "folder.tif"):
+        (tmp_path / name).mkdir()
+    found = [path.name for path in image_files(tmp_path)]
+    assert found == ["alone_1.ser", "b2.png", "b10.tif", "pair_1.ser", "stack.zarr"]
 
 
 def test_missing_and_empty_folders(tmp_path):

@@ -6,7 +6,15 @@ import pytest
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.models.card import ClassInfo
-from napari_visualccc.segment import Dataset, annotated, compare, dataset_of_masks, evaluate, predict
+from napari_visualccc.segment import (
+    Dataset,
+    PredictOptions,
+    annotated,
+    compare,
+    dataset_of_masks,
+    evaluate,
+    predict,
+)
 from napari_visualccc.segment.boundaries import BoundaryCounts
 
 CLASSES = tuple(ClassInfo(value, name, (0, 0, 0, 1)) for value, name in ((1, "a"), (2, "b"), (5, "c")))
@@ -109,6 +117,17 @@ def test_a_model_is_measured_as_its_predictions_are(model, discs):
     assert metrics["confusion"] == confusion.tolist()
     assert metrics["n"] == 2
     assert metrics["iou"]["disc"] > 0.8
+
+
+def test_tolerance_is_in_pixels_where_not_all_images_are_calibrated(model, discs):
+    sizes = {"plain": (PixelSize(), PixelSize()), "mixed": (PixelSize(0.1, 0.1, "nm"), PixelSize())}
+    found = {}
+    for name, pair in sizes.items():
+        items = [annotated(*discs(seed), pixel_size=size) for seed, size in zip((30, 31), pair, strict=True)]
+        options = PredictOptions(rescale=False)
+        found[name] = evaluate(model, dataset_of_masks(items), options, tolerance=1.0, device="cpu")
+    assert found["mixed"].unit == "px"
+    np.testing.assert_array_equal(found["mixed"].boundary, found["plain"].boundary)
 
 
 def test_labels_that_the_model_does_not_know(model, discs):

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.classify.dataset import Dataset
-from napari_visualccc.core.progress import Progress, silent
 
 # Thumbnails are compared: small enough to forgive a shift by a pixel or two and compression, large enough to tell
 # fields of one specimen apart.
@@ -116,14 +115,6 @@ def find_duplicates(looks: Sequence[Look], *, nearly: float = NEARLY) -> list[Du
                 value = min(1.0, float(likeness[first, second]))
                 found.setdefault(pair, Duplicate(*pair, value, looks[pair[0]].digest == looks[pair[1]].digest))
     return [found[pair] for pair in sorted(found)]
-
-
-def looks_of(dataset: Dataset, *, progress: Progress | None = None) -> list[Look]:
-    """Look at all planes of a data set."""
-    return [
-        look_at(one.image.plane(one.plane))
-        for one in silent(progress).steps(dataset.examples, message="looking for duplicates")
-    ]
 
 
 def report_of(duplicates: Sequence[Duplicate], dataset: Dataset, sides: NDArray[np.int64]) -> list[dict[str, object]]:

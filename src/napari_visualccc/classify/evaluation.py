@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -173,14 +172,3 @@ def chosen_split(dataset: Dataset, split: str | None) -> Dataset:
         known = ", ".join(sorted(name or "(none)" for name in dataset.splits))
         raise OptionError(f"no image is of the split {split!r}: there is {known}")
     return chosen
-
-
-def pairs_of_confusion(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
-    """What is taken for what, most often first, in words."""
-    found = [
-        (count, f"{names[i]} called {names[j]}: {count}")
-        for i, row in enumerate(matrix)
-        for j, count in enumerate(row)
-        if i != j and count
-    ]
-    return [words for _, words in sorted(found, key=lambda pair: -pair[0])]

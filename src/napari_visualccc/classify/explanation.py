@@ -121,6 +121,7 @@ def check_sanity(
     images: Any,
     explanation: Explanation,
     *,
+    region: Any = None,
     explainer: Explainer | None = None,
     device: Device | str = Device.AUTO,
     most_planes: int = 4,
@@ -134,6 +135,8 @@ def check_sanity(
         As they were explained.
     explanation
         What `explain` gave.
+    region
+        As `explain` was given it.
     explainer
         The model made ready for this machine.
     device
@@ -142,6 +145,13 @@ def check_sanity(
         At most so many planes are looked at, evenly spread.
     progress
         Reports and cancels.
+
+    Raises
+    ------
+    InputError
+        If the region does not fit.
+    Cancelled
+        From `progress`.
 
     Returns
     -------
@@ -154,9 +164,10 @@ def check_sanity(
         **{spec.name: explanation.provenance.parameters[spec.name] for spec in specs(ExplainOptions)}
     )
     planes = as_planes(images)
+    regions = _region_planes(region, planes)
     target = target_of(model.card, options)
     explainer = explainer or Explainer(model.network, choose_device(device))
-    task = ExplanationTask(model, planes, options, target, explainer, None, explanation.pixel_size)
+    task = ExplanationTask(model, planes, options, target, explainer, regions, explanation.pixel_size)
     return task.check_sanity(most_planes, silent(progress))
 
 

@@ -178,10 +178,11 @@ class ExplanationTask:
         for number, index in enumerate(chosen):
             part = progress.part(number / len(chosen), (number + 1) / len(chosen))
             seen = next(iter(self._windows(index)))
+            ask = ask_for([seen.target], None if seen.region is None else seen.region[None], self._options)
             tables.append(
                 randomisation_check(
-                    self._explainer, seen.image[None], ask_for([seen.target], None, self._options),
-                    self._options.method, self._options.layer, self._settings, seed=self._options.seed, progress=part,
+                    self._explainer, seen.image[None], ask, self._options.method, self._options.layer, self._settings,
+                    seed=self._options.seed, progress=part,
                 )
             )  # fmt: skip
         return pd.concat(tables).groupby("random_from", sort=False, as_index=False).mean()

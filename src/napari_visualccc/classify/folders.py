@@ -12,7 +12,7 @@ from napari_visualccc.classify.options import SPLIT_NAMES
 from napari_visualccc.core.errors import FileFormatError, InputError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.io.folders import natural
-from napari_visualccc.io.readers import EXTENSIONS, read
+from napari_visualccc.io.readers import image_files, read
 
 _MOST_NAMED = 3
 
@@ -63,17 +63,6 @@ def read_dataset(path: str | Path, *, progress: Progress | None = None) -> Datas
     if not examples:
         raise InputError(f"{path}: no image has a label")
     return dataset_of(examples, notes=notes)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder in natural order."""
-    return [entry for entry in sorted(folder.iterdir(), key=natural) if _is_image(entry)]
-
-
-def _is_image(path: Path) -> bool:
-    if path.name.startswith("."):
-        return False
-    return path.suffix == ".zarr" or (path.is_file() and path.suffix.lower().lstrip(".") in EXTENSIONS)
 
 
 def _rows_of_folder(folder: Path) -> Iterator[_Row]:

@@ -181,24 +181,24 @@ class Curve:
         first = np.zeros((len(self.hits), 1))
         hits, alarms = np.hstack([first, self.hits]), np.hstack([first, self.alarms])
         area = (np.diff(alarms) * (hits[:, 1:] + hits[:, :-1]) / 2).sum(1)
-        return _ratio(area, hits[:, -1] * alarms[:, -1])
+        return scores.ratio(area, hits[:, -1] * alarms[:, -1])
 
     @property
     def average_precision(self) -> Floats:
         """Mean precision weighted by the steps of recall, shape (R,); NaN if the class has no plane."""
         steps = np.diff(self.hits, prepend=0.0)
-        precision = np.nan_to_num(_ratio(self.hits, self.hits + self.alarms))
-        return _ratio((steps * precision).sum(1), self.hits[:, -1])
+        precision = np.nan_to_num(scores.ratio(self.hits, self.hits + self.alarms))
+        return scores.ratio((steps * precision).sum(1), self.hits[:, -1])
 
     def roc(self) -> tuple[Floats, Floats]:
         """False and true positive rates of the first row of weights, from (0, 0) to (1, 1)."""
         hits, alarms = (np.concatenate([[0.0], values[0]]) for values in (self.hits, self.alarms))
-        return _ratio(alarms, np.full(alarms.shape, alarms[-1])), _ratio(hits, np.full(hits.shape, hits[-1]))
+        return scores.ratio(alarms, alarms[-1]), scores.ratio(hits, hits[-1])
 
     def precision_recall(self) -> tuple[Floats, Floats]:
         """Recall and precision of the first row of weights, by falling threshold."""
         hits, alarms = self.hits[0], self.alarms[0]
-        return _ratio(hits, np.full(hits.shape, hits[-1])), _ratio(hits, hits + alarms)
+        return scores.ratio(hits, hits[-1]), scores.ratio(hits, hits + alarms)
 
 
 def binary_curve(true: NDArray[np.bool_], score: Floats, weights: Floats | None = None) -> Curve:
@@ -218,7 +218,7 @@ def calibration_error(answers: Answers, weights: Floats | None = None) -> Floats
     if weights is None:
         weights = np.ones((1, len(answers.targets)))
     mass, confidence, right = calibration_bins(answers, weights)
-    return _ratio(np.abs(confidence - right).sum(1), mass.sum(1))
+    return scores.ratio(np.abs(confidence - right).sum(1), mass.sum(1))
 
 
 def calibration_bins(answers: Answers, weights: Floats) -> tuple[Floats, Floats, Floats]:
@@ -230,7 +230,3 @@ def calibration_bins(answers: Answers, weights: Floats) -> tuple[Floats, Floats,
     right = (answers.called == answers.targets).astype(float)
     count: Callable[[Floats], Floats] = lambda values: (weights * values) @ member  # noqa: E731
     return count(np.ones(len(bins))), count(confidence), count(right)
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))

@@ -230,8 +230,8 @@ def _explain_signal(
 
 def _image_files(path: Path) -> list[Path]:
     """The file, or the image files of a folder, of its folders if it has none itself."""
-    from napari_visualccc.classify.folders import image_files
     from napari_visualccc.core.errors import FileFormatError
+    from napari_visualccc.io.readers import image_files
 
     if not path.is_dir() or path.suffix == ".zarr":
         return [path]

@@ -53,13 +53,13 @@ def confusion_matrix(true: NDArray[Any], predicted: NDArray[Any], classes: int, 
 def iou(matrix: Matrix) -> NDArray[np.float64]:
     """Intersection over union per class; NaN for a class that occurs neither in truth nor in prediction."""
     hit = np.diag(matrix)
-    return _ratio(hit, matrix.sum(0) + matrix.sum(1) - hit)
+    return ratio(hit, matrix.sum(0) + matrix.sum(1) - hit)
 
 
 def pooled_iou(matrix: Matrix) -> float:
     """IoU of all one-hot channels pooled. Higher than the class mean: never compare the two."""
     hit = np.trace(matrix)
-    return float(_ratio(hit, 2 * matrix.sum() - hit))
+    return float(ratio(hit, 2 * matrix.sum() - hit))
 
 
 def mean_iou(matrix: Matrix) -> float:
@@ -70,22 +70,22 @@ def mean_iou(matrix: Matrix) -> float:
 
 def dice(matrix: Matrix) -> NDArray[np.float64]:
     """Dice coefficient (F1) per class; NaN for a class that occurs nowhere."""
-    return _ratio(2 * _hits(matrix), matrix.sum(-2) + matrix.sum(-1))
+    return ratio(2 * _hits(matrix), matrix.sum(-2) + matrix.sum(-1))
 
 
 def accuracy(matrix: Matrix) -> float:
     """Share of pixels or images called right."""
-    return float(_ratio(np.trace(matrix), matrix.sum()))
+    return float(ratio(np.trace(matrix), matrix.sum()))
 
 
 def recall(matrix: Matrix) -> NDArray[np.float64]:
     """Share of each true class that was found; NaN for a class without examples."""
-    return _ratio(_hits(matrix), matrix.sum(-1))
+    return ratio(_hits(matrix), matrix.sum(-1))
 
 
 def precision(matrix: Matrix) -> NDArray[np.float64]:
     """Share of what was called a class that is it; NaN for a class that nothing was called."""
-    return _ratio(_hits(matrix), matrix.sum(-2))
+    return ratio(_hits(matrix), matrix.sum(-2))
 
 
 def balanced_accuracy(matrix: Matrix) -> float:
@@ -111,13 +111,13 @@ def weighted_f1(matrix: Matrix) -> float:
 def mean_of_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the last axis, NaN left out; NaN where nothing is left."""
     known = np.isfinite(values)
-    return _ratio(np.where(known, values, 0).sum(-1), known.sum(-1))
+    return ratio(np.where(known, values, 0).sum(-1), known.sum(-1))
 
 
 def weighted_by_class(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.float64]:
     """Mean of values per class (…, C), weighted by the examples that each has in the matrices (…, C, C)."""
     share = matrix.sum(-1)
-    return _ratio((np.where(share > 0, np.nan_to_num(values), 0) * share).sum(-1), share.sum(-1))
+    return ratio((np.where(share > 0, np.nan_to_num(values), 0) * share).sum(-1), share.sum(-1))
 
 
 def rank_correlation(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
@@ -141,6 +141,7 @@ def _hits(matrix: Matrix) -> Matrix:
     return np.diagonal(matrix, axis1=-2, axis2=-1)
 
 
-def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
-    part, whole = np.asarray(part, float), np.asarray(whole, float)
+def ratio(part: Any, whole: Any) -> NDArray[np.float64]:
+    """Part of a whole, element by element; NaN where the whole is nothing."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))

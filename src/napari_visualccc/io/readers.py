@@ -73,12 +73,24 @@ def read_folder(path: str | Path) -> list[ImageSignal]:
     """
     path = Path(path)
     try:
-        entries = [entry for entry in sorted(path.iterdir(), key=natural) if not entry.name.startswith(".")]
+        files = [entry for entry in image_files(path) if entry.is_file()]
     except (OSError, ValueError) as error:  # ValueError: a name that no system allows
         raise FileFormatError(f"{path} cannot be opened as a folder: {error}") from error
-    files = [entry for entry in entries if entry.is_file() and _extension(entry) in EXTENSIONS]
-    with_series = {emi_of(entry) for entry in files if _extension(entry) == "ser"}
-    return read_files([entry for entry in files if entry not in with_series], read_file, path.resolve().name, path)
+    return read_files(files, read_file, path.resolve().name, path)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Image files and OME-Zarr folders of a folder in natural order; of a `.ser` with its `.emi` the pair counts once.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder.
+    """
+    entries = [entry for entry in sorted(folder.iterdir(), key=natural) if not entry.name.startswith(".")]
+    found = [e for e in entries if e.suffix == ".zarr" or (e.is_file() and _extension(e) in EXTENSIONS)]
+    with_series = {emi_of(entry) for entry in found if _extension(entry) == "ser"}
+    return [entry for entry in found if entry not in with_series]
 
 
 def _read_path(path: Path) -> list[ImageSignal]:

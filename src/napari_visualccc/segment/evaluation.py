@@ -70,20 +70,18 @@ class Evaluation:
         """One row per class: IoU, Dice, precision, recall, boundary F1."""
         import pandas as pd
 
-        hit = np.diag(self.confusion)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return pd.DataFrame(
-                {
-                    "label": [one.value for one in self.classes],
-                    "class": [one.name for one in self.classes],
-                    "iou": scores.iou(self.confusion),
-                    "dice": scores.dice(self.confusion),
-                    "precision": hit / self.confusion.sum(axis=0),
-                    "recall": scores.recall(self.confusion),
-                    "boundary_f1": self.boundary,
-                    "true_pixels": self.confusion.sum(axis=1),
-                }
-            )
+        return pd.DataFrame(
+            {
+                "label": [one.value for one in self.classes],
+                "class": [one.name for one in self.classes],
+                "iou": scores.iou(self.confusion),
+                "dice": scores.dice(self.confusion),
+                "precision": scores.precision(self.confusion),
+                "recall": scores.recall(self.confusion),
+                "boundary_f1": self.boundary,
+                "true_pixels": self.confusion.sum(axis=1),
+            }
+        )
 
 
 def metrics_of(confusion: NDArray[np.int64], classes: Sequence[ClassInfo]) -> dict[str, Any]:
@@ -132,6 +130,8 @@ def evaluate(
     segmenter = Segmenter(model.network, choose_device(device))
     dataset = Dataset(dataset.items, model.card.classes, dataset.ignore, dataset.binary)
     count = _Counter(dataset.classes, tolerance)
+    sizes = [item.pixel_size for item in dataset.items]
+    alike = all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes)
     for number, item in enumerate(dataset.items):
         part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
         result = predict(
@@ -139,7 +139,8 @@ def evaluate(
         )
         called = as_planes(result.labels, rgb=False)
         for index in range(len(item.image)):
-            count.add(dataset.targets(item, index), _positions(called.read(index), dataset), item.pixel_size)
+            size = item.pixel_size if alike else PixelSize()
+            count.add(dataset.targets(item, index), _positions(called.read(index), dataset), size)
     return count.result()
 
 

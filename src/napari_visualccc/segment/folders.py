@@ -8,8 +8,7 @@ import numpy as np
 
 from napari_visualccc.core.errors import FileFormatError, InputError
 from napari_visualccc.core.planes import Planes
-from napari_visualccc.io.folders import natural
-from napari_visualccc.io.readers import EXTENSIONS, read
+from napari_visualccc.io import readers
 from napari_visualccc.segment.annotations import Annotated
 
 # What programs add to the name of a mask.
@@ -48,7 +47,7 @@ def image_files(path: str | Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise FileFormatError(f"{path} cannot be opened: there is no such file or folder")
-    files = [entry for entry in sorted(path.iterdir(), key=natural) if _is_image(entry)]
+    files = readers.image_files(path)
     if not files:
         raise FileFormatError(f"{path} holds no image file")
     return files
@@ -68,14 +67,8 @@ def stem(path: Path) -> str:
     return name
 
 
-def _is_image(path: Path) -> bool:
-    if path.name.startswith("."):
-        return False
-    return path.suffix.lower().lstrip(".") in EXTENSIONS or path.suffix == ".zarr"
-
-
 def _read_pair(image: Path, mask: Path) -> Annotated:
-    signal, labels = read(image)[0], read(mask)[0]
+    signal, labels = readers.read(image)[0], readers.read(mask)[0]
     if labels.planes.is_rgb and not _is_grey(labels.planes):
         raise InputError(
             f"{mask} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"

@@ -171,15 +171,15 @@ def train(
         return bool(stopped)
 
     def keep(now: TrainingState) -> None:
-        if checkpoint is not None:
-            write_checkpoint(checkpoint, now, model.card)
+        assert checkpoint is not None
+        write_checkpoint(checkpoint, now, model.card)
 
     if preview is not None:
         task.preview = lambda network: preview(replace(model, network=_expecting(network, hints)))
     try:
         final = fit(
             model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
-            keep=keep if checkpoint is not None or state is not None else None, watch=watch, should_stop=stop,
+            keep=keep if checkpoint is not None else None, watch=watch, should_stop=stop,
             progress=progress.part(0.03, 0.98),
         )  # fmt: skip
     except Diverged as error:

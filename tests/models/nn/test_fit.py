@@ -79,8 +79,10 @@ def test_going_on_equals_never_having_stopped():
     fit(half, Line(), schedule, PLAIN, keep=keep, watch=stop_at_20, should_stop=lambda: len(seen) >= 19)
     assert kept[-1].step == 20
     again = line(seed=5)
+    before = len(kept[-1].history)
     state = fit(again, Line(), schedule, PLAIN, state=kept[-1])
     assert state.step == 40
+    assert (kept[-1].step, len(kept[-1].history)) == (20, before)  # the one given stays as it was
     torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
 
 

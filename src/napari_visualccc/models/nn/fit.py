@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -174,7 +174,9 @@ class _Trainer:
         device: str,
         state: TrainingState | None,
     ) -> None:
-        self._network, self.state = network.to(device).to(memory_format=precision.layout), state or TrainingState()
+        self._network = network.to(device).to(memory_format=precision.layout)
+        # The one given stays as it is, also if this training is cancelled.
+        self.state = TrainingState() if state is None else replace(state, history=list(state.history))
         self._task, self._schedule, self._precision, self._device = task, schedule, precision, device
         self._optimiser = torch.optim.AdamW(groups(network, schedule), lr=0.0, fused=device != "mps")
         self._average: Tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -191,10 +193,9 @@ class _Trainer:
 
     def step(self, done: float) -> float:
         images, targets = self._task.batch(self.state.step, done)
-        rate = self._schedule.rate(done)
         self._network.train()
         for group in self._optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = self._schedule.rate(done) * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
         half = self._precision.dtype != torch.float32
         with torch.autocast(self._device, self._precision.dtype, enabled=half):
@@ -255,8 +256,7 @@ class _Trainer:
             if moments:
                 tensors[f"moment1.{name}"] = moments["exp_avg"]
                 tensors[f"moment2.{name}"] = moments["exp_avg_sq"]
-        copies = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
-        self.state.tensors = copies
+        self.state.tensors = {n: value.detach().to("cpu", copy=True).contiguous() for n, value in tensors.items()}
         return self.state
 
     def _load(self, tensors: Tensors) -> None:

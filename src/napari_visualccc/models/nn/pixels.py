@@ -47,7 +47,7 @@ class PixelClassifier(nn.Module):
 
     multiple = 1
     # Derivatives need all digits of the grey values: only the feature maps are kept in half precision.
-    wants_float32 = True
+    computes_in_float32 = True
 
     def __init__(self, levels: int, classes: int, context: Context | None = None) -> None:
         super().__init__()

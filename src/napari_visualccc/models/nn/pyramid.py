@@ -1,4 +1,4 @@
-"""Per-pixel features on a pyramid of scales, and a small network that classifies them without ever enlarging them.
+"""Per-pixel features on a pyramid of scales, for a small network that classifies pixels without enlarging them.
 
 Features of a coarse scale are smooth: computing them at full resolution, as pixel classifiers usually do, repeats the
 same work 4, 16, 64 times. Here each level of a Gaussian pyramid keeps its own features. The first layer of the

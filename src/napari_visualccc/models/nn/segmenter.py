@@ -40,7 +40,7 @@ class Segmenter:
 
     def __init__(self, network: nn.Module, device: str = "cpu", precision: Precision | None = None) -> None:
         self.device = str(device)
-        if getattr(network, "wants_float32", False):
+        if getattr(network, "computes_in_float32", False):
             precision = PLAIN
         self._precision = precision or fastest_precision(device)
         ready = fused(copy.deepcopy(network).eval())
