@@ -20,6 +20,7 @@ _CLICK_MOVES = 4
 _INK = 140
 # More are drawn without smooth edges, which nobody sees in such a crowd.
 _MOST_SMOOTH = 4000
+_RIM_ALPHA = 110
 _SELECTED, _CURRENT, _FOUND = "#EE3377", "#EE7733", "#33BBEE"
 _RINGS = (("selected", _SELECTED, 9, 1.2), ("found", _FOUND, 12, 2.0), ("current", _CURRENT, 17, 2.5))
 
@@ -68,7 +69,10 @@ class MapPlot(QWidget):
         self._many.set_dots(self._points[: None if many else 0], rgba[: None if many else 0], size)
         few = slice(0, 0) if many else slice(None)
         brushes = [QColor.fromRgbF(*colour) for colour in rgba[few].tolist()]
-        self._dots.setData(x=self._points[few, 0], y=self._points[few, 1], brush=brushes, size=size, pen=None)
+        # The dark end of a colour bar is hard to see on a dark background without a rim.
+        rim = QColor(self._colours[0])
+        rim.setAlpha(_RIM_ALPHA)
+        self._dots.setData(x=self._points[few, 0], y=self._points[few, 1], brush=brushes, size=size, pen=rim)
         if not same:
             for ring in self._rings.values():
                 ring.setData([], [])
