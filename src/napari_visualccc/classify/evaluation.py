@@ -40,7 +40,7 @@ class Evaluation:
     unlike
         Distance of each plane to the training planes, above 1 unlike all; shape (N,), empty if not known.
     how
-        Where the planes come from, in words: ``"validation split"``, ``"5-fold cross-validation"``.
+        Where the planes come from, in words: ``"validation split"``, ``"cross-validation over groups"``.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -52,7 +52,7 @@ class Evaluation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per plane: name, plane, true class, class, confidence, whether right."""
+        """One row per plane: path, plane, group, true class, class, confidence, whether right and, if known, unlike."""
         import pandas as pd
 
         names, called = self.answers.names, self.answers.called

@@ -78,14 +78,14 @@ def find_centre_lines(
         points = path * cell - origin
         index = np.clip(np.rint(points / sizes).astype(np.intp), 0, np.array(patch.shape) - 1)
         thickness = 2 * float(distance[index[:, 0], index[:, 1]].max())
-        if _lengths(points)[-1] >= _LEAST_ASPECT * thickness > 0:
+        if path_lengths(points)[-1] >= _LEAST_ASPECT * thickness > 0:
             if not closed:
                 limits = sizes * (np.array(patch.shape) - 1)
                 free = [not _leaves_image(end, limits, cut, 2 * cell) for end in (points[0], points[-1])]
                 points = _without_forks(points, thickness, free)
             sigma = max(thickness / 2, 4 * cell)
             # A ring that is smaller than what it is smoothed with shrinks to a point.
-            if len(points) > 2 and not (closed and _lengths(points)[-1] < 2 * np.pi * sigma):
+            if len(points) > 2 and not (closed and path_lengths(points)[-1] < 2 * np.pi * sigma):
                 lines.append(CentreLine(smooth_line(points, closed, sigma, cell), closed, thickness))
     return lines
 
@@ -117,7 +117,7 @@ def resample(points: Points, closed: bool, step: float) -> Points:
     """Points at equal steps along a polygon; the step is changed a little to fit."""
     if closed:
         points = np.concatenate([points, points[:1]])
-    along = _lengths(points)
+    along = path_lengths(points)
     count = max(2, round(float(along[-1]) / step))
     at = np.linspace(0, along[-1], count + 1)
     even = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
@@ -126,7 +126,7 @@ def resample(points: Points, closed: bool, step: float) -> Points:
 
 def extend_ends(points: Points, reach: float, over: float) -> Points:
     """Open line continued straight at both ends by `reach`, in the direction of its last stretch of length `over`."""
-    step = float(_lengths(points)[-1]) / (len(points) - 1)
+    step = float(path_lengths(points)[-1]) / (len(points) - 1)
     back = min(len(points) - 1, max(1, round(over / step)))
     ahead = step * np.arange(1, round(reach / step) + 1)[:, None]
     parts = []
@@ -136,7 +136,8 @@ def extend_ends(points: Points, reach: float, over: float) -> Points:
     return np.concatenate([parts[0][::-1], points, parts[1]])
 
 
-def _lengths(points: Points) -> NDArray[np.float64]:
+def path_lengths(points: Points) -> NDArray[np.float64]:
+    """Way along a path from its first point to each."""
     return np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
 
 
@@ -148,7 +149,7 @@ def _leaves_image(end: Points, limits: Points, cut: Cut, near: float) -> bool:
 
 def _without_forks(points: Points, thickness: float, free: list[bool]) -> Points:
     """The skeleton bends into a corner of a free end within half a thickness: cut that off, and a little more."""
-    along = _lengths(points)
+    along = path_lengths(points)
     off = min(thickness, 0.35 * float(along[-1]))
     return np.asarray(points[(along >= off * free[0]) & (along <= along[-1] - off * free[1])])
 

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.segment.centrelines import CentreLine, Cut, Points, extend_ends, find_centre_lines, smooth_line
+from napari_visualccc.segment.centrelines import (
+    CentreLine,
+    Cut,
+    Points,
+    extend_ends,
+    find_centre_lines,
+    path_lengths,
+    smooth_line,
+)
 from napari_visualccc.segment.chains import Piece
 
 # The middle is found in so many rounds; the third moves it by less than a hundredth of a pixel.
@@ -82,7 +90,7 @@ class LayerPatch:
         if not valid.any():
             return []
         points = _middles(points, rays, normals)
-        along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+        along = path_lengths(points)
         thickness = (rays.ahead + rays.behind)[valid]
         return [Piece(points[valid], along[valid], thickness, line.closed, float(np.diff(along).mean()))]
 
