@@ -16,6 +16,7 @@ from napari_visualccc.classify import (
     evaluate,
     examples_of_stack,
     explain,
+    finetune,
     predict,
     train,
     write_report,
@@ -181,6 +182,30 @@ def test_fine_tuning_is_never_worse_on_what_is_held_out(dataset):
     assert len(found.history) >= 1
     assert "kept aside" in found.metrics["held_out"]
     assert torch.isfinite(found.model.network.head.weight).all()
+
+
+def test_a_better_network_learns_anew_what_is_familiar(dataset, trained, monkeypatch):
+    scores = iter([-1e9])  # what Fast is said to be worth
+
+    def validate(task, network, own=finetune._Task.validate):
+        found = own(task, network)
+        return {**found, "score": next(scores, found["score"])}
+
+    monkeypatch.setattr(finetune._Task, "validate", validate)
+    split = replace(
+        dataset,
+        examples=tuple(replace(one, split="val" if n % 4 == 0 else "") for n, one in enumerate(dataset.examples)),
+    )
+    found = train(split, TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4), device="cpu")
+    assert found.metrics["held_out"] == "validation split (also used to stop in time)"
+    assert found.metrics["n"] == 4
+    assert not any("no better" in note for note in found.notes)
+    hashes = [model.card.architecture["weights_hash"] for model in (found.model, trained.model)]
+    assert hashes[0] != hashes[1]
+    assert (found.model.familiar.points.shape[0], trained.model.familiar.points.shape[0]) == (12, 16)
+    learnt = [one for one in split.examples if not one.split]
+    vectors = found.model.looker("cpu").look(split.chosen(range(len(split))).micrographs).vectors
+    assert (found.model.familiar.distances(vectors) <= 1).sum() >= len(learnt)
 
 
 def test_heat_of_a_classifier(sample, trained):

@@ -46,6 +46,18 @@ def test_damaged_and_forbidden_files_cost_nothing_but_time(tmp_path):
     assert nowhere.get("a", 64) is None
 
 
+def test_a_cache_that_is_damaged_meanwhile_is_done_without(tmp_path, caplog):
+    caches = [EmbeddingCache(tmp_path / f"{name}.sqlite") for name in ("read", "written")]
+    for cache in caches:
+        cache.put({"a": VECTOR})
+        for path in tmp_path.glob(f"{cache.path.name}*"):
+            path.write_bytes(b"not a data base" * 1000)
+    assert caches[0].get("a", 64) is None
+    caches[1].put({"b": VECTOR})
+    assert [cache.get("a", 64) for cache in caches] == [None, None]
+    assert caplog.text.count("is not used any more") == 2
+
+
 def test_the_oldest_go_first(tmp_path):
     cache = EmbeddingCache(tmp_path / "c.sqlite", most_bytes=400_000)
     for number in range(3000):

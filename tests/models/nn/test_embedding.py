@@ -121,6 +121,13 @@ def test_a_common_pixel_size_brings_magnifications_together(stack):
     assert common.hash != plain.hash
 
 
+def test_a_plane_far_from_the_common_pixel_size_is_looked_at_as_it_is(stack, caplog):
+    common = Embedder(EmbeddingOptions(pixel_nm=2.0), "cpu", PLAIN)
+    far = common.embed(stack[1], pixel_size=PixelSize(100, 100, "nm"))
+    np.testing.assert_array_equal(far, common.embed(stack[1]))
+    assert "too far from 2 nm/px" in caplog.text
+
+
 def test_large_planes_are_seen_through_crops(monkeypatch):
     plane = np.random.default_rng(0).random((1500, 1100), np.float32)
     embedder = Embedder(EmbeddingOptions(crops=2), "cpu")
