@@ -97,7 +97,7 @@ def test_models_show_and_list(model, capsys):
     assert code == 0
     assert any(one["name"] == "resnet18" for one in answer["encoders"])
     assert main(["models", "show", str(model)]) == 0
-    assert "resnet18" in capsys.readouterr().out
+    assert "tu-tf_efficientnet_lite0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
