@@ -1,7 +1,7 @@
 """Pre-train the default segmentation network on simulated micrographs: one command, resumable.
 
-    python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--real FOLDER …]
-                                [--output build/pretraining]
+    python training/pretrain.py --minutes 60 [--images 2400] [--encoder resnet18] [--weights FILE --keep-encoder]
+                                [--real FOLDER …] [--output build/pretraining]
 
 Makes a pool of simulated micrographs (`micrographs.py`), learns to tell everything that is known of them, and writes
 the weights with a card, large kernels in 8 bits, ready to be shipped. Cut off, it goes on from its last checkpoint.
@@ -11,6 +11,9 @@ without noise, texture and shading, and the distance to the nearest outline. Kin
 grey value: bright and dark are random. Besides, without any truth: to see in a disturbed micrograph what an encoder
 that knows photographs sees in it as it is (`pupil.py`). Real micrographs, which nobody has labelled, can take part in
 that; by default none do, so that results on real data are not biased by pre-training.
+
+With ``--keep-encoder`` the encoder stays to the bit what it was, and the rest of the network learns to read it: what
+classifiers and maps see does not change, and a segmentation network no longer begins with a decoder that knows nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ from napari_visualccc.core.runtime import choose_device, random_generator
 from napari_visualccc.io.readers import read_folder
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.compact import NOTE, compact, joined
-from napari_visualccc.models.files import save_model
+from napari_visualccc.models.files import read_card, save_model
 from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.fit import Moment, fit
 from napari_visualccc.models.nn.precision import fastest_precision
@@ -53,6 +56,9 @@ CHANNELS = ("image", "clean", "kinds", "outlines", "distance")
 # Outputs of the network beside the kinds: outline, clean grey, distance.
 EXTRA = 3
 PATCH, BATCH = 192, 8
+LICENCE = "BSD-3-Clause"
+# Parts of the network that are kept with the encoder.
+KEPT = ("greys.", "encoder.")
 # Patches of real micrographs that join each batch, if there are any.
 REAL = 4
 
@@ -210,6 +216,25 @@ def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(F.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0))
 
 
+def keep_encoder(network: SegmentationNetwork) -> dict[str, torch.Tensor]:
+    """Let nothing be learnt up to the encoder; what it is, to be put back after training.
+
+    Its normalisations take the statistics of what they are shown while the rest learns, as they will when a network
+    begins with these weights; those that it came with are put back, for classifiers and maps.
+    """
+    for part in (network.greys, network.encoder):
+        part.requires_grad_(False)
+    return {name: value.clone() for name, value in network.state_dict().items() if name.startswith(KEPT)}
+
+
+def to_ship(tensors: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
+    """What to write: what was kept in half precision, large kernels of the rest in 8 bits."""
+    found = compact({name: value.detach().cpu().numpy() for name, value in tensors.items() if name not in kept})
+    for name, value in kept.items():
+        found[name] = (value.half() if value.is_floating_point() else value).cpu().numpy()
+    return found
+
+
 def main() -> int:
     """Simulate, learn, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,6 +242,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=2400)
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--weights", default="random", help="to begin with: random, auto, or a file")
+    parser.add_argument("--keep-encoder", action="store_true", help="of a file of ours, and learn the rest only")
     parser.add_argument("--real", nargs="*", type=Path, default=[], help="folders of real micrographs, without truths")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("build/pretraining"))
@@ -228,7 +254,8 @@ def main() -> int:
     architecture = Architecture(encoder=arguments.encoder, classes=len(KINDS) + EXTRA)
     network = build(architecture)
     begin(network, arguments.encoder, arguments.weights)
-    pupil = Pupil(network, photographs_teacher())
+    kept = keep_encoder(network) if arguments.keep_encoder else {}
+    pupil = Pupil(network, None if kept else photographs_teacher())
     real = real_planes(arguments.real)
     task = Everything(images, arguments.seed, str(device), real)
     checkpoint = arguments.output / f"{arguments.encoder}.checkpoint.safetensors"
@@ -237,6 +264,11 @@ def main() -> int:
         names = ", ".join(folder.resolve().parent.name for folder in arguments.real)
         data += f"; {len(real)} real micrographs without labels ({names})"
     about: dict[str, Any] = {"data": data, "kinds": KINDS, "begun_with": arguments.weights}
+    licence = LICENCE
+    if kept:
+        theirs = read_card(Path(arguments.weights))
+        about |= {"data": f"{theirs.training['data']}; behind the encoder, {data}", "encoder": dict(theirs.training)}
+        licence = f"{theirs.licence} (encoder), {LICENCE} (the rest)"
     card = ModelCard("encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about)
     schedule = Schedule(seconds=arguments.minutes * 60, average=0.998, checks=max(4, round(arguments.minutes / 4)))
 
@@ -249,15 +281,15 @@ def main() -> int:
         state=read_checkpoint(checkpoint, card), keep=lambda now: write_checkpoint(checkpoint, now, card),
     )  # fmt: skip
     metrics = state.scores | {"steps": state.step}
-    tensors = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-    small = compact(tensors)
+    network.load_state_dict(kept, strict=False)
+    small = to_ship(network.state_dict(), kept)
     stored = build(architecture)
     fill(stored, joined(small), "the network just trained")
     about |= {"steps": state.step, "seconds": round(state.seconds), "device": str(device), "seed": arguments.seed}
     about |= {"stored": NOTE, "stored_likeness": likeness(network, stored, images[:HELD_OUT, 0])}
     final = ModelCard(
         "encoder", architecture.as_dict(), (), normalisation=GreyScale.METHOD, training=about, metrics=metrics,
-        licence="BSD-3-Clause",
+        licence=licence,
     )  # fmt: skip
     path = save_model(arguments.output / f"{arguments.encoder}.safetensors", final, small)
     sys.stderr.write(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB\n")

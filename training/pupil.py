@@ -23,30 +23,39 @@ DISTURBANCE = Augmentation(contrast=0.3, noise=0.4, blur=1.5)
 
 
 class Pupil(nn.Module):
-    """A segmentation network beside its teacher; its weights are those of the network and of one translating layer."""
+    """A segmentation network beside its teacher; its weights are those of the network and of one translating layer.
 
-    def __init__(self, network: SegmentationNetwork, teacher: Trunk) -> None:
+    Without a teacher, the network learns alone, from micrographs disturbed in the same way.
+    """
+
+    def __init__(self, network: SegmentationNetwork, teacher: Trunk | None) -> None:
         super().__init__()
         self.network = network
+        # In a list, the teacher is no part of the module: it is neither trained nor stored.
+        self._teacher: list[Trunk] = []
+        self._seen: list[torch.Tensor] = []
+        if teacher is None:
+            return
         own, theirs = int(network.encoder.out_channels[-1]), teacher.channels
         self.translation = nn.Conv2d(own, theirs, 1)
         if own == theirs:
             # The same encoder begins with seeing what its teacher sees.
             nn.init.dirac_(self.translation.weight)
             nn.init.zeros_(self.translation.bias)
-        # In a list, the teacher is no part of the module: it is neither trained nor stored.
-        self._teacher = [teacher.eval().requires_grad_(False)]
-        self._seen: list[torch.Tensor] = []
+        self._teacher.append(teacher.eval().requires_grad_(False))
         network.encoder.register_forward_hook(lambda module, given, levels: self._seen.append(levels[-1]))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Outputs for micrographs (N, 1, Y, X), and how unlike the teacher's view theirs is, 0 … 2, shape (N,).
 
-        In training the network is shown the micrographs disturbed, its teacher as they are.
+        In training the network is shown the micrographs disturbed, its teacher as they are. Without a teacher,
+        nothing is unlike.
         """
         self._seen.clear()
         shown = self._disturbed(images) if self.training else images
         outputs = self.network(shown)
+        if not self._teacher:
+            return outputs, outputs.new_zeros(len(images))
         seen = self.translation(self._seen.pop())
         with torch.no_grad():
             wanted = self.taught(images)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from microstructures import KINDS
-from pretrain import BATCH, CHANNELS, EXTRA, HELD_OUT, PATCH, REAL, SIZE, Everything, real_planes
+from pretrain import BATCH, CHANNELS, EXTRA, HELD_OUT, PATCH, REAL, SIZE, Everything, keep_encoder, real_planes, to_ship
 from pupil import Pupil, photographs_teacher
 
+from napari_visualccc.models.compact import joined
 from napari_visualccc.models.nn.encoders import begin
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.models.zoo import DEFAULT_ENCODER
@@ -101,3 +102,27 @@ def test_folders_of_real_micrographs_are_normalised_and_small_ones_left_out(tmp_
     assert plane.dtype == np.float32
     assert abs(float(np.median(plane))) < 0.5
     assert 0.3 < float(plane.std()) < 3
+
+
+def test_a_kept_encoder_is_shipped_as_it_was_while_the_rest_learns(images):
+    network = build(Architecture(encoder=DEFAULT_ENCODER, classes=len(KINDS) + EXTRA))
+    begin(network, DEFAULT_ENCODER, "auto")
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    kept = keep_encoder(network)
+    alone = Pupil(network, None).train()
+    task = Everything(images, 0, "cpu")
+    shown, truths = (part[:2, :, :64, :64] for part in task.batch(0, 0.0))
+    learning = [value for value in alone.parameters() if value.requires_grad]
+    outputs = alone(shown)
+    assert outputs[1].tolist() == [0, 0]
+    task.loss(outputs, truths, 0.0).backward()
+    torch.optim.SGD(learning, 0.1).step()
+    # Its normalisations have seen micrographs; what is shipped has not.
+    assert any(not torch.equal(value, network.state_dict()[name]) for name, value in kept.items())
+    shipped = joined(to_ship(network.state_dict(), kept))
+    assert shipped.keys() == before.keys()
+    for name, value in before.items():
+        if name.startswith(("encoder.", "greys.")):
+            np.testing.assert_array_equal(shipped[name].astype(np.float32), value.float().numpy())
+    learnt = [name for name in before if not np.allclose(shipped[name], before[name].numpy(), atol=1e-3)]
+    assert {name.partition(".")[0] for name in learnt} >= {"decoder", "up", "down"}

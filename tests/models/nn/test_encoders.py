@@ -75,6 +75,13 @@ def test_an_encoder_alone_or_a_classifier_is_enough(saved, tmp_path):
         begin_with(network(encoder="mobilenet_v2"), path)
 
 
+@pytest.mark.parametrize("decoder", ["fpn", "unetplusplus", "deeplabv3plus"])
+def test_another_decoder_begins_with_the_encoder(saved, decoder):
+    left = begin_with(network(1, decoder=decoder), saved[0])
+    assert left
+    assert not any(name.startswith("encoder.") for name in left)
+
+
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     path = tmp_path / "weights.pt"
     path.write_bytes(b"PK\x03\x04 a pickle")

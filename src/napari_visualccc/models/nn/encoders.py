@@ -23,9 +23,9 @@ from napari_visualccc.models.zoo import AUTO, FOREIGN, NAMES, RANDOM
 
 __all__ = ["RANDOM", "begin", "begin_with", "shipped_weights", "weights_for"]
 
-# A file that fills less than this share of a network's weights was made for another one.
+# A file that fills less than this share of an encoder's weights was made for another one.
 _LEAST_SHARE = 0.5
-_ENCODER, _DECODER, _SHARES = "encoder.", "decoder.", "greys.shares"
+_ENCODER, _SHARES = "encoder.", "greys.shares"
 
 _log = logging.getLogger(__name__)
 
@@ -112,19 +112,18 @@ def begin_with(network: nn.Module, path: Path) -> list[str]:
     Raises
     ------
     ModelError
-        If the file is no model of ours, or has little in common with the network.
+        If the file is no model of ours, or of another encoder.
     """
     card = read_card(path)
     own = network.state_dict()
     tensors = load_tensors(path)
     fitting = _fitting(own, tensors)
     wanted = {name: value.numel() for name, value in own.items() if not name.startswith(LAST_LAYER)}
-    # An encoder alone, or a classifier, has nothing for what lies behind the encoder of a segmentation network.
-    whole = any(name.startswith(_DECODER) for name in tensors)
-    asked = sum(count for name, count in wanted.items() if whole or name.startswith(_ENCODER))
-    if sum(wanted[name] for name in fitting) < _LEAST_SHARE * asked:
+    # What lies behind the encoder may be another decoder, or missing: the encoder is what took long to learn.
+    asked = {name: count for name, count in wanted.items() if name.startswith(_ENCODER)}
+    if sum(count for name, count in asked.items() if name in fitting) < _LEAST_SHARE * sum(asked.values()):
         raise ModelError(
-            f"{path} does not fit this network: it holds {_words(card.architecture)}. Choose that encoder and decoder, "
+            f"{path} does not fit this network: it holds {_words(card.architecture)}. Choose that encoder, "
             f"or begin with '{RANDOM}' weights"
         )
     network.load_state_dict(fitting, strict=False)
