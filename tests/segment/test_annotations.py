@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.segment import annotated, dataset_of_masks, dataset_of_strokes
-from napari_visualccc.segment.annotations import UNLABELLED
 
 
 def item(labels, image=None, **words):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.segment.holdout import split_targets
 
 

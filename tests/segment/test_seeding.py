@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.patches import LabelledPlane
-from napari_visualccc.segment.annotations import UNLABELLED
 from napari_visualccc.segment.seeding import ask_quick
 
 

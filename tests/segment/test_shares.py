@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.segment import QuickOptions, QuickSegmenter, annotated, dataset_of_strokes, predict
-from napari_visualccc.segment.annotations import UNLABELLED
 from napari_visualccc.segment.shares import area_shares, is_sparse, share_ratios
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import InputError
 
 Matrix = NDArray[np.int64]
+# Inside the package labels are positions of classes, or this for pixels that nobody labelled: they do not count.
+UNLABELLED = 255
 
 
 def confusion_matrix(true: NDArray[Any], predicted: NDArray[Any], classes: int, *, ignore: int | None = None) -> Matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -87,8 +87,13 @@ def image_files(folder: Path) -> list[Path]:
     OSError
         If there is no such folder.
     """
-    entries = [entry for entry in sorted(folder.iterdir(), key=natural) if not entry.name.startswith(".")]
-    found = [e for e in entries if e.suffix == ".zarr" or (e.is_file() and _extension(e) in EXTENSIONS)]
+    return images_among(sorted(folder.iterdir(), key=natural))
+
+
+def images_among(entries: Iterable[Path]) -> list[Path]:
+    """Those of some files and folders that are images, in their order; see `image_files`."""
+    shown = [entry for entry in entries if not entry.name.startswith(".")]
+    found = [e for e in shown if e.suffix == ".zarr" or (e.is_file() and _extension(e) in EXTENSIONS)]
     with_series = {emi_of(entry) for entry in found if _extension(entry) == "ser"}
     return [entry for entry in found if entry not in with_series]
 

@@ -69,8 +69,7 @@ def image_files(path: Path, *, deep: bool = False) -> list[Path]:
         If there is no such path, or no image in it.
     """
     from napari_visualccc.io.folders import natural
-    from napari_visualccc.io.readers import EXTENSIONS
-    from napari_visualccc.io.tia import emi_of
+    from napari_visualccc.io.readers import images_among
 
     if path.is_file():
         return [path]
@@ -78,9 +77,8 @@ def image_files(path: Path, *, deep: bool = False) -> list[Path]:
         raise FileFormatError(f"{path} does not exist")
 
     def images(entries: Iterator[Path]) -> list[Path]:
-        found = [f for f in entries if f.suffix.lower().lstrip(".") in EXTENSIONS and not f.name.startswith(".")]
-        series = {emi_of(f) for f in found if f.suffix.lower() == ".ser"}
-        return sorted((f for f in found if f.is_file() and f not in series), key=lambda f: (str(f.parent), natural(f)))
+        found = (entry for entry in images_among(entries) if entry.is_file())
+        return sorted(found, key=lambda file: (str(file.parent), natural(file)))
 
     found = [] if deep else images(path.iterdir())
     if not found and not deep and (path / "images").is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,10 +14,7 @@ from napari_visualccc.core.planes import Planes, Region
 from napari_visualccc.core.resample import Read, ResampledPlane
 from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.normalise import GreyScale
-
-# Farther from its own pixel size an image is not resampled: there would be nothing to see.
-_MOST_RESCALE = 16.0
-_log = logging.getLogger(__name__)
+from napari_visualccc.models.windows import rescale_factors
 
 Mask = NDArray[np.bool_]
 # Finds what was written into a plane; None if nothing was.
@@ -84,18 +80,9 @@ def source_of(item: Micrograph, options: EmbeddingOptions) -> tuple[Read, Read, 
         counted = np.isfinite(planes.plane(index, region))
         return np.asarray(counted if mask is None else counted & ~mask[region], np.float32)
 
-    factors = _factors(item.pixel_size, options.pixel_nm)
+    wanted = PixelSize(options.pixel_nm, options.pixel_nm, NANOMETRE) if options.pixel_nm else PixelSize()
+    factors = rescale_factors(item.pixel_size, wanted)
     if factors == (1.0, 1.0):
         return read, counts, planes.plane_shape
     resampled = ResampledPlane(read, planes.plane_shape, factors)
     return resampled.read, ResampledPlane(counts, planes.plane_shape, factors).read, resampled.shape
-
-
-def _factors(size: PixelSize, wanted_nm: float) -> tuple[float, float]:
-    if not wanted_nm or size.unit != NANOMETRE:
-        return 1.0, 1.0
-    y, x = size.y / wanted_nm, size.x / wanted_nm
-    if not all(1 / _MOST_RESCALE <= factor <= _MOST_RESCALE for factor in (y, x)):
-        _log.warning("%s is too far from %g nm/px to be resampled: it is looked at as it is", size, wanted_nm)
-        return 1.0, 1.0
-    return y, x

@@ -129,8 +129,6 @@ def rescale_factors(image: PixelSize, model: PixelSize) -> tuple[float, float]:
     if all(abs(np.log(factor)) <= np.log1p(SAME_PIXEL_SIZE) for factor in (y, x)):
         return 1.0, 1.0
     if not all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in (y, x)):
-        _log.warning(
-            "the image has %s, the model learnt on %s: too far apart to resample, so it is used as it is", image, model
-        )
+        _log.warning("the image has %s, wanted are %s: too far apart to resample, so it is used as it is", image, model)
         return 1.0, 1.0
     return float(y), float(x)

@@ -14,10 +14,9 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.results import Colour
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
 
-# Labels inside the package: position of the class, or this for pixels that nobody labelled.
-UNLABELLED = 255
 # More values than this are instances, not phases.
 MOST_CLASSES = 64
 

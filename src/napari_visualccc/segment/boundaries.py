@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 
 
 class BoundaryCounts:

@@ -15,8 +15,9 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import as_planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import Device, choose_device
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
-from napari_visualccc.segment.annotations import UNLABELLED, Dataset
+from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.boundaries import BoundaryCounts
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 
 # With fewer planes than this a whole one is too much to give away.
 FEWEST_PLANES = 4

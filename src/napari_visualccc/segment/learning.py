@@ -12,10 +12,10 @@ import numpy as np
 
 from napari_visualccc.core import scores
 from napari_visualccc.core.errors import ModelError, OptionError
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.architectures import LAST_LAYER
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_metadata, save_tensors
-from napari_visualccc.segment.annotations import UNLABELLED
 from napari_visualccc.segment.options import TrainOptions
 
 if TYPE_CHECKING:

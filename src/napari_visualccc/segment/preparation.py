@@ -14,9 +14,10 @@ from napari_visualccc.core.params import AUTO
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.resample import ResampledPlane
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.windows import rescale_factors
-from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
+from napari_visualccc.segment.annotations import Annotated, Dataset
 from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.options import TrainOptions
 

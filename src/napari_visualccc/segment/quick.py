@@ -17,9 +17,10 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.segment.annotations import UNLABELLED, Annotated, Dataset
+from napari_visualccc.segment.annotations import Annotated, Dataset
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at

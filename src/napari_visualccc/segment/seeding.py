@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
-from napari_visualccc.segment.annotations import UNLABELLED, Dataset, annotated
+from napari_visualccc.segment.annotations import Dataset, annotated
 from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.quick import QuickSegmenter

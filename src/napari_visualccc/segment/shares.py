@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.segment.annotations import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 
 _ROUNDS = 100
 _SETTLED = 1e-4

@@ -4,7 +4,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 
-from napari_visualccc.models.nn.losses import UNLABELLED, class_weights, dice_loss, lovasz_loss, segmentation_loss
+from napari_visualccc.core.scores import UNLABELLED
+from napari_visualccc.models.nn.losses import class_weights, dice_loss, lovasz_loss, segmentation_loss
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_visualccc.models.nn.losses import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.patches import Augmentation, LabelledPlane, PatchSampler, disturb
 
 PLAIN = Augmentation(symmetry="none", rotation=0, scale=1, contrast=0, noise=0, blur=0)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-# Label of pixels that nobody painted: they do not count.
-UNLABELLED = 255
+from napari_visualccc.core.scores import UNLABELLED
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 

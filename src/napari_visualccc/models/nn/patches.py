@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.models.nn.losses import UNLABELLED
+from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.symmetry import VIEWS
 
 # Of each class of each image so many pixels are remembered as places to draw patches around.
