@@ -94,9 +94,11 @@ def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sam
     viewer.layers.selection.active = stack
     widget.explain_panel.judge_box.setChecked(False)
     widget.explain_panel.phases.setCurrentIndex(1)
-    widget.explaining.explain()
+    qtbot.mouseClick(widget.explain_panel.run_bar.button, Qt.MouseButton.LeftButton)
     wait(qtbot, widget)
     assert any("Grad-CAM" in layer.name for layer in viewer.layers)
+    assert "Not judged" in widget.explain_panel.words.text()
+    qtbot.waitUntil(lambda: widget.explain_panel.table.frame is not None)
     assert np.isclose(widget.explain_panel.table.frame["heat_fraction"].sum(), 1)
     path = tmp_path / "m.safetensors"
     widget.save(str(path))
