@@ -50,7 +50,19 @@ def test_predict_writes_table_maps_and_heat(folder, capsys):
     assert set(first) >= {"path", "plane", "label", "probabilities", "unlike"}
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     assert list(pd.read_csv(table)["label"]) == [row["label"] for row in answer["predictions"]]
+    assert not pd.read_csv(table)["learnt_from"].any()
     assert list((folder / "cam").glob("*.png"))
+
+
+def test_images_learnt_from_are_marked(folder, capsys):
+    table = folder / "out" / "known.csv"
+    words = ["classify", "predict", folder / "m.safetensors", folder / "0.tif", folder / "9.tif", "--output", table]
+    assert main([str(word) for word in (*words, "--no-cache")]) == 0
+    learnt, new = capsys.readouterr().out.splitlines()[:2]
+    assert "(learnt from)" in learnt
+    assert "%" not in learnt
+    assert "%" in new
+    assert pd.read_csv(table)["learnt_from"].tolist() == [True, False]
 
 
 def test_show_and_refusals(folder, capsys):

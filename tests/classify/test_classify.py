@@ -73,6 +73,16 @@ def test_model_is_one_file_that_predicts_the_same(tmp_path, sample, trained):
     assert loaded.hash.startswith("blake2b:")
 
 
+def test_planes_learnt_from_are_recognised(tmp_path, sample, trained):
+    """From the file, in another order, at another scale of grey values; and no others."""
+    loaded = ClassificationModel.load(trained.model.save(tmp_path / "m.safetensors"))
+    stack = np.concatenate([sample.image[:16:-1], sample.image[16::-1]])
+    for planes in (stack, stack.astype(np.float32) * 3 + 1000):
+        found = predict(loaded, planes, device="cpu")
+        assert found.learnt.tolist() == [False] * 8 + [True] * 16
+        assert found.table["learnt_from"].sum() == 16
+
+
 def test_network_answers_from_the_encoders_vector(sample, trained):
     import torch
 

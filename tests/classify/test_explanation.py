@@ -82,6 +82,21 @@ def test_a_region_is_asked_about(bright, blob):
         explain(bright, image, region=region[:-1])
 
 
+def test_planes_without_a_pixel_of_the_class_are_told_and_not_judged(bright, blob):
+    image, _ = blob
+    stack = np.stack([image, np.full_like(image, 100)])
+    result = explain(bright, stack, ExplainOptions(target="bright"))
+    assert "no pixel is called so in 1 of 2 planes" in result.note
+    assert not result.heat[1].any()
+    assert result.planes["insertion_auc"].notna().tolist() == [True, False]
+    alone = explain(bright, image, ExplainOptions(target="bright"))
+    assert "no pixel" not in alone.note
+    assert result.insertion_auc == pytest.approx(alone.insertion_auc)  # the other plane has no say
+    nothing = explain(bright, stack[1], ExplainOptions(target="bright"))
+    assert not nothing.trust
+    assert np.isnan(nothing.insertion_auc)
+
+
 def test_large_planes_in_parts_equal_the_whole(bright, monkeypatch):
     rng = np.random.default_rng(2)
     image = rng.normal(100, 5, (150, 260)).astype(np.float32)

@@ -85,6 +85,15 @@ def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sam
     assert widget.model.names == ("dendritic", "spherical")
     assert len(widget.prediction.table.frame) == 10
     assert "predicted" in text_overlay_of(viewer).text
+    shown = widget.prediction.table.model()
+    sure = {shown.index(n, 0).data(): shown.index(n, 2).data() for n in range(shown.rowCount())}
+    assert [sure[str(n)] for n in range(8)] == ["learnt from"] * 8
+    assert all(sure[str(n)].endswith("%") for n in (8, 9))
+    assert "8 learnt from" in widget.prediction.words.text()
+    widget._go_to(9)
+    assert text_overlay_of(viewer).text.endswith("%")
+    widget._go_to(3)
+    assert text_overlay_of(viewer).text.endswith("(learnt from)")
     assert "Balanced accuracy" in widget.quality.words.text()
     assert widget.quality.confusion.rowCount() == 2
     widget.prediction.table.select_labels([3])
@@ -94,9 +103,11 @@ def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sam
     viewer.layers.selection.active = stack
     widget.explain_panel.judge_box.setChecked(False)
     widget.explain_panel.phases.setCurrentIndex(1)
-    widget.explaining.explain()
+    qtbot.mouseClick(widget.explain_panel.run_bar.button, Qt.MouseButton.LeftButton)
     wait(qtbot, widget)
     assert any("Grad-CAM" in layer.name for layer in viewer.layers)
+    assert "Not judged" in widget.explain_panel.words.text()
+    qtbot.waitUntil(lambda: widget.explain_panel.table.frame is not None)
     assert np.isclose(widget.explain_panel.table.frame["heat_fraction"].sum(), 1)
     path = tmp_path / "m.safetensors"
     widget.save(str(path))
@@ -140,12 +151,12 @@ def test_long_class_names_leave_room_for_the_rest(qtbot):
     table.resize(300, 200)
     names = ["spheroidite with widmanstätten and pearlite", "network"]
     frame = pd.DataFrame({"label": [7, 128], "plane": [7, 128], "class": names, "confidence": [0.99, 0.5],
-                          "unlike": [0.0, 1.0], "distance": [0.1, 0.9]})  # fmt: skip
+                          "learnt_from": [True, False], "unlike": [0.0, 1.0], "distance": [0.1, 0.9]})  # fmt: skip
     table.show_table(frame, _COLUMNS, {})
     table.show()
     qtbot.waitUntil(lambda: table.columnWidth(1) > 24)
     words = table.fontMetrics().horizontalAdvance
     assert table.columnWidth(0) > words("128")
-    assert table.columnWidth(2) > words("99.0%")
+    assert table.columnWidth(2) > words("learnt from")
     assert sum(table.columnWidth(i) for i in range(4)) <= 300
     assert "spheroidite with widmanstätten and pearlite" in table.model().index(0, 1).data(Qt.ItemDataRole.ToolTipRole)

@@ -69,3 +69,33 @@ def test_short_jobs_are_shown_once_they_take_longer(qtbot, bar, runner, monkeypa
     with qtbot.waitSignal(runner.finished):
         runner.cancel()
     assert not bar.is_running
+
+
+def test_a_bar_of_its_own_shows_and_cancels_its_own_jobs_only(qtbot, bar, runner):
+    own = RunBar("Why", "Ask")
+    qtbot.addWidget(own)
+    own.follow(runner, only="why")
+    with qtbot.waitSignal(runner.progressed):
+        runner.start(wait, title="long")
+    assert bar.is_running
+    assert not own.is_running
+    with qtbot.waitSignal(runner.finished):
+        runner.cancel()
+    with qtbot.waitSignal(runner.progressed):
+        runner.start(wait, title="why", then=None)
+    assert own.is_running
+    with qtbot.waitSignal(runner.finished):
+        own.button.click()
+    assert not own.is_running
+
+
+def test_a_bar_of_its_own_rests_when_its_job_begins_another(qtbot, bar, runner):
+    own = RunBar("Why", "Ask")
+    qtbot.addWidget(own)
+    own.follow(runner, only="why")
+    with qtbot.waitSignal(runner.finished):
+        runner.start(lambda *, progress: None, title="why", then=lambda _: runner.start(wait, title="long"))
+    assert bar.is_running
+    assert not own.is_running
+    with qtbot.waitSignal(runner.finished):
+        runner.cancel()

@@ -101,9 +101,13 @@ def explain(
     trust: dict[str, float] = {}
     if options.faithfulness:
         judged = task.judge(progress.part(0.6, 1))
-        trust = {str(key): float(value) for key, value in judged.drop(columns="plane").mean().items()}
-        table = table.merge(judged, on="plane", how="left")
+        if len(judged):
+            trust = {str(key): float(value) for key, value in judged.drop(columns="plane").mean().items()}
+            table = table.merge(judged, on="plane", how="left")
     comparable, note = _scale(options, table)
+    unasked = len(table) - len(task.asked)
+    if unasked:
+        note += f"; no pixel is called so in {unasked} of {len(table)} planes: nothing was asked there, nothing is hot"
     heat = _scaled(task.heat, table["peak"].to_numpy(), comparable)
     command = [
         "visualccc", "explain", *(arguments or ["MODEL", name, "--output", "explained"]), *to_arguments(options)

@@ -187,11 +187,20 @@ class ExplanationTask:
             )  # fmt: skip
         return pd.concat(tables).groupby("random_from", sort=False, as_index=False).mean()
 
+    @property
+    def asked(self) -> list[int]:
+        """Planes with anything to explain: without those of a network that segments where no pixel is of the class."""
+        if self._model.card.task != "segment":
+            return sorted(self._found)
+        # The mean probability of the pixels asked about, which is 0 only if there are none.
+        return [index for index, found in sorted(self._found.items()) if any(one[2] > 0 for one in found)]
+
     def judge(self, progress: Progress) -> pd.DataFrame:
-        """Trust in the heat of some planes, in that window of each that holds most of it."""
+        """Trust in the heat of some of the planes asked about, in that window of each that holds most of it."""
         import pandas as pd
 
-        chosen = evenly(len(self._planes), self._options.judged)
+        asked = self.asked
+        chosen = [asked[place] for place in evenly(len(asked), self._options.judged)]
         rows = []
         for number, index in enumerate(chosen):
             part = progress.part(number / len(chosen), (number + 1) / len(chosen))

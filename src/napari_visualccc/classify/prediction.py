@@ -39,6 +39,9 @@ class PredictionResult(Result):
         Calibrated, shape (N, C).
     unlike
         Distance of each plane to the training planes; above 1 it is unlike all of them. Shape (N,).
+    learnt
+        True for planes that the model learnt from, as far as it remembers them: how sure it is of those says nothing
+        about how good it is. Shape (N,).
     class_map
         Value of the most probable class around each pixel, shape of the source; None if it was not asked for.
     certainty
@@ -50,6 +53,7 @@ class PredictionResult(Result):
     classes: tuple[ClassInfo, ...]
     probabilities: NDArray[np.float64]
     unlike: NDArray[np.float64]
+    learnt: NDArray[np.bool_]
     class_map: NDArray[Any] | None
     certainty: NDArray[np.float32] | None
     pixel_size: PixelSize
@@ -61,7 +65,7 @@ class PredictionResult(Result):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per plane: class, confidence, unlike, distance, probability of each class."""
+        """One row per plane: class, confidence, whether learnt from, unlike, distance, probability of each class."""
         import pandas as pd
 
         names = [one.name for one in self.classes]
@@ -70,6 +74,7 @@ class PredictionResult(Result):
                 "plane": np.arange(len(self.probabilities)),
                 "class": [names[n] for n in self.called],
                 "confidence": self.probabilities.max(axis=1),
+                "learnt_from": self.learnt,
                 "unlike": self.unlike > 1,
                 "distance": self.unlike,
                 **{f"p {name}": self.probabilities[:, n] for n, name in enumerate(names)},
@@ -158,5 +163,5 @@ def predict(
     progress(1.0)
     return PredictionResult(
         provenance, model.card.classes, model.probabilities(seen.vectors), model.familiar.distances(seen.vectors),
-        labels, certainty, size,
+        model.familiar.learnt(seen.vectors), labels, certainty, size,
     )  # fmt: skip

@@ -159,7 +159,8 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
     table = pd.DataFrame([
         {
             "path": row["path"], "signal": row["signal"], "plane": row["plane"], "label": row["label"],
-            "confidence": row["confidence"], "unlike": row["unlike"], "distance": row["distance"],
+            "confidence": row["confidence"], "learnt_from": row["learnt_from"], "unlike": row["unlike"],
+            "distance": row["distance"],
             **{f"p_{name}": row["probabilities"][name] for name in names},
         }
         for row in rows
@@ -183,7 +184,8 @@ def _predict_signal(
     rows = [
         {
             "path": str(path), "signal": place, "plane": row["plane"] if arguments.plane is None else arguments.plane,
-            "label": row["class"], "confidence": row["confidence"], "unlike": bool(row["unlike"]),
+            "label": row["class"], "confidence": row["confidence"],
+            "learnt_from": bool(row["learnt_from"]), "unlike": bool(row["unlike"]),
             "distance": row["distance"], "probabilities": {name: row[f"p {name}"] for name in model.names},
         }
         for row in result.table.to_dict("records")
@@ -246,8 +248,9 @@ def _image_files(path: Path) -> list[Path]:
 def _show_predict(answer: Answer) -> list[str]:
     lines = []
     for row in answer["predictions"]:
+        sure = "learnt from" if row["learnt_from"] else f"{row['confidence']:.1%}"
         unlike = ", unlike anything learnt" if row["unlike"] else ""
-        lines.append(f"{row['path']} [{row['plane']}]: {row['label']} ({row['confidence']:.1%}{unlike})")
+        lines.append(f"{row['path']} [{row['plane']}]: {row['label']} ({sure}{unlike})")
     return lines + [f"wrote {path}" for path in answer["outputs"]]
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
         Dataset,
         Evaluation,
         Example,
-        ExplainOptions,
-        Explanation,
         PredictionResult,
         PredictOptions,
         TrainOptions,
@@ -104,27 +102,6 @@ def run_predict(
     if result.class_map is None or result.certainty is None:
         return result
     return replace(result, class_map=source.fold(result.class_map), certainty=source.fold(result.certainty))
-
-
-def run_explain(
-    model: ClassificationModel, source: Source, options: ExplainOptions, model_name: str, *, progress: Progress
-) -> Explanation:
-    """Say what in the planes of a layer speaks for a class."""
-    from napari_visualccc.classify import explain
-
-    result = explain(
-        model, source.planes, options, pixel_size=source.pixel_size, name=source.name,
-        arguments=[model_name, *source.arguments], progress=progress,
-    )  # fmt: skip
-    return replace(result, heat=source.fold(result.heat))
-
-
-def run_heat(heat: Any, labels: Any, names: dict[int, str], *, progress: Progress) -> Any:
-    """How much of the heat each phase carries."""
-    from napari_visualccc.classify import heat_by_phase
-
-    progress(0.1, "adding up the heat")
-    return heat_by_phase(heat, labels, names)
 
 
 def run_report(

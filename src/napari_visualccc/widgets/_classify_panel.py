@@ -63,7 +63,10 @@ class ModelPanel(QWidget):
 
 
 class PredictionPanel(QWidget):
-    """One row per plane: class, how sure, and whether it is unlike anything learnt; a click shows the plane."""
+    """One row per plane: class, how sure, and whether it is unlike anything learnt; a click shows the plane.
+
+    Of planes that the model learnt from no certainty is shown: it is near 100 % whatever the model is worth.
+    """
 
     plane_chosen = Signal(int)
     export_clicked = Signal()
@@ -96,6 +99,9 @@ class PredictionPanel(QWidget):
         words = ", ".join(f"{count} × {name}" for name, count in counts.items())
         if strange:
             words += f". ⚠ {strange} unlike anything learnt: their class means nothing"
+        learnt = int(frame["learnt_from"].sum())
+        if learnt:
+            words += f". {learnt} learnt from: how sure it is of those says nothing, “How good is it?” does"
         self.words.setText(words)
 
     def _chosen(self, labels: list[int]) -> None:
@@ -112,7 +118,7 @@ def _class(record: Record) -> str:
 
 
 def _sure(record: Record) -> str:
-    return f"{record['confidence']:.1%}"
+    return "learnt from" if record["learnt_from"] else f"{record['confidence']:.1%}"
 
 
 def _unlike(record: Record) -> str:
@@ -122,7 +128,9 @@ def _unlike(record: Record) -> str:
 _COLUMNS = (
     Column("Plane", "plane", _plane, "Number of the plane, from 0"),
     Column("Class", "class", _class, "Most probable class", wide=True),
-    Column("Sure", "confidence", _sure, "Its probability, calibrated on planes held out"),
+    Column(
+        "Sure", "confidence", _sure, "Its probability, calibrated on planes held out; none where it was learnt from"
+    ),
     Column("", "distance", _unlike, "Unlike anything that was learnt: the class means nothing there"),
 )
 

@@ -102,7 +102,9 @@ class PlaneView(QObject):
             chances = result.probabilities[plane - first]
             one = result.classes[int(chances.argmax())]
             strange = " (unlike anything learnt)" if result.unlike[plane - first] > 1 else ""
-            lines.append(f"predicted: {one.name} {chances.max():.0%}{strange}")
+            # that a model is sure of what it learnt by heart must not be quoted
+            sure = "(learnt from)" if result.learnt[plane - first] else f"{chances.max():.0%}"
+            lines.append(f"predicted: {one.name} {sure}{strange}")
             colour = colour or one.colour
         return "\n".join(lines), colour
 

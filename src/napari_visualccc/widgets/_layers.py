@@ -24,6 +24,11 @@ def kind_of(layer: Any) -> str:
     return ""
 
 
+def is_helper(layer: Any) -> bool:
+    """True for layers that are no result: strokes, which cover next to nothing, and previews, gone in a moment."""
+    return bool({"strokes_on", "preview"} & set(layer.metadata.get(METADATA_KEY, {})))
+
+
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
     """Layer of that name and kind that we made, or None."""
     for layer in viewer.layers:

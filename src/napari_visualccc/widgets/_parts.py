@@ -122,7 +122,7 @@ class RunBar(QWidget):
         """True while a job is shown."""
         return self._running
 
-    def follow(self, runner: JobRunner, *, short: str = "") -> None:
+    def follow(self, runner: JobRunner, *, short: str = "", only: str = "") -> None:
         """Show the jobs of a runner, and let the button cancel them.
 
         What else hears of the jobs is connected after this, so that it finds the new state.
@@ -133,18 +133,27 @@ class RunBar(QWidget):
             Whose jobs are shown.
         short
             Title of those that are mostly over in a moment: they are shown once they take longer.
+        only
+            Title of those that are shown, where a widget has several such bars; all by default.
         """
-        self._runner, self._short = runner, short
+        self._runner, self._short, self._only = runner, short, only
         self.cancel_clicked.connect(runner.cancel)
         runner.started.connect(self._job_started)
         runner.progressed.connect(self._job_progressed)
         runner.finished.connect(self._job_finished)
 
+    @property
+    def _is_mine(self) -> bool:
+        """True while a job runs that is shown here."""
+        return self._runner.is_running and self._only in ("", self._runner.title)
+
     def _job_started(self, title: str) -> None:
-        if title != self._short:
+        if self._is_mine and title != self._short:
             self.set_running(True)
 
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
+        if not self._is_mine:
+            return
         if not self._running:
             if self._runner.seconds < _MOMENT_S:
                 return
@@ -152,7 +161,7 @@ class RunBar(QWidget):
         self.show_progress(fraction, message, seconds_left)
 
     def _job_finished(self) -> None:
-        if not self._runner.is_running:  # what came of one job may have begun another
+        if not self._is_mine:  # what came of one job may have begun another
             self.set_running(False)
 
     def set_running(self, running: bool) -> None:

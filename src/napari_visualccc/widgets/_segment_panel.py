@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets._cluster_panel import compact
-from napari_visualccc.widgets._layers import kind_of
-from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._explain_panel import ExplainPanel
+from napari_visualccc.widgets._layers import is_helper, kind_of
+from napari_visualccc.widgets._parts import Fold, Hint, button, row
 from napari_visualccc.widgets._segment_words import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SegmentPanel(QWidget):
-    """Model line, apply, where to paint next, table of phases, comparison with other labels, saving."""
+    """Model line, apply, where to paint next, table of phases, comparison with other labels, saving, heatmaps."""
 
     apply_clicked = Signal()
     suggest_clicked = Signal()
@@ -73,7 +73,10 @@ class SegmentPanel(QWidget):
         use.addWidget(row(self.tta_box, self.uncertainty_box))
         use.addWidget(self.keep_box)
         use.addWidget(row(self.apply_button, self.suggest_button))
-        for part in (self.model_label, row(self.load_button, self.save_button), self.use_part, self.result_part):
+        self.explain = ExplainPanel(of_pixels=True)
+        self.explain_fold = Fold("Why? Heatmaps", self.explain)
+        for part in (self.model_label, row(self.load_button, self.save_button), self.use_part, self.result_part,
+                     self.explain_fold):  # fmt: skip
             layout.addWidget(part)
         self.result_part.hide()
         self.show_model(None)
@@ -165,5 +168,5 @@ def choices(viewer: Any, shown: Any) -> list[Any]:
     return [
         layer for layer in viewer.layers
         if kind_of(layer) == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
-        and not {"strokes_on", "preview"} & set(layer.metadata.get(METADATA_KEY, {}))
+        and not is_helper(layer)
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The models at hand in the Segment widget: apply one, ask where it is unsure, save it, load another."""
+"""The models at hand in the Segment widget: apply one, ask where it is unsure and why, save it, load another."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_results import SegmentResults
+from napari_visualccc.widgets._segment_words import about_explaining
 from napari_visualccc.widgets._source import Source, SourceChooser, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
@@ -52,6 +54,8 @@ class ModelDesk(QObject):
 
     Attributes
     ----------
+    explaining
+        Heatmaps of the network, in quick mode as well.
     changed
         Emitted with words about what happened.
     quick_wanted
@@ -75,6 +79,7 @@ class ModelDesk(QObject):
         self._runner, self._writer = runners
         self._kept: dict[bool, Kept] = memory.setdefault("models", {})  # True for the quick one
         self._is_quick = False
+        self.explaining = ExplainDesk(panel.explain, chooser, self._runner, memory, below=strokes.of)
         panel.apply_clicked.connect(self.apply)
         panel.suggest_clicked.connect(self.suggest)
         panel.save_clicked.connect(self._ask_save)
@@ -105,6 +110,12 @@ class ModelDesk(QObject):
     def _show(self) -> None:
         kept = self._kept.get(self._is_quick)
         self._panel.show_model(self.model, kept.path.stem if kept is not None and kept.path is not None else "")
+        network = self._kept.get(False)
+        remark = about_explaining(has_network=network is not None, is_quick=self._is_quick)
+        if network is None:
+            self.explaining.take(None, "", remark)
+        else:
+            self.explaining.take(network.model, str(network.path or ""), remark)
 
     def _source(self) -> Source | None:
         try:

@@ -66,6 +66,13 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
     return " ".join(words)
 
 
+def about_explaining(*, has_network: bool, is_quick: bool) -> str:
+    """What the user should know of heatmaps: what they need, or which model they are of."""
+    if not has_network:
+        return "Heatmaps need a U-Net (Quick has none): train one above, or load its file."
+    return "Heatmaps are of the U-Net, not of Quick." if is_quick else ""
+
+
 def held_out(metrics: Mapping[str, Any]) -> str:
     """What quality was measured on, in the user's words."""
     kind = str(metrics.get("held_out", ""))

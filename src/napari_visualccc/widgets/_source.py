@@ -81,9 +81,9 @@ def remark_on(layer: Any) -> str:
 
 
 def is_score_map(layer: Any) -> bool:
-    """True for images that segmenting and measuring made beside their source, as confidence and thickness."""
+    """True for images that say something about their source: confidence and thickness of phases, heat."""
     record = layer.metadata.get(METADATA_KEY, {}).get("provenance", {})
-    return kind_of(layer) == "image" and str(record.get("operation", "")).startswith("segment")
+    return kind_of(layer) == "image" and str(record.get("operation", "")).startswith(("segment", "explain"))
 
 
 def plane_count(layer: Any) -> int:

@@ -11,13 +11,14 @@ from napari_visualccc.classify.options import PredictOptions, TrainOptions
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _classify_jobs as jobs
-from napari_visualccc.widgets._classify_explain import ExplainDesk, ExplainPanel
 from napari_visualccc.widgets._classify_files import FileDialogs
 from napari_visualccc.widgets._classify_keys import NumberKeys
 from napari_visualccc.widgets._classify_labels import ClassList, counts_of, examples_of_layers, relabel, set_class
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
 from napari_visualccc.widgets._classify_words import next_step
+from napari_visualccc.widgets._explain_desk import ExplainDesk
+from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, show_layer
@@ -48,7 +49,7 @@ class ClassifyWidget(QWidget):
         self._keys = NumberKeys(self)
         self.view = PlaneView(napari_viewer, self)
         self.files = FileDialogs(self)
-        self.explaining = ExplainDesk(napari_viewer, self.explain_panel, self.chooser, self.runner)
+        self.explaining = ExplainDesk(self.explain_panel, self.chooser, self.runner, self._memory)
         self._restore()
         self._connect()
         self._refresh()

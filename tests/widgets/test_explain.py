@@ -1,0 +1,248 @@
+"""The Explain part of the widgets in a real viewer, on a network whose reasons are known."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtCore import Qt
+from torch import nn
+
+from napari_visualccc.core.colours import label_colour
+from napari_visualccc.models.card import ClassInfo, ModelCard
+from napari_visualccc.segment import SegmentationModel
+from napari_visualccc.widgets import _explain_jobs
+from napari_visualccc.widgets._layers import find_layer
+from napari_visualccc.widgets._segment_words import TRAINING
+from napari_visualccc.widgets._session import _sessions
+
+SCALE = (1, 2, 4)
+
+
+class Bright(nn.Module):
+    """Calls pixels whose neighbourhood is brighter than typical a crack."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Conv2d(1, 2, 5, padding=2)
+        self.decoder = nn.ReLU()
+        self.head = nn.Conv2d(2, 2, 1)
+        with torch.no_grad():
+            self.encoder.weight.fill_(1 / 25)
+            self.encoder.weight[0] *= -1
+            self.encoder.bias.zero_()
+            self.head.weight.copy_(8 * torch.eye(2)[:, :, None, None])
+            self.head.bias.copy_(torch.tensor([2.0, -2.0]))
+
+    def forward(self, images):
+        return self.head(self.decoder(self.encoder(images)))
+
+
+def model(*names, kind="unet"):
+    classes = tuple(ClassInfo(n, name, label_colour(n)) for n, name in enumerate(names, start=1))
+    return SegmentationModel(Bright().eval(), ModelCard("segment", {"kind": kind}, classes))
+
+
+@pytest.fixture
+def masks():
+    """Cracks in a stack of three planes, each elsewhere."""
+    found = np.zeros((3, 60, 90), np.uint8)
+    for plane in range(3):
+        found[plane, 10 + 10 * plane : 20 + 10 * plane, 15 : 40 + 15 * plane] = 1
+    return found
+
+
+@pytest.fixture
+def opened(make_napari_viewer, qtbot, masks, monkeypatch, tmp_path):
+    monkeypatch.setattr("napari_visualccc.segment.strokes.strokes_folder", lambda: tmp_path / "strokes")
+    viewer = make_napari_viewer(show=True)
+    image = 100 + 60.0 * masks + np.random.default_rng(0).normal(0, 5, masks.shape)
+    layer = viewer.add_image(image, name="scan", scale=SCALE, translate=(0, 10, 20), units=("pixel", "nm", "nm"))
+    viewer.dims.set_current_step(0, 1)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", "Segment")
+    widget.panel.explain_fold.set_open(True)
+    yield viewer, widget, layer
+    widget.runner.cancel()
+    widget.runner.wait(20)
+    widget._preparer.wait(60)
+    widget.strokes._keeper.wait(20)
+    _sessions.clear()
+
+
+def explain(widget, qtbot):
+    qtbot.mouseClick(widget.panel.explain.run_bar.button, Qt.MouseButton.LeftButton)
+    assert widget.runner.is_running
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60_000)
+
+
+def test_what_is_needed_is_said_in_words(opened, qtbot):
+    _, widget, _ = opened
+    panel = widget.panel.explain
+    widget.panel.explain_fold.set_open(False)
+    assert not panel.isVisible()
+    widget.panel.explain_fold.set_open(True)
+    assert "need a U-Net" in panel.remark.text()
+    assert panel.remark.isVisible()
+    assert not panel.run_bar.button.isEnabled()
+    widget._set_quick(True)
+    widget.desk.take(model("ground", "crack", kind="pixels"))
+    assert "need a U-Net" in panel.remark.text()
+    assert not panel.run_bar.button.isEnabled()
+    widget.desk.take(model("ground", "crack"))
+    assert panel.run_bar.button.isEnabled()
+    assert "not of Quick" in panel.remark.text()
+    widget._set_quick(False)
+    assert not panel.remark.isVisible()
+    assert [panel.target.itemText(n) for n in range(panel.target.count())] == ["predicted", "ground", "crack"]
+    assert panel.region.isVisible()
+
+
+def test_the_plane_shown_is_explained_where_it_is(opened, qtbot, masks):
+    viewer, widget, layer = opened
+    widget.desk.take(model("ground", "crack"))
+    explain(widget, qtbot)
+    heat = viewer.layers["scan · Grad-CAM crack"]  # the background is not what is asked about
+    assert heat.data.shape == (1, 60, 90)
+    assert tuple(heat.scale) == SCALE
+    assert tuple(heat.translate) == (1, 10, 20)
+    assert heat.units == layer.units
+    assert heat.data[0][masks[1] == 1].sum() > 0.8 * heat.data.sum()
+    record = heat.metadata["visualccc"]["provenance"]
+    assert record["operation"] == "explain"
+    assert record["command"].startswith("visualccc explain MODEL scan --plane 1 --output explained")
+    assert "Not judged" in widget.panel.explain.words.text()
+    assert widget.chooser.layer is layer
+    qtbot.mouseClick(widget.panel.explain.provenance, Qt.MouseButton.LeftButton)
+    assert "visualccc explain" in widget.desk.explaining.dialog.command.toPlainText()
+    widget.desk.explaining.dialog.close()
+
+
+def test_stack_phase_region_and_judgement_follow_the_choice(opened, qtbot, masks):
+    viewer, widget, _ = opened
+    widget.desk.take(model("ground", "crack"))
+    panel = widget.panel.explain
+    widget.chooser.stack_button.setChecked(True)
+    panel.judge_box.setChecked(True)
+    panel.method.setCurrentIndex(panel.method.findData("hirescam"))
+    panel.target.setCurrentText("ground")
+    panel.region.setCurrentIndex(panel.region.findData("everywhere"))
+    explain(widget, qtbot)
+    heat = viewer.layers["scan · HiResCAM ground"]
+    assert heat.data.shape == masks.shape
+    assert tuple(heat.translate) == (0, 10, 20)
+    parameters = heat.metadata["visualccc"]["provenance"]["parameters"]
+    assert parameters["region"] == "everywhere"
+    assert "Insertion" in panel.words.text()
+    assert "random" in panel.words.text()
+    assert "Not judged" not in panel.words.text()
+
+
+def test_earlier_results_over_the_image_are_hidden_once(opened, qtbot, masks):
+    viewer, widget, layer = opened
+    widget.desk.take(model("ground", "crack"))
+    widget.paint()
+    widget.desk.apply()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60_000)
+    phases = find_layer(viewer, "scan · phases", "labels")
+    other = viewer.add_image(masks, name="scan of another")
+    widget.chooser.choose(layer)
+    explain(widget, qtbot)
+    assert not phases.visible
+    assert layer.visible
+    assert other.visible
+    assert widget.strokes.of(layer).visible
+    names = [one.name for one in viewer.layers]
+    assert names.index("scan · Grad-CAM crack") < names.index("scan · strokes")  # strokes lie on top
+    phases.visible = True
+    explain(widget, qtbot)
+    assert phases.visible  # as the user left it
+    assert [one.name for one in viewer.layers] == names
+
+
+def test_heat_of_a_plane_is_added_up_over_its_own_labels(opened, qtbot, masks):
+    viewer, widget, _ = opened
+    widget.desk.take(model("ground", "crack"))
+    truth = viewer.add_labels(masks, name="truth", scale=SCALE)
+    widget.paint()  # strokes are no phases
+    panel = widget.panel.explain
+    assert [panel.phases.itemText(n) for n in range(panel.phases.count())] == ["none", "truth"]
+    explain(widget, qtbot)
+    viewer.dims.set_current_step(0, 2)  # what was explained stays what it was
+    panel.phases.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: panel.table.frame is not None)
+    share = panel.table.frame.set_index("label")
+    assert share.loc[1, "heat_fraction"] > 0.8
+    assert share.loc[1, "area_fraction"] == pytest.approx(masks[1].mean())
+    truth.name = "masks"
+    assert panel.phases.currentText() == "masks"
+    viewer.layers.remove(truth)
+    assert panel.phases.currentText() == "none"
+    assert not panel.table.isVisible()
+
+
+def test_a_phase_that_is_nowhere_is_told(opened, qtbot):
+    viewer, widget, layer = opened
+    widget.desk.take(model("ground", "crack"))
+    layer.data = np.full(layer.data.shape, 100.0) + np.arange(90) % 2 * 1e-3
+    widget.panel.explain.target.setCurrentText("crack")
+    widget.panel.explain.judge_box.setChecked(True)
+    explain(widget, qtbot)
+    assert "no pixel is called so in 1 of 1 planes" in widget.panel.explain.words.text()
+    assert not viewer.layers["scan · Grad-CAM crack"].data.any()
+
+
+def test_explaining_ends_no_training_and_is_cancelled_beside_its_button(opened, qtbot, monkeypatch):
+    viewer, widget, _ = opened
+    widget.desk.take(model("ground", "crack"))
+    bar = widget.panel.explain.run_bar
+
+    def endless(*args, progress):
+        while True:
+            progress(0.5, "busy")
+            time.sleep(0.01)
+
+    job = widget.runner.start(endless, title=TRAINING)
+    assert not bar.button.isEnabled()
+    assert not bar.is_running
+    widget.runner.cancel()
+    qtbot.waitUntil(lambda: not widget.runner.is_running)
+    assert job.was_cancelled
+    assert bar.button.isEnabled()
+    monkeypatch.setattr(_explain_jobs, "run_explain", endless)
+    qtbot.mouseClick(bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "busy" in bar.words.text())
+    assert bar.button.text() == "Cancel"
+    assert bar.button.isEnabled()
+    qtbot.mouseClick(bar.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=1000)
+    assert bar.button.text() == "Explain"
+    assert [one.name for one in viewer.layers] == ["scan"]
+
+
+def test_choices_are_remembered_for_the_session(opened, qtbot):
+    viewer, widget, _ = opened
+    widget.desk.take(model("ground", "crack"))
+    widget.panel.explain.method.setCurrentIndex(2)
+    widget.panel.explain.target.setCurrentText("crack")
+    explain(widget, qtbot)
+    widget.desk.take(model("ground", "pore", "crack"))  # phases may move; the one chosen stays
+    assert widget.panel.explain.target.currentText() == "crack"
+    from napari_visualccc.widgets import SegmentWidget
+
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.panel.explain.method.currentIndex() == 2
+    assert again.panel.explain.target.currentText() == "crack"
+    again._preparer.wait(60)
+
+
+def test_all_controls_have_tooltips_and_fit_a_narrow_dock(opened, qtbot):
+    from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
+
+    _, widget, _ = opened
+    widget.desk.take(model("a phase with a very long name indeed, longer than any dock is wide", "crack"))
+    panel = widget.panel.explain
+    for one in (child for kind in (QComboBox, QCheckBox, QPushButton) for child in panel.findChildren(kind)):
+        assert one.toolTip()
+    explain(widget, qtbot)
+    assert panel.minimumSizeHint().width() <= 290
