@@ -14,3 +14,23 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("real micrographs are not here: set VISUALCCC_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bright_network():
+    """Segments by grey: class 1 where a pixel and its neighbours are brighter than typical."""
+    from collections import OrderedDict
+
+    import torch
+    from torch import nn
+
+    encoder, head = nn.Conv2d(1, 2, 5, padding=2), nn.Conv2d(2, 2, 1)
+    with torch.no_grad():
+        encoder.weight.fill_(1 / 25)
+        encoder.weight[0] *= -1
+        encoder.bias.zero_()
+        head.weight.copy_(8 * torch.eye(2)[:, :, None, None])
+        head.bias.copy_(torch.tensor([2.0, -2.0]))
+    network = nn.Sequential(OrderedDict(encoder=encoder, decoder=nn.ReLU(), head=head))
+    network.multiple = 16
+    return network.eval()

@@ -48,35 +48,14 @@ class Spots(nn.Module):
         return self.head(self.encoder(images).mean(dim=(-2, -1)))
 
 
-class Bright(nn.Module):
-    """Segments by grey: class 1 where a pixel and its neighbours are brighter than typical."""
-
-    multiple = 16
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Conv2d(1, 2, 5, padding=2)
-        self.decoder = nn.ReLU()
-        self.head = nn.Conv2d(2, 2, 1)
-        with torch.no_grad():
-            self.encoder.weight.fill_(1 / 25)
-            self.encoder.weight[0] *= -1
-            self.encoder.bias.zero_()
-            self.head.weight.copy_(8 * torch.eye(2)[:, :, None, None])
-            self.head.bias.copy_(torch.tensor([2.0, -2.0]))
-
-    def forward(self, images):
-        return self.head(self.decoder(self.encoder(images)))
-
-
 @pytest.fixture(scope="session")
 def spots():
     return Made(Spots().eval(), card("classify", "plain", "spot"))
 
 
 @pytest.fixture(scope="session")
-def bright():
-    return Made(Bright().eval(), card("segment", "ground", "bright"))
+def bright(bright_network):
+    return Made(bright_network, card("segment", "ground", "bright"))
 
 
 @pytest.fixture

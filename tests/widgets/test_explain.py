@@ -4,9 +4,7 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from qtpy.QtCore import Qt
-from torch import nn
 
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.models.card import ClassInfo, ModelCard
@@ -19,28 +17,15 @@ from napari_visualccc.widgets._session import _sessions
 SCALE = (1, 2, 4)
 
 
-class Bright(nn.Module):
-    """Calls pixels whose neighbourhood is brighter than typical a crack."""
+@pytest.fixture
+def model(bright_network):
+    """Makes models of phases with these names."""
 
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Conv2d(1, 2, 5, padding=2)
-        self.decoder = nn.ReLU()
-        self.head = nn.Conv2d(2, 2, 1)
-        with torch.no_grad():
-            self.encoder.weight.fill_(1 / 25)
-            self.encoder.weight[0] *= -1
-            self.encoder.bias.zero_()
-            self.head.weight.copy_(8 * torch.eye(2)[:, :, None, None])
-            self.head.bias.copy_(torch.tensor([2.0, -2.0]))
+    def made(*names, kind="unet"):
+        classes = tuple(ClassInfo(n, name, label_colour(n)) for n, name in enumerate(names, start=1))
+        return SegmentationModel(bright_network, ModelCard("segment", {"kind": kind}, classes))
 
-    def forward(self, images):
-        return self.head(self.decoder(self.encoder(images)))
-
-
-def model(*names, kind="unet"):
-    classes = tuple(ClassInfo(n, name, label_colour(n)) for n, name in enumerate(names, start=1))
-    return SegmentationModel(Bright().eval(), ModelCard("segment", {"kind": kind}, classes))
+    return made
 
 
 @pytest.fixture
@@ -75,7 +60,7 @@ def explain(widget, qtbot):
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60_000)
 
 
-def test_what_is_needed_is_said_in_words(opened, qtbot):
+def test_what_is_needed_is_said_in_words(opened, qtbot, model):
     _, widget, _ = opened
     panel = widget.panel.explain
     widget.panel.explain_fold.set_open(False)
@@ -97,7 +82,7 @@ def test_what_is_needed_is_said_in_words(opened, qtbot):
     assert panel.region.isVisible()
 
 
-def test_the_plane_shown_is_explained_where_it_is(opened, qtbot, masks):
+def test_the_plane_shown_is_explained_where_it_is(opened, qtbot, masks, model):
     viewer, widget, layer = opened
     widget.desk.take(model("ground", "crack"))
     explain(widget, qtbot)
@@ -117,7 +102,7 @@ def test_the_plane_shown_is_explained_where_it_is(opened, qtbot, masks):
     widget.desk.explaining.dialog.close()
 
 
-def test_stack_phase_region_and_judgement_follow_the_choice(opened, qtbot, masks):
+def test_stack_phase_region_and_judgement_follow_the_choice(opened, qtbot, masks, model):
     viewer, widget, _ = opened
     widget.desk.take(model("ground", "crack"))
     panel = widget.panel.explain
@@ -137,7 +122,7 @@ def test_stack_phase_region_and_judgement_follow_the_choice(opened, qtbot, masks
     assert "Not judged" not in panel.words.text()
 
 
-def test_earlier_results_over_the_image_are_hidden_once(opened, qtbot, masks):
+def test_earlier_results_over_the_image_are_hidden_once(opened, qtbot, masks, model):
     viewer, widget, layer = opened
     widget.desk.take(model("ground", "crack"))
     widget.paint()
@@ -159,7 +144,7 @@ def test_earlier_results_over_the_image_are_hidden_once(opened, qtbot, masks):
     assert [one.name for one in viewer.layers] == names
 
 
-def test_heat_of_a_plane_is_added_up_over_its_own_labels(opened, qtbot, masks):
+def test_heat_of_a_plane_is_added_up_over_its_own_labels(opened, qtbot, masks, model):
     viewer, widget, _ = opened
     widget.desk.take(model("ground", "crack"))
     truth = viewer.add_labels(masks, name="truth", scale=SCALE)
@@ -180,7 +165,7 @@ def test_heat_of_a_plane_is_added_up_over_its_own_labels(opened, qtbot, masks):
     assert not panel.table.isVisible()
 
 
-def test_a_phase_that_is_nowhere_is_told(opened, qtbot):
+def test_a_phase_that_is_nowhere_is_told(opened, qtbot, model):
     viewer, widget, layer = opened
     widget.desk.take(model("ground", "crack"))
     layer.data = np.full(layer.data.shape, 100.0) + np.arange(90) % 2 * 1e-3
@@ -191,7 +176,7 @@ def test_a_phase_that_is_nowhere_is_told(opened, qtbot):
     assert not viewer.layers["scan · Grad-CAM crack"].data.any()
 
 
-def test_explaining_ends_no_training_and_is_cancelled_beside_its_button(opened, qtbot, monkeypatch):
+def test_explaining_ends_no_training_and_is_cancelled_beside_its_button(opened, qtbot, monkeypatch, model):
     viewer, widget, _ = opened
     widget.desk.take(model("ground", "crack"))
     bar = widget.panel.explain.run_bar
@@ -219,7 +204,7 @@ def test_explaining_ends_no_training_and_is_cancelled_beside_its_button(opened, 
     assert [one.name for one in viewer.layers] == ["scan"]
 
 
-def test_choices_are_remembered_for_the_session(opened, qtbot):
+def test_choices_are_remembered_for_the_session(opened, qtbot, model):
     viewer, widget, _ = opened
     widget.desk.take(model("ground", "crack"))
     widget.panel.explain.method.setCurrentIndex(2)
@@ -236,7 +221,7 @@ def test_choices_are_remembered_for_the_session(opened, qtbot):
     again._preparer.wait(60)
 
 
-def test_all_controls_have_tooltips_and_fit_a_narrow_dock(opened, qtbot):
+def test_all_controls_have_tooltips_and_fit_a_narrow_dock(opened, qtbot, model):
     from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
 
     _, widget, _ = opened

@@ -21,6 +21,15 @@ def runner(bar):
     return runner
 
 
+@pytest.fixture
+def own(qtbot, runner):
+    """A bar for jobs of one title."""
+    bar = RunBar("Why", "Ask")
+    qtbot.addWidget(bar)
+    bar.follow(runner, only="why")
+    return bar
+
+
 def wait(*, progress):
     while True:
         progress(0.5, "waiting")
@@ -71,10 +80,7 @@ def test_short_jobs_are_shown_once_they_take_longer(qtbot, bar, runner, monkeypa
     assert not bar.is_running
 
 
-def test_a_bar_of_its_own_shows_and_cancels_its_own_jobs_only(qtbot, bar, runner):
-    own = RunBar("Why", "Ask")
-    qtbot.addWidget(own)
-    own.follow(runner, only="why")
+def test_a_bar_of_its_own_shows_and_cancels_its_own_jobs_only(qtbot, bar, runner, own):
     with qtbot.waitSignal(runner.progressed):
         runner.start(wait, title="long")
     assert bar.is_running
@@ -89,10 +95,7 @@ def test_a_bar_of_its_own_shows_and_cancels_its_own_jobs_only(qtbot, bar, runner
     assert not own.is_running
 
 
-def test_a_bar_of_its_own_rests_when_its_job_begins_another(qtbot, bar, runner):
-    own = RunBar("Why", "Ask")
-    qtbot.addWidget(own)
-    own.follow(runner, only="why")
+def test_a_bar_of_its_own_rests_when_its_job_begins_another(qtbot, bar, runner, own):
     with qtbot.waitSignal(runner.finished):
         runner.start(lambda *, progress: None, title="why", then=lambda _: runner.start(wait, title="long"))
     assert bar.is_running
