@@ -41,3 +41,19 @@ def model(trained):
 def discs():
     """Makes an image and its mask from a seed."""
     return _discs
+
+
+@pytest.fixture(scope="session")
+def lattices():
+    """Makes an image of two lattices that differ in nothing but their spacing, 9 and 10 pixels, and its mask."""
+
+    def make(seed: int, edge: int = 256) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        rng = np.random.default_rng(seed)
+        y, x = np.mgrid[:edge, :edge]
+        mask = (x + rng.uniform(-30, 30) > edge / 2).astype(np.uint8)
+        period = np.where(mask, 10.0, 9.0)
+        turn = rng.uniform(0, np.pi)
+        waves = [np.cos(2 * np.pi / period * (np.cos(a) * x + np.sin(a) * y)) for a in (turn, turn + np.pi / 2)]
+        return (sum(waves) + rng.normal(0, 3, (edge, edge))).astype(np.float32), mask
+
+    return make

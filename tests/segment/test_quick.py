@@ -9,6 +9,7 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.segment import (
     PredictOptions,
+    QuickOptions,
     QuickSegmenter,
     SegmentationModel,
     annotated,
@@ -128,3 +129,27 @@ def test_nothing_to_learn(discs):
 def test_cancelling(item):
     with pytest.raises(Cancelled):
         QuickSegmenter().fit(dataset_of_strokes([item]), progress=Progress(is_cancelled=lambda: True))
+
+
+def test_lattices_are_told_by_their_spacing_alone(lattices, tmp_path):
+    painted, (other, truth) = strokes(*lattices(0), count=200), lattices(5)
+    dataset = dataset_of_strokes([painted], names={1: "wide", 2: "narrow"})
+    right, looked = {}, {}
+    for lattice in ("auto", "off"):
+        model = QuickSegmenter(QuickOptions(lattice=lattice)).fit(dataset).model
+        looked[lattice] = model.card.architecture["lattice"]
+        again = SegmentationModel.load(model.save(tmp_path / "quick.safetensors"))
+        right[lattice] = float(((predict(again, other).labels == 2) == truth).mean())
+    assert looked == {"auto": True, "off": False}
+    assert right["auto"] > 0.95
+    assert right["off"] < 0.9
+
+
+def test_the_power_spectrum_is_looked_at_where_most_planes_show_a_lattice(lattices, item, discs):
+    lattice, other = strokes(*lattices(0)), strokes(*discs(3))
+    quick = QuickSegmenter()
+    for items, expected in (([item], False), ([item, lattice], True), ([item, lattice, other], False)):
+        assert quick.fit(dataset_of_strokes(items)).model.card.architecture["lattice"] is expected
+        assert set(np.unique(quick.labels(items[-1], 0))) <= {1, 2}
+    few = QuickSegmenter(QuickOptions(levels=3, lattice="on")).fit(dataset_of_strokes([lattice])).model
+    assert few.card.architecture["lattice"] is False, "three scales do not reach down to the spectra"

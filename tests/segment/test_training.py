@@ -12,7 +12,16 @@ from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.models.files import read_card
 from napari_visualccc.models.nn.patches import LabelledPlane
-from napari_visualccc.segment import SegmentationModel, TrainOptions, annotated, dataset_of_strokes, predict, train
+from napari_visualccc.segment import (
+    SegmentationModel,
+    TrainOptions,
+    annotated,
+    dataset_of_masks,
+    dataset_of_strokes,
+    predict,
+    train,
+)
+from napari_visualccc.segment.learning import write_checkpoint
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of
 
 SHORT = TrainOptions(steps=4, max_minutes=5, reduction="1", patch=64, batch=2)
@@ -235,3 +244,42 @@ def test_an_image_without_finite_pixels_is_named(discs):
     nothing = annotated(np.full(mask.shape, np.nan), mask + 1, name="dead detector")
     with pytest.raises(InputError, match="nothing to learn"):
         train(dataset_of_strokes([nothing]), SHORT, device="cpu")
+
+
+def test_lattice_images_are_learnt_with_their_power_spectrum(lattices):
+    dataset = dataset_of_masks([annotated(*lattices(seed)) for seed in range(3)], names=["wide", "narrow"])
+    options = replace(SHORT, steps=40, reduction="2", patch=128, learning_rate=3e-3, validation=0.0)
+    image, truth = lattices(7)
+    right = {}
+    for lattice in ("auto", "off"):
+        model = train(dataset, replace(options, lattice=lattice), device="cpu").model
+        assert model.card.architecture["lattice"] is (lattice == "auto")
+        right[lattice] = float((predict(model, image).labels == truth).mean())
+    assert right["auto"] > 0.9 > right["off"]
+
+
+@pytest.mark.parametrize("begun_with_lattice", [True, False])
+def test_going_on_keeps_the_network_whatever_images_come_in(lattices, discs, tmp_path, begun_with_lattice):
+    sets = [dataset_of_masks([annotated(*make(0))], names=["one", "other"]) for make in (discs, lattices)]
+    first, later = reversed(sets) if begun_with_lattice else sets
+    options = replace(SHORT, patch=128)
+    begun = train(first, options, device="cpu")
+    assert begun.model.card.architecture["lattice"] is begun_with_lattice
+    again = train(later, replace(options, steps=6), device="cpu", state=begun.state)
+    assert again.model.card.architecture["lattice"] is begun_with_lattice
+    assert again.steps == 6
+    # ... also from a file, as after a training that was cut off
+    checkpoint = tmp_path / "cut.training"
+    write_checkpoint(checkpoint, begun.state, begun.model.card)
+    resumed = train(later, replace(options, steps=6), device="cpu", checkpoint=checkpoint)
+    assert resumed.steps == 6
+    assert resumed.model.card.architecture["lattice"] is begun_with_lattice
+    assert [row["step"] for row in resumed.state.history][0] <= 4, "it did not begin anew"
+
+
+def test_a_decoder_without_room_for_spectra_does_without(lattices):
+    dataset = dataset_of_masks([annotated(*lattices(0))], names=["one", "other"])
+    options = replace(SHORT, decoder="deeplabv3plus", patch=128)
+    assert train(dataset, options, device="cpu").model.card.architecture["lattice"] is False
+    with pytest.raises(OptionError, match="power spectrum"):
+        train(dataset, replace(options, lattice="on"), device="cpu")

@@ -186,6 +186,14 @@ def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
         return None
 
 
+def checkpoint_architecture(path: str | Path) -> dict[str, Any]:
+    """The network of a training kept in a file; empty if there is none, or it cannot be read."""
+    try:
+        return dict(json.loads(read_metadata(Path(path))[_KEY])["architecture"]) if Path(path).exists() else {}
+    except (ModelError, KeyError, ValueError, TypeError):
+        return {}
+
+
 def _identity(card: ModelCard) -> dict[str, Any]:
     """What two trainings must share for one to go on from the other, as JSON gives it back: names may change."""
     values = [one.value for one in card.classes]

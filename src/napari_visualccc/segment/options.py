@@ -10,6 +10,11 @@ from napari_visualccc.models.architectures import DECODERS, LOSSES
 from napari_visualccc.models.symmetry import SYMMETRIES
 from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
 
+LATTICE_CHOICES = ("auto", "on", "off")
+_LATTICE_HELP = (
+    "Also look at the local power spectrum, which tells crystals apart by the spacings and directions of their lattice "
+    "fringes, however they are turned. 'auto' looks whether fringes are seen in at least half of the images."
+)
 _SHARES_HELP = (
     "Judge from the images how much of the area each phase takes, instead of from how much of it was painted; for "
     "strokes, not for whole masks."
@@ -40,6 +45,7 @@ class TrainOptions(Options):
         help="Factor by which the encoder sees the image reduced, and its field of view widened; a shallow level above "
         "it draws the detail. 1 is the classic U-Net, twice as slow.",
     )  # fmt: skip
+    lattice: str = option("auto", label="Lattice fringes", choices=LATTICE_CHOICES, help=_LATTICE_HELP, advanced=True)
     invert: float = option(
         0.0, label="Inverted contrast", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
         help="Share of patches shown inverted, for models that must work in bright and dark field.",
@@ -128,6 +134,7 @@ class QuickOptions(Options):
         True, label="Pre-trained features",
         help="Also look at what the pre-trained network sees around each pixel (with 3 scales or more).",
     )  # fmt: skip
+    lattice: str = option("auto", label="Lattice fringes", choices=LATTICE_CHOICES, help=_LATTICE_HELP, advanced=True)
     shares: bool = option(True, label="Judge area shares", advanced=True, help=_SHARES_HELP)
     seed: int = option(
         0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed and strokes, same model."

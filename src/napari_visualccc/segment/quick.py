@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.params import to_arguments
+from napari_visualccc.core.params import AUTO, to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress, silent
@@ -78,6 +78,8 @@ class QuickSegmenter:
         self._classes: tuple[Any, ...] = ()
         self._kept: OrderedDict[tuple[Any, ...], tuple[Planes, Levels]] = OrderedDict()
         self._size = PixelSize()
+        self._lattice = False
+        self._shares: dict[tuple[Any, ...], tuple[Planes, float]] = {}
         self._hashed: tuple[Planes, str] | None = None
         self._samples: dict[int, torch.Tensor] = {}
 
@@ -107,6 +109,7 @@ class QuickSegmenter:
         progress = silent(progress)
         classes = len(dataset.classes)
         self._size = common_pixel_size(dataset.items)
+        self._lattice = self._looks_at_lattice(dataset)
         painted, others, pixels_seen = [], [], 0
         for item, index in progress.part(0, 0.8).steps(list(dataset.planes), message="looking at the strokes"):
             targets = dataset.targets(item, index)
@@ -126,7 +129,7 @@ class QuickSegmenter:
         progress(0.85, "learning")
         self._classifier = fit_pixels(
             painted, self.options.levels, classes, seed=self.options.seed, start=start, context=self._context(),
-            progress=progress.quiet(),
+            lattice=self._lattice, progress=progress.quiet(),
         )  # fmt: skip
         if others:
             counts = np.bincount(np.concatenate([one.labels for one in painted]), minlength=classes)
@@ -193,6 +196,7 @@ class QuickSegmenter:
         """Drop the features kept, for images whose pixels changed."""
         self._kept.clear()
         self._samples.clear()
+        self._shares.clear()
         self._hashed = None
 
     def _context(self) -> Context | None:
@@ -200,6 +204,21 @@ class QuickSegmenter:
         from napari_visualccc.models.nn.context import LEVEL, shipped_context
 
         return shipped_context() if self.options.context and self.options.levels > LEVEL else None
+
+    def _looks_at_lattice(self, dataset: Dataset) -> bool:
+        """Whether the local power spectrum is looked at, too; what images show is kept."""
+        from napari_visualccc.models.nn import spectra
+
+        if self.options.lattice != AUTO or self.options.levels <= spectra.LEVEL:
+            return self.options.lattice == "on" and self.options.levels > spectra.LEVEL
+        shares = []
+        for item, index in dataset.planes:
+            if (dataset.targets(item, index) != UNLABELLED).any():
+                key = (id(item.image.source), index, item.pixel_size, self._size)
+                if key not in self._shares:
+                    self._shares[key] = item.image, spectra.lattice_share(image_at(item, index, self._size))
+                shares.append(self._shares[key][1])
+        return spectra.mostly_lattice(shares)
 
     def _fingerprint(self, image: Planes) -> str:
         """Hash of an image, kept: every stroke asks for it."""
@@ -218,17 +237,23 @@ class QuickSegmenter:
         return self._samples[key]
 
     def _features(self, item: Annotated, index: int) -> Levels:
-        from napari_visualccc.models.nn.context import ready_context, with_context
-        from napari_visualccc.models.nn.pyramid import pyramid_features
+        import torch
 
-        key = (id(item.image.source), index, item.pixel_size, self._size, self.options.levels)
+        from napari_visualccc.models.nn import context, spectra
+        from napari_visualccc.models.nn.pyramid import pyramid_features, with_features
+
+        key = (id(item.image.source), index, item.pixel_size, self._size, self.options.levels, self._lattice)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][1]
         image = image_at(item, index, self._size)
         levels: Levels = pyramid_features(image, self.options.levels)
         if self._context() is not None:
-            levels = with_context(levels, ready_context()(image))
+            levels = with_features(levels, context.LEVEL, context.ready_context()(image))
+        if self._lattice:
+            with torch.inference_mode():
+                found = spectra.spectra_of(torch.from_numpy(image)[None, None])
+            levels = with_features(levels, spectra.LEVEL, found)
         self._kept[key] = (item.image, levels)  # the planes keep the array, and with it its id, alive
         while len(self._kept) > 1 and sum(_bytes(kept) for _, kept in self._kept.values()) > _MOST_KEPT_BYTES:
             _, (_, dropped) = self._kept.popitem(last=False)

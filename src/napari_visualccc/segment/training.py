@@ -20,6 +20,7 @@ from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.evaluation import metrics_of
+from napari_visualccc.segment.lattice import looks_at_lattice
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -151,16 +152,16 @@ def train(
     )
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
-    model, knows_much = _new_model(dataset, options, size, symmetry, progress.part(0.02, 0.03))
+    lattice = looks_at_lattice(options, [plane.image for plane in hints.planes], state, checkpoint)
+    model, knows_much = _new_model(dataset, options, lattice, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     task = SegmentationTask(hints.planes, measured, classes, options, symmetry, patch, device)
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
     if state is not None:
         state = going_on(state, model.network)
-    seconds = options.max_minutes * 60
     schedule = Schedule(
-        seconds=seconds, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
+        seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
         encoder_rate=_KEEPING if knows_much else 1.0,
     )  # fmt: skip
     stopped: list[bool] = []
@@ -207,7 +208,7 @@ def _expecting(network: Any, hints: Hints) -> Any:
 
 
 def _new_model(
-    dataset: Dataset, options: TrainOptions, size: PixelSize, symmetry: str, progress: Progress
+    dataset: Dataset, options: TrainOptions, lattice: bool, size: PixelSize, symmetry: str, progress: Progress
 ) -> tuple[SegmentationModel, bool]:
     """Network to begin with, and whether its encoder was filled with weights that know something."""
     import torch
@@ -216,7 +217,7 @@ def _new_model(
     from napari_visualccc.models.nn.unet import Architecture, build
 
     torch.manual_seed(options.seed)
-    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction))
+    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction), lattice)
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
     begun = begin(network, options.encoder, options.weights, progress)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_visualccc.models.nn.context import LEVEL, ready_context, shipped_context, with_context
+from napari_visualccc.models.nn.context import LEVEL, ready_context, shipped_context
 from napari_visualccc.models.nn.pixels import PixelClassifier
-from napari_visualccc.models.nn.pyramid import feature_count, pyramid_features
+from napari_visualccc.models.nn.pyramid import feature_count, pyramid_features, with_features
 from napari_visualccc.segment import (
     QuickOptions,
     QuickSegmenter,
@@ -23,7 +23,7 @@ def test_features_lie_on_their_level_of_the_pyramid(shape):
     levels = pyramid_features(image, 4)
     features = ready_context()(image)
     assert features.shape[-2:] == levels[LEVEL].shape[-2:]
-    joined = with_context(levels, features)
+    joined = with_features(levels, LEVEL, features)
     assert sum(level.shape[1] for level in joined) == feature_count(4) + shipped_context().channels
     assert PixelClassifier(4, 2, shipped_context()).labels(joined).shape == shape
 

@@ -12,6 +12,7 @@ def test_a_card_builds_the_network_again():
         classifier.build(classifier.describe("resnet18", 4, False)),
         pixels.PixelClassifier(3, 2, Context()),
         pixels.PixelClassifier(2, 5),
+        pixels.PixelClassifier(5, 2, lattice=True),
     ]
     cards = [
         made[0].architecture.as_dict(),

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from napari_visualccc.models.nn.encoders import begin_with, shipped_weights
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.precision import fastest_precision
-from napari_visualccc.models.nn.pyramid import Levels
 from napari_visualccc.models.nn.tiled import padded_to
 from napari_visualccc.models.nn.unet import Architecture, build
 
@@ -58,12 +57,6 @@ class Context(nn.Module):
         for block, skip in zip(self.blocks, skips, strict=False):
             values = block(values, *skip.shape[-2:], skip)
         return values[..., :height, :width]
-
-
-def with_context(levels: Levels, features: torch.Tensor) -> Levels:
-    """A pyramid with the features of a context added to the level that they belong to."""
-    joined = torch.cat([levels[LEVEL], features.to(levels[LEVEL].dtype)], dim=1)
-    return [*levels[:LEVEL], joined.contiguous(memory_format=torch.channels_last), *levels[LEVEL + 1 :]]
 
 
 class ReadyContext:

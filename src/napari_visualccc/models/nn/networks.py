@@ -29,7 +29,8 @@ def network_of(architecture: Mapping[str, Any]) -> nn.Module:
         try:
             encoder = str(architecture.get("context", ""))
             context = Context(encoder) if encoder else None
-            return pixels.PixelClassifier(int(architecture["levels"]), int(architecture["classes"]), context)
+            size = int(architecture["levels"]), int(architecture["classes"])
+            return pixels.PixelClassifier(*size, context, bool(architecture.get("lattice", False)))
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a pixel classifier: {error}") from error
     raise OptionError(f"the model's network is of the kind {kind!r}, which this version does not know")

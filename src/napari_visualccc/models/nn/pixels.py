@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.models.nn.context import LEVEL, Context, with_context
-from napari_visualccc.models.nn.pyramid import BAND_ROWS, Levels, feature_count, maps_dtype, pyramid_of
+from napari_visualccc.models.nn import spectra
+from napari_visualccc.models.nn.context import LEVEL, Context
+from napari_visualccc.models.nn.pyramid import BAND_ROWS, Levels, feature_count, maps_dtype, pyramid_of, with_features
 
 # In the card: tells this network from an encoder with a decoder.
 KIND = "pixels"
@@ -43,16 +44,18 @@ class PixelClassifier(nn.Module):
         Number of classes.
     context
         Gives further features; kept with the classifier, but not trained.
+    lattice
+        Whether the local power spectrum gives further features (`spectra`).
     """
 
     multiple = 1
     # Derivatives need all digits of the grey values: only the feature maps are kept in half precision.
     computes_in_float32 = True
 
-    def __init__(self, levels: int, classes: int, context: Context | None = None) -> None:
+    def __init__(self, levels: int, classes: int, context: Context | None = None, lattice: bool = False) -> None:
         super().__init__()
-        inputs = feature_count(levels) + (context.channels if context is not None else 0)
-        self.levels, self.classes, self.context = levels, classes, context
+        inputs = feature_count(levels) + sum(stop - start for start, stop in added_columns(context, lattice))
+        self.levels, self.classes, self.context, self.lattice = levels, classes, context, lattice
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         # Added to the scores: logarithms of how much more common classes are than what was learnt from says.
@@ -63,7 +66,8 @@ class PixelClassifier(nn.Module):
     def as_dict(self) -> dict[str, Any]:
         """What is needed to build it again, for the card."""
         context = self.context.name if self.context is not None else ""
-        return {"kind": KIND, "levels": self.levels, "classes": self.classes, "context": context}
+        found = {"kind": KIND, "levels": self.levels, "classes": self.classes, "context": context}
+        return found | {"lattice": self.lattice}
 
     def standardise_by(self, features: torch.Tensor) -> None:
         """Bring features to mean 0 and deviation 1 as they are among these pixels, shape (pixels, features)."""
@@ -86,10 +90,12 @@ class PixelClassifier(nn.Module):
         device = image.device.type
         dtype = maps_dtype(device)
         levels = pyramid_of(image, self.levels, dtype)
-        if self.context is None:
-            return levels
-        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            return with_context(levels, self.context(image))
+        if self.context is not None:
+            with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+                levels = with_features(levels, LEVEL, self.context(image))
+        if self.lattice:
+            levels = with_features(levels, spectra.LEVEL, spectra.spectra_of(image))
+        return levels
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """Class scores of single pixels from `features_at`, shape (pixels, classes)."""
@@ -135,6 +141,19 @@ def _enlarged(values: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return made[..., : size[0], : size[1]]
 
 
+def added_columns(context: Context | None, lattice: bool) -> list[tuple[int, int]]:
+    """Ranges of columns that context and power spectrum add to the features of the pyramid, as (start, stop)."""
+    found = []
+    width = context.channels if context is not None else 0
+    if width:
+        start = feature_count(LEVEL + 1)
+        found.append((start, start + width))
+    if lattice:
+        start = feature_count(spectra.LEVEL + 1) + width
+        found.append((start, start + spectra.CHANNELS))
+    return found
+
+
 @dataclass(frozen=True)
 class PaintedPixels:
     """Painted pixels of one image.
@@ -159,6 +178,7 @@ def fit_pixels(
     seed: int = 0,
     start: PixelClassifier | None = None,
     context: Context | None = None,
+    lattice: bool = False,
     progress: Progress | None = None,
 ) -> PixelClassifier:
     """Train a classifier on painted pixels; every class counts alike.
@@ -173,7 +193,7 @@ def fit_pixels(
         Of the random beginning.
     start
         Classifier of a moment ago, to begin with: a few steps are enough then.
-    context
+    context, lattice
         What some of the features come from.
     progress
         Cancels.
@@ -186,20 +206,19 @@ def fit_pixels(
     weights = weights / weights.sum()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = PixelClassifier(levels, classes, context)
+        network = PixelClassifier(levels, classes, context, lattice)
     warm = start is not None and start.as_dict() == network.as_dict()
     network.standardise_by(features)
     if warm and start is not None:
         network.go_on_from(start)
-    # Weights of the context's features cost more the fewer pixels were painted.
+    # Weights of the added features cost more the fewer pixels were painted.
     cost = torch.ones(features.shape[1])
-    if context is not None:
-        scale = _CONTEXT_SCALE * min(1.0, float(counts[counts > 0].min()) / _MUCH_PAINTED)
-        first = feature_count(LEVEL + 1)
-        cost[first : first + context.channels] = scale**-2
+    scale = _CONTEXT_SCALE * min(1.0, float(counts[counts > 0].min()) / _MUCH_PAINTED)
+    for first, stop in added_columns(context, lattice):
+        cost[first:stop] = scale**-2
         if not warm:
             with torch.no_grad():
-                network.first.weight[:, first : first + context.channels] *= scale
+                network.first.weight[:, first:stop] *= scale
     standard = (features - network.mean) * network.scale
     optimiser = torch.optim.LBFGS(
         [*network.first.parameters(), *network.second.parameters()], max_iter=8, history_size=10,

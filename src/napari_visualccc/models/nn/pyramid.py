@@ -56,6 +56,12 @@ def pyramid_features(image: NDArray[np.float32], levels: int, dtype: torch.dtype
     return pyramid_of(torch.from_numpy(np.ascontiguousarray(image))[None, None], levels, dtype or maps_dtype("cpu"))
 
 
+def with_features(levels: Levels, level: int, features: torch.Tensor) -> Levels:
+    """A pyramid with further features of one of its levels, shape (1, features, Y_l, X_l)."""
+    joined = torch.cat([levels[level], features.to(levels[level].dtype)], dim=1)
+    return [*levels[:level], joined.contiguous(memory_format=torch.channels_last), *levels[level + 1 :]]
+
+
 def maps_dtype(device: str) -> torch.dtype:
     """Number format of feature maps on a device."""
     return fastest_precision(device).dtype

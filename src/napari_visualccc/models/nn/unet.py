@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.models.architectures import DECODERS, REDUCTIONS
+from napari_visualccc.models.architectures import DECODERS, REDUCTIONS, WITH_LATTICE
+from napari_visualccc.models.nn.spectra import LEVEL, STEP, SpectrumLevel
 from napari_visualccc.models.zoo import DEFAULT_ENCODER
 
 # In the card: tells these networks from others.
@@ -41,12 +42,15 @@ class Architecture:
         Number of output channels.
     reduction
         1, 2 or 4: the body sees the image reduced by this factor, a shallow level above it draws the detail.
+    lattice
+        Whether the decoder is also shown the local power spectrum, for lattice images.
     """
 
     decoder: str = "unet"
     encoder: str = DEFAULT_ENCODER
     classes: int = 2
     reduction: int = 2
+    lattice: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
@@ -62,7 +66,9 @@ class Architecture:
             If the card describes something else.
         """
         try:
-            return cls(str(record["decoder"]), str(record["encoder"]), int(record["classes"]), int(record["reduction"]))
+            parts = str(record["decoder"]), str(record["encoder"]), int(record["classes"]), int(record["reduction"])
+            # Models from before the power spectrum have none.
+            return cls(*parts, lattice=bool(record.get("lattice", False)))
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a segmentation network: {error}") from error
 
@@ -81,6 +87,10 @@ class SegmentationNetwork(nn.Module):
                        └─ mean of 2×2 ─ encoder ─ decoder ─ enlarge ─────┘
 
     With ``reduction=1`` the body works at full resolution, and so does the detail level.
+
+    With ``lattice=True`` it also looks at the local power spectrum (`spectra`): the level of the encoder that has a
+    sixteenth of the image's resolution is joined by what is seen there, and so are the scores. The first lets the
+    decoder draw outlines between lattices; the second is learnt at once, without waiting for the decoder.
     """
 
     # Half precision would round off the faint differences that `Greys` enlarges.
@@ -100,16 +110,29 @@ class SegmentationNetwork(nn.Module):
         self.down = _block(self.greys.channels * self.cell**2, detail)
         self.up = _block(width + detail, detail)
         self.head = nn.Conv2d(detail, architecture.classes * self.cell**2, 1)
+        # The level of the encoder that has a sixteenth of the image's resolution.
+        self._level = LEVEL - self.reduction.bit_length() + 1
+        self.spectrum = None
+        if architecture.lattice:
+            self.spectrum = SpectrumLevel(self.encoder.out_channels[self._level])
+            self.head_spectrum = nn.Conv2d(self.spectrum.seen, architecture.classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores of shape (N, classes, Y, X) for images of shape (N, 1, Y, X), sides multiples of `multiple`."""
         greys, grey = self.greys(images)
         detail = self.down(F.pixel_unshuffle(greys, self.cell))
         reduced = F.avg_pool2d(grey, self.reduction) if self.reduction > 1 else grey
-        values = self.upsampling(self.decoder(self.encoder(reduced)))
+        levels = self.encoder(reduced)
+        if self.spectrum is not None:
+            joined, seen = self.spectrum(images, levels[self._level])
+            levels = [*levels[: self._level], joined, *levels[self._level + 1 :]]
+        values = self.upsampling(self.decoder(levels))
         if self.reduction > self.cell:
             values = F.interpolate(values, scale_factor=self.reduction / self.cell, mode="bilinear")
-        return F.pixel_shuffle(self.head(self.up(torch.cat([values, detail], dim=1))), self.cell)
+        scores = F.pixel_shuffle(self.head(self.up(torch.cat([values, detail], dim=1))), self.cell)
+        if self.spectrum is not None:
+            scores = scores + F.interpolate(self.head_spectrum(seen), scale_factor=float(STEP), mode="bilinear")
+        return scores
 
     @property
     def multiple(self) -> int:
@@ -178,6 +201,11 @@ def _body(architecture: Architecture) -> Any:
         raise OptionError(f"reduction must be one of {REDUCTIONS}, not {architecture.reduction}")
     if architecture.decoder not in DECODERS:
         raise OptionError(f"decoder {architecture.decoder!r} is not known: choose one of {', '.join(DECODERS)}")
+    if architecture.lattice and architecture.decoder not in WITH_LATTICE:
+        raise OptionError(
+            f"decoder {architecture.decoder!r} does not look where the power spectrum of lattice fringes goes: choose "
+            f"one of {', '.join(WITH_LATTICE)}"
+        )
     try:
         words: dict[str, Any] = {"encoder_weights": None, "in_channels": 1, "classes": architecture.classes}
         if architecture.reduction > 1 and architecture.decoder.startswith("unet"):
