@@ -38,6 +38,17 @@ def test_evaluate(folder, capsys):
         answer
     )
     assert (folder / "report" / "report.html").exists()
+    assert (answer["learnt_from"], answer["notes"]) == (0, [])
+
+
+def test_evaluating_on_images_learnt_from_is_told(folder, capsys, caplog):
+    words = ["classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--no-cache"]
+    code, answer = run(capsys, *words, "--report", folder / "all")
+    assert (code, answer["n"], answer["learnt_from"]) == (0, 12, 8)
+    (note,) = answer["notes"]
+    assert "8 of the 12 images" in note
+    assert note in caplog.text
+    assert note in (folder / "all" / "report.html").read_text(encoding="utf-8")
 
 
 def test_predict_writes_table_maps_and_heat(folder, capsys):

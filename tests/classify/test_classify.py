@@ -83,6 +83,32 @@ def test_planes_learnt_from_are_recognised(tmp_path, sample, trained):
         assert found.table["learnt_from"].sum() == 16
 
 
+def test_images_learnt_from_are_told_where_a_model_is_measured(tmp_path, sample, trained):
+    model = ClassificationModel.load(trained.model.save(tmp_path / "m.safetensors"))
+    for planes, count, words in (
+        (range(4), 4, "from all 4 images"),
+        (range(14, 19), 2, "from 2 of the 5 images"),
+        (range(16, 20), 0, ""),
+    ):
+        data = dataset_of(examples_of_stack(sample.image, {n: sample.plane_labels[n] for n in planes}))
+        found = evaluate(model, data, EvaluateOptions(bootstrap=0), device="cpu")
+        assert (found.metrics["n"], found.metrics["learnt_from"]) == (len(planes), count)  # none is left out
+        assert found.table["learnt_from"].tolist() == [n < 16 for n in planes]
+        assert [words in note for note in found.notes] == [True] * bool(count)
+        page, record = write_report(found, tmp_path)
+        assert ("the scores flatter it" in page.read_text(encoding="utf-8")) == bool(count)
+        assert json.loads(record.read_text(encoding="utf-8"))["notes"] == list(found.notes)
+
+
+def test_planes_forgotten_are_allowed_for(monkeypatch, sample, trained):
+    monkeypatch.setattr("napari_visualccc.classify.unlike._MOST_KEPT", 10)
+    kept = replace(trained.model.familiar, points=trained.model.familiar.points[:10])
+    data = dataset_of(examples_of_stack(sample.image[:12], dict(enumerate(sample.plane_labels[:12]))))
+    found = evaluate(replace(trained.model, familiar=kept), data, EvaluateOptions(bootstrap=0), device="cpu")
+    assert found.metrics["learnt_from"] == 10
+    assert "at least 10 of the 12 images" in found.notes[0]
+
+
 def test_network_answers_from_the_encoders_vector(sample, trained):
     import torch
 
@@ -183,6 +209,7 @@ def test_split_is_respected_and_duplicates_across_it_are_told(sample):
     assert found.metrics["n"] == 4
     assert found.metrics["held_out"] == "validation split"
     assert [row["across_split"] for row in found.duplicates] == [True]
+    assert found.metrics["learnt_from"] == 1
     assert any("both sides" in note for note in found.notes)
 
 
