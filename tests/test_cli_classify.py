@@ -76,6 +76,27 @@ def test_images_learnt_from_are_marked(folder, capsys):
     assert pd.read_csv(table)["learnt_from"].tolist() == [True, False]
 
 
+def test_another_magnification_is_told(folder, capsys, caplog, tmp_path):
+    """Each image by itself; models know the pixel size if all that they learnt from have one."""
+    sample = lithium(LithiumOptions(count=6, size=96, pixel_nm=16.0, seed=2))
+    lines = ["path,label"]
+    for number, name in enumerate(sample.plane_labels):
+        write_tiff(tmp_path / f"{number}.tif", sample.image[number], PixelSize(16, 16, "nm"))
+        lines.append(f"{number}.tif,{name}")
+    (tmp_path / "set.csv").write_text("\n".join(lines))
+    write_tiff(tmp_path / "far.tif", sample.image[0][:90], PixelSize(160, 160, "nm"))
+    model = tmp_path / "m.safetensors"
+    assert main(["classify", "train", str(tmp_path / "set.csv"), "--output", str(model), "--no-cache"]) == 0
+    caplog.clear()
+    code, answer = run(capsys, "classify", "predict", model, tmp_path / "5.tif", tmp_path / "far.tif", "--output",
+                       tmp_path / "out.csv", "--no-cache")  # fmt: skip
+    assert code == 0
+    same, far = (row["notes"] for row in answer["predictions"])
+    assert same == []
+    assert "10 times larger than any that the model learnt from (16 nm)" in far[0]
+    assert f"far.tif: {far[0]}" in caplog.text
+
+
 def test_show_and_refusals(folder, capsys):
     code, card = run(capsys, "models", "show", folder / "m.safetensors")
     assert code == 0

@@ -14,6 +14,7 @@ from napari_visualccc.classify.dataset import Dataset, dataset_of, expect_learna
 from napari_visualccc.classify.duplicates import find_duplicates, report_of
 from napari_visualccc.classify.evaluation import Evaluation, evaluation_by, evaluation_of
 from napari_visualccc.classify.linear import LinearFit, fit_linear
+from napari_visualccc.classify.magnification import record_of_sizes
 from napari_visualccc.classify.model import ClassificationModel, model_of_fit
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.splits import joined_groups
@@ -279,6 +280,7 @@ def _result(
         "steps": int(history[-1]["step"]) if history else 0, "seconds": round(clock.seconds, 1),
         "device": looker.device, "seed": options.seed, "command": command, "notes": list(notes),
     }  # fmt: skip
+    training |= record_of_sizes([one.pixel_size for one in dataset.examples])
     card = replace(model.card, training=training, metrics={k: v for k, v in metrics.items() if k != "curves"})
     return TrainResult(
         provenance, replace(model, card=card), evaluation, pd.DataFrame(history), tuple(report), tuple(notes)

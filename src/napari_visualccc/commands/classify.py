@@ -187,6 +187,7 @@ def _predict_signal(
             "label": row["class"], "confidence": row["confidence"],
             "learnt_from": bool(row["learnt_from"]), "unlike": bool(row["unlike"]),
             "distance": row["distance"], "probabilities": {name: row[f"p {name}"] for name in model.names},
+            "notes": list(result.notes),
         }
         for row in result.table.to_dict("records")
     ]  # fmt: skip
