@@ -38,6 +38,17 @@ def test_evaluate(folder, capsys):
         answer
     )
     assert (folder / "report" / "report.html").exists()
+    assert (answer["learnt_from"], answer["notes"]) == (0, [])
+
+
+def test_evaluating_on_images_learnt_from_is_told(folder, capsys, caplog):
+    words = ["classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--no-cache"]
+    code, answer = run(capsys, *words, "--report", folder / "all")
+    assert (code, answer["n"], answer["learnt_from"]) == (0, 12, 8)
+    (note,) = answer["notes"]
+    assert "8 of the 12 images" in note
+    assert note in caplog.text
+    assert note in (folder / "all" / "report.html").read_text(encoding="utf-8")
 
 
 def test_predict_writes_table_maps_and_heat(folder, capsys):
@@ -63,6 +74,27 @@ def test_images_learnt_from_are_marked(folder, capsys):
     assert "%" not in learnt
     assert "%" in new
     assert pd.read_csv(table)["learnt_from"].tolist() == [True, False]
+
+
+def test_another_magnification_is_told(folder, capsys, caplog, tmp_path):
+    """Each image by itself; models know the pixel size if all that they learnt from have one."""
+    sample = lithium(LithiumOptions(count=6, size=96, pixel_nm=16.0, seed=2))
+    lines = ["path,label"]
+    for number, name in enumerate(sample.plane_labels):
+        write_tiff(tmp_path / f"{number}.tif", sample.image[number], PixelSize(16, 16, "nm"))
+        lines.append(f"{number}.tif,{name}")
+    (tmp_path / "set.csv").write_text("\n".join(lines))
+    write_tiff(tmp_path / "far.tif", sample.image[0][:90], PixelSize(160, 160, "nm"))
+    model = tmp_path / "m.safetensors"
+    assert main(["classify", "train", str(tmp_path / "set.csv"), "--output", str(model), "--no-cache"]) == 0
+    caplog.clear()
+    code, answer = run(capsys, "classify", "predict", model, tmp_path / "5.tif", tmp_path / "far.tif", "--output",
+                       tmp_path / "out.csv", "--no-cache")  # fmt: skip
+    assert code == 0
+    same, far = (row["notes"] for row in answer["predictions"])
+    assert same == []
+    assert "10 times larger than any that the model learnt from (16 nm)" in far[0]
+    assert f"far.tif: {far[0]}" in caplog.text
 
 
 def test_show_and_refusals(folder, capsys):

@@ -49,6 +49,7 @@ def test_explain_an_image(folder, capsys, tmp_path):
     assert 0 <= answer["insertion_auc"] <= 1
     assert 0 <= answer["deletion_auc"] <= 1
     assert answer["planes"][0]["class"] == "Li/Li2O"
+    assert any("hardly surer of the class than chance" in note for note in answer["notes"])
     assert {row["label"] for row in answer["phases"]} == {0, 1, 2}
     assert sum(row["heat_fraction"] for row in answer["phases"]) == pytest.approx(1)
     heat = read(tmp_path / "a_LayerCAM Li-Li2O.ome.tif")[0]
@@ -70,7 +71,9 @@ def test_explain_a_folder_on_one_scale(folder, capsys, tmp_path):
     assert table["path"].tolist() == ["a.png", "b.png", "c.png"]
     code = main(["explain", str(folder / "phases.safetensors"), str(folder / "raw"), *map(str, flags)])
     assert code == 0
-    assert "the same for all planes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the same for all planes" in said
+    assert all(note in said for note in answer["notes"])
 
 
 def test_the_recorded_command_gives_the_same_heat(folder, capsys, tmp_path):

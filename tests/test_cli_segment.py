@@ -76,7 +76,7 @@ def test_predict_to_zarr(folder, model, capsys, tmp_path):
     assert np.asarray(read(tmp_path / "a_phases.ome.zarr")[0].data).shape == (80, 96)
 
 
-def test_evaluate(folder, model, capsys):
+def test_evaluate(folder, model, capsys, caplog):
     code, answer, _ = run(
         capsys, "segment", "evaluate", model, "--images", folder / "raw", "--masks", folder / "painted", "--tta"
     )
@@ -85,6 +85,9 @@ def test_evaluate(folder, model, capsys):
     assert answer["iou"].keys() == {"ground", "phase"}
     assert answer["n"] == 4
     assert np.sum(answer["confusion"]) == 4 * 80 * 96
+    assert answer["learnt_from"] == 4
+    assert "learnt from all 4 images" in answer["notes"][0]
+    assert answer["notes"][0] in caplog.text
 
 
 def test_models_show_and_list(model, capsys):
@@ -168,6 +171,7 @@ def test_quick(folder, capsys, tmp_path):
         folder / "painted",
     )  # fmt: skip
     assert answer["mean_iou"] > 0.9
+    assert answer["learnt_from"] == 4
 
 
 def test_measure(folder, model, capsys, tmp_path):

@@ -50,3 +50,4 @@ def test_heat_lies_over_the_grey():
     cold = ~(heat > 0)
     np.testing.assert_array_equal(picture[cold], grey_picture(plane)[cold])
     assert (picture[10:20, 10:20, 0].astype(int) > picture[10:20, 10:20, 2]).all()
+    np.testing.assert_array_equal(heat_picture(plane, 0.1 * heat, brightest=0.1), picture)

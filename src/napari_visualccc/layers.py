@@ -16,6 +16,8 @@ from napari_visualccc.core.signals import ImageSignal
 
 LayerData = tuple[Any, dict[str, Any], str]
 METADATA_KEY = "visualccc"
+# Contrast limits that a result came with: other ones are the user's, and stay.
+LIMITS_KEY = "limits"
 SEPARATOR = " · "
 
 
@@ -117,7 +119,7 @@ def result_layers(result: Result, source: Placement) -> list[LayerData]:
             # Added to the grey of the source, cold places let it through unchanged.
             words |= {"colormap": layer.colormap, "blending": "additive", "opacity": 0.7}
             if layer.limits is not None:
-                words["contrast_limits"] = layer.limits
+                words["contrast_limits"] = words["metadata"][METADATA_KEY][LIMITS_KEY] = layer.limits
         shown.append((layer.data, words, layer.kind))
     return shown
 

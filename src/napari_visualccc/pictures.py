@@ -44,7 +44,9 @@ def overlay_picture(
     return picture.astype(np.uint8)
 
 
-def heat_picture(plane: NDArray[Any], heat: NDArray[np.floating], *, opacity: float = 0.6) -> RGB:
+def heat_picture(
+    plane: NDArray[Any], heat: NDArray[np.floating], *, opacity: float = 0.6, brightest: float = 1.0
+) -> RGB:
     """Plane with a heatmap laid over it: the hotter, the less grey shows through.
 
     Parameters
@@ -55,8 +57,10 @@ def heat_picture(plane: NDArray[Any], heat: NDArray[np.floating], *, opacity: fl
         0 … 1 of the same shape; what is not finite counts as cold.
     opacity
         Of the hottest place.
+    brightest
+        Heat from which on the picture does not get brighter.
     """
-    values = np.nan_to_num(np.asarray(heat, np.float32)).clip(0, 1)
+    values = (np.nan_to_num(np.asarray(heat, np.float32)) / np.float32(brightest)).clip(0, 1)
     places = np.linspace(0, 1, len(_HEAT))
     colours = np.stack([np.interp(values, places, channel) for channel in np.array(_HEAT, np.float32).T], -1)
     share = (opacity * values)[..., None]

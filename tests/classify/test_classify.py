@@ -23,8 +23,10 @@ from napari_visualccc.classify import (
 )
 from napari_visualccc.classify.class_map import window_of
 from napari_visualccc.classify.linear import fit_linear
+from napari_visualccc.classify.magnification import record_of_sizes, words_on_size
 from napari_visualccc.classify.unlike import Familiar
 from napari_visualccc.core.errors import InputError, ModelError, OptionError
+from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.samples import HrtemOptions, LithiumOptions, hrtem, lithium
 
@@ -81,6 +83,70 @@ def test_planes_learnt_from_are_recognised(tmp_path, sample, trained):
         found = predict(loaded, planes, device="cpu")
         assert found.learnt.tolist() == [False] * 8 + [True] * 16
         assert found.table["learnt_from"].sum() == 16
+
+
+def test_images_learnt_from_are_told_where_a_model_is_measured(tmp_path, sample, trained):
+    model = ClassificationModel.load(trained.model.save(tmp_path / "m.safetensors"))
+    for planes, count, words in (
+        (range(4), 4, "from all 4 images"),
+        (range(14, 19), 2, "from 2 of the 5 images"),
+        (range(16, 20), 0, ""),
+    ):
+        data = dataset_of(examples_of_stack(sample.image, {n: sample.plane_labels[n] for n in planes}))
+        found = evaluate(model, data, EvaluateOptions(bootstrap=0), device="cpu")
+        assert (found.metrics["n"], found.metrics["learnt_from"]) == (len(planes), count)  # none is left out
+        assert found.table["learnt_from"].tolist() == [n < 16 for n in planes]
+        assert [words in note for note in found.notes] == [True] * bool(count)
+        page, record = write_report(found, tmp_path)
+        assert ("the scores flatter it" in page.read_text(encoding="utf-8")) == bool(count)
+        assert json.loads(record.read_text(encoding="utf-8"))["notes"] == list(found.notes)
+
+
+def test_planes_forgotten_are_allowed_for(monkeypatch, sample, trained):
+    monkeypatch.setattr("napari_visualccc.classify.unlike._MOST_KEPT", 10)
+    kept = replace(trained.model.familiar, points=trained.model.familiar.points[:10])
+    data = dataset_of(examples_of_stack(sample.image[:12], dict(enumerate(sample.plane_labels[:12]))))
+    found = evaluate(replace(trained.model, familiar=kept), data, EvaluateOptions(bootstrap=0), device="cpu")
+    assert found.metrics["learnt_from"] == 10
+    assert "at least 10 of the 12 images" in found.notes[0]
+
+
+def at(size):
+    return PixelSize.of(size)
+
+
+def test_another_magnification_is_told(sample, caplog):
+    """Learnt from pixels of 2 to 4 nm: from 1 to 8 nm is near enough."""
+    labels, sizes = dict(enumerate(sample.plane_labels[:8])), (2, 3, 4, 4)
+    examples = [
+        replace(one, pixel_size=at(sizes[n % 4])) for n, one in enumerate(examples_of_stack(sample.image[:8], labels))
+    ]
+    model = train(dataset_of(examples), device="cpu").model
+    assert model.card.training["pixel_sizes"] == {"smallest": 2.0, "largest": 4.0, "unit": "nm"}
+    plane, looker = sample.image[16], model.looker("cpu")
+    for size in (at(1), at(2.9), at(8), PixelSize(), None):
+        assert predict(model, plane, pixel_size=size, looker=looker).notes == ()
+    assert not caplog.text
+    far = predict(model, plane, pixel_size=at(20), looker=looker, name="scan.tif")
+    assert far.called.shape == (1,)  # it is told, not refused
+    assert far.notes[0].startswith(
+        "its pixels (20 nm) are 5 times larger than any that the model learnt from (2 … 4 nm)"
+    )
+    assert f"scan.tif: {far.notes[0]}" in caplog.text
+    (near,) = predict(model, plane, pixel_size=at(0.8), looker=looker).notes
+    assert "2.5 times smaller" in near
+    (other,) = predict(model, plane, pixel_size=PixelSize(3, 3, "1/nm"), looker=looker).notes
+    assert "another kind of image, whose" in other
+
+
+def test_magnification_of_earlier_files_and_of_sizes_that_are_not_known(trained):
+    card = replace(trained.model.card, pixel_size=at(2), training={})
+    assert words_on_size(card, at(4)) == ""
+    assert "3 times larger" in words_on_size(card, at(6))
+    assert "(6 nm)" in words_on_size(card, at(6))
+    assert words_on_size(trained.model.card, at(6)) == ""  # learnt from planes without a pixel size
+    assert "pixel_sizes" not in trained.model.card.training
+    assert record_of_sizes([at(2), PixelSize()]) == record_of_sizes([PixelSize()] * 2) == {}
 
 
 def test_network_answers_from_the_encoders_vector(sample, trained):
@@ -183,6 +249,7 @@ def test_split_is_respected_and_duplicates_across_it_are_told(sample):
     assert found.metrics["n"] == 4
     assert found.metrics["held_out"] == "validation split"
     assert [row["across_split"] for row in found.duplicates] == [True]
+    assert found.metrics["learnt_from"] == 1
     assert any("both sides" in note for note in found.notes)
 
 

@@ -1,11 +1,16 @@
 """`explain`: heat lies where the reason is, at the source's pixels, on a scale that says what it is."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_visualccc.classify import METHODS, ExplainOptions, explain
 from napari_visualccc.classify.explanation import check_sanity
+from napari_visualccc.classify.explanation_notes import Spread, notes_on, spread_of
 from napari_visualccc.classify.explanation_options import OWN_SCALE
 from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
@@ -97,6 +102,69 @@ def test_planes_without_a_pixel_of_the_class_are_told_and_not_judged(bright, blo
     assert np.isnan(nothing.insertion_auc)
 
 
+def test_heat_that_hardly_bears_on_the_answer_is_told(spots, spot_image):
+    """A network whose score comes from what the layer does not see: the heat is as before, the score a hundredfold."""
+    image = spot_image(40, 104)
+    sure = explain(spots, image, quick(target="spot"))
+    assert sure.planes["total"][0] > 0.5 * sure.planes["score"][0]
+    assert not any("adds up" in note for note in sure.notes)
+    biased = deepcopy(spots.network)
+    biased.head.bias.data += 1e4
+    found = explain(replace(spots, network=biased), image, quick(target="spot"))
+    np.testing.assert_allclose(found.heat, sure.heat, atol=1e-4)
+    assert "all heat adds up to less than 1% of the class's score" in found.notes[0]
+    assert found.summary()["notes"] == found.provenance.parameters["notes"] == list(found.notes)
+    own = explain(replace(spots, network=biased), image, quick(target="spot", method="eigencam"))
+    assert not any("adds up" in note for note in own.notes)  # its scale is not that of the score
+
+
+def test_a_network_that_has_learnt_nothing_is_told_by_its_chances(bright, blob):
+    image, _ = blob
+    stack = np.stack([image, image, np.full_like(image, 100)])
+    assert not explain(bright, stack, quick(target="bright")).notes
+    dull = deepcopy(bright.network)
+    dull.register_forward_hook(lambda _, __, scores: 0.01 * scores)
+    model = replace(bright, network=dull)
+    (note,) = explain(model, stack, quick(target="bright")).notes
+    assert note.startswith("the network is hardly surer of the class than chance (0.5")
+    assert "chance 0.50" in note
+    sure_of_one = [(bright, stack[:1]), (model, stack[1:2])]
+    tables = [explain(one, planes, quick(target="bright")).planes for one, planes in sure_of_one]
+    (note,) = notes_on(pd.concat(tables), "hirescam", Spread(1, 1), chance=0.5)
+    assert note.startswith("in 1 of 2 planes the network")
+    # of what lies elsewhere it need not be sure
+    assert not explain(model, image, quick(target="bright", region="everywhere")).notes
+    assert not explain(model, image, quick(target="bright"), region=np.ones(image.shape, np.uint8)).notes
+
+
+def test_faint_heat_is_shown_on_one_scale_of_the_stack():
+    heat = np.zeros((2, 100, 100), np.float32)
+    heat[0, 0, :40], heat[1, 0, :60] = 0.2, 0.1
+    heat[0, 5, 5] = 1
+    heat[1, 7:] = 1e-6  # dark on any scale
+    assert spread_of(heat) == Spread(0.21, 101 / 20_000)
+    assert spread_of(np.full((1, 5, 5), np.nan, np.float32)) == spread_of(np.zeros((1, 5, 5))) == Spread(1.0, 0.0)
+    assert spread_of(np.ones((1, 5, 5))) == Spread(1.0, 1.0)
+
+
+def test_a_few_very_hot_pixels_do_not_darken_the_stack(bright, blob):
+    image, mask = blob
+    odd = image.copy()
+    odd[30:32, 100:104] = 1500
+    result = explain(bright, np.stack([odd, image]), quick(target="bright"))
+    usual = np.median(result.heat[1][mask == 1])
+    assert usual < 0.12  # next to black on a scale up to 1
+    assert usual > 0.5 * result.brightest
+    assert f"colours are brightest from {result.brightest:g} on" in result.note
+    assert result.layers[0].limits == (0, result.brightest)
+    assert result.heat.max() == 1  # the values are as they were
+
+
+def test_heat_that_is_easily_overlooked_is_told(spots, spot_image):
+    result = explain(spots, spot_image(40, 100), quick(target="spot", method="ig"))
+    assert result.notes == ("heat lies in less than 0.1% of the pixels only: zoom in to see it",)
+
+
 def test_large_planes_in_parts_equal_the_whole(bright, monkeypatch):
     rng = np.random.default_rng(2)
     image = rng.normal(100, 5, (150, 260)).astype(np.float32)
@@ -110,8 +178,6 @@ def test_large_planes_in_parts_equal_the_whole(bright, monkeypatch):
 
 
 def test_an_image_at_half_the_pixel_size_is_resampled(bright, blob):
-    from dataclasses import replace
-
     image, mask = blob
     fine = np.kron(image, np.ones((2, 2), np.float32))
     model = replace(bright, card=replace(bright.card, pixel_size=PixelSize(2, 2, "nm")))
@@ -211,7 +277,7 @@ def test_layers_and_provenance(spots, spot_image):
     result = explain(spots, spot_image(40, 100), quick(method="layercam", target="1"), name="scan")
     ((data, words, kind),) = result_layers(result, Placement.of_plane("scan", PixelSize(2, 3, "nm")))
     assert (kind, words["name"], words["scale"]) == ("image", "scan · LayerCAM spot", (2, 3))
-    assert words["contrast_limits"] == (0, 1)
+    assert words["contrast_limits"] == (0, result.brightest)
     assert data.shape == (96, 150)
     record = words["metadata"]["visualccc"]["provenance"]
     assert record["model_hash"] == "blake2b:made"

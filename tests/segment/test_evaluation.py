@@ -1,10 +1,14 @@
 """Scores of segmentations against independent implementations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.planes import as_planes
+from napari_visualccc.core.results import fingerprint
 from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.segment import (
     Dataset,
@@ -117,6 +121,28 @@ def test_a_model_is_measured_as_its_predictions_are(model, discs):
     assert metrics["confusion"] == confusion.tolist()
     assert metrics["n"] == 2
     assert metrics["iou"]["disc"] > 0.8
+
+
+def test_images_learnt_from_are_told_and_count(model, discs):
+    """Of images as they are, also under another name; the model has seen the seeds 0 to 3."""
+    for seeds, count, words in (((0, 3), 2, "from all 2 images"), ((2, 30, 31), 1, "from 1 of the 3 images")):
+        items = [annotated(*discs(seed), name="other") for seed in seeds]
+        found = evaluate(model, dataset_of_masks(items), device="cpu")
+        assert (found.metrics["n"], found.metrics["learnt_from"]) == (len(seeds), count)
+        assert words in found.notes[0]
+    new = evaluate(model, dataset_of_masks([annotated(*discs(30))]), device="cpu")
+    assert (new.metrics["learnt_from"], new.notes) == (0, ())
+
+
+def test_planes_of_a_stack_learnt_from_count_each(model, discs):
+    stack, masks = (np.stack(one) for one in zip(*(discs(seed) for seed in (40, 41, 42)), strict=True))
+    training = {"data": [{"name": "stack", "hash": fingerprint(as_planes(stack))}]}
+    taught = replace(model, card=replace(model.card, training=training))
+    items = [annotated(stack, masks), annotated(*discs(30))]
+    assert evaluate(taught, dataset_of_masks(items), device="cpu").metrics["learnt_from"] == 3
+    unknown = replace(model, card=replace(model.card, training={"data": [{"name": "stack"}]}))
+    found = evaluate(unknown, dataset_of_masks(items), device="cpu")
+    assert (found.metrics["learnt_from"], found.notes) == (None, ())
 
 
 def test_tolerance_is_in_pixels_where_not_all_images_are_calibrated(model, discs):

@@ -117,6 +117,19 @@ def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sam
     assert "Loaded" in widget.hint.text()
 
 
+def test_another_magnification_is_told(viewer, open_classify, stack, sample, qtbot):
+    widget = open_classify()
+    widget.classes.set_names(["dendritic", "spherical"])
+    label(widget, sample, 8)
+    widget.train()
+    wait(qtbot, widget)
+    assert "its pixels" not in widget.prediction.words.text()
+    viewer.add_image(sample.image[8:], name="overview", scale=(1, 160, 160), units=("pixel", "nm", "nm"))
+    widget.predict()
+    wait(qtbot, widget)
+    assert "⚠ overview: its pixels (160 nm) are 10 times larger" in widget.prediction.words.text()
+
+
 def test_files_are_learnt_from_too(open_classify, tmp_path, sample, qtbot):
     from napari_visualccc.core.pixel_size import PixelSize
     from napari_visualccc.io import write_tiff

@@ -1,6 +1,8 @@
 """The Explain part of the widgets in a real viewer, on a network whose reasons are known."""
 
 import time
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +176,31 @@ def test_a_phase_that_is_nowhere_is_told(opened, qtbot, model):
     explain(widget, qtbot)
     assert "no pixel is called so in 1 of 1 planes" in widget.panel.explain.words.text()
     assert not viewer.layers["scan · Grad-CAM crack"].data.any()
+
+
+def test_doubts_and_the_scale_of_each_heat_are_shown(opened, qtbot, masks, model):
+    viewer, widget, layer = opened
+    known = model("ground", "crack")
+    network = deepcopy(known.network)
+    network.head.bias.data[1] += 1e4  # the score comes from nowhere in the image
+    widget.desk.take(replace(known, network=network))
+    widget.panel.explain.region.setCurrentIndex(1)
+    widget.panel.explain.target.setCurrentText("crack")
+    odd = np.array(layer.data)
+    odd[1, 25, 20:24] = 2000
+    layer.data = odd
+    explain(widget, qtbot)
+    assert "⚠ all heat adds up to less than 1% of" in widget.panel.explain.words.text()
+    heat = viewer.layers["scan · Grad-CAM crack"]
+    first = heat.contrast_limits
+    assert first[1] < 0.7
+    layer.data = 100 + 60.0 * masks
+    explain(widget, qtbot)
+    assert heat.contrast_limits[1] > first[1]
+    heat.contrast_limits = (0, 0.7)  # the user's choice stays
+    layer.data = odd
+    explain(widget, qtbot)
+    assert heat.contrast_limits == [0, 0.7]
 
 
 def test_explaining_ends_no_training_and_is_cancelled_beside_its_button(opened, qtbot, monkeypatch, model):

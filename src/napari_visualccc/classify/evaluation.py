@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.models.learnt import words_on_learnt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +37,16 @@ class Evaluation:
     answers
         True classes, probabilities and groups.
     metrics
-        All numbers by name, in plain types; see `napari_visualccc.classify.quality.metrics_of`.
+        All numbers by name, in plain types; see `napari_visualccc.classify.quality.metrics_of`. Of a model that is
+        measured also ``unlike_fraction`` and ``learnt_from``, the number of planes that it learnt from.
     unlike
         Distance of each plane to the training planes, above 1 unlike all; shape (N,), empty if not known.
     how
         Where the planes come from, in words: ``"validation split"``, ``"cross-validation over groups"``.
+    learnt
+        True for planes that the model learnt from: they flatter it. Shape (N,), empty if each was held out.
+    notes
+        What to know before believing the numbers, in words.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -49,10 +55,15 @@ class Evaluation:
     metrics: dict[str, Any]
     unlike: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     how: str = ""
+    learnt: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per plane: path, plane, group, true class, class, confidence, whether right and, if known, unlike."""
+        """One row per plane: path, plane, group, true class, class, confidence, whether right.
+
+        If known, also whether the model learnt from it, and whether it is unlike anything learnt.
+        """
         import pandas as pd
 
         names, called = self.answers.names, self.answers.called
@@ -67,6 +78,8 @@ class Evaluation:
                 "right": called == self.answers.targets,
             }
         )
+        if len(self.learnt):
+            table["learnt_from"] = self.learnt
         if len(self.unlike):
             table["unlike"] = self.unlike > 1
         return table
@@ -96,17 +109,27 @@ class Evaluation:
 
 
 def evaluation_of(
-    dataset: Dataset, probabilities: NDArray[np.float64], options: EvaluateOptions, how: str,
-    unlike: NDArray[np.float64] | None = None,
-) -> Evaluation:  # fmt: skip
+    dataset: Dataset, probabilities: NDArray[np.float64], options: EvaluateOptions, how: str
+) -> Evaluation:
     """Evaluation of probabilities (N, C) of the planes of a data set."""
     answers = Answers(dataset.targets, probabilities, dataset.groups, dataset.names)
     metrics = metrics_of(answers, resamples=options.bootstrap, seed=options.seed) | {"held_out": how}
-    if unlike is not None:
-        metrics["unlike_fraction"] = float((unlike > 1).mean())
-    return Evaluation(
-        dataset.classes, dataset.examples, answers, metrics, np.zeros(0) if unlike is None else unlike, how
-    )
+    return Evaluation(dataset.classes, dataset.examples, answers, metrics, how=how)
+
+
+def evaluation_by(
+    model: ClassificationModel, dataset: Dataset, vectors: NDArray[np.float32], options: EvaluateOptions, how: str
+) -> Evaluation:
+    """Evaluation of a model on the planes of a data set, from their vectors (N, D).
+
+    Planes that the model learnt from count like all others, and are told.
+    """
+    found = evaluation_of(dataset, model.probabilities(vectors), options, how)
+    unlike, learnt = model.familiar.distances(vectors), model.familiar.learnt(vectors)
+    count = int(learnt.sum())
+    words = words_on_learnt(count, len(dataset), at_least=model.familiar.forgets)
+    metrics = found.metrics | {"unlike_fraction": float((unlike > 1).mean()), "learnt_from": count}
+    return replace(found, metrics=metrics, unlike=unlike, learnt=learnt, notes=(words,) if words else ())
 
 
 def evaluate(
@@ -149,10 +172,8 @@ def evaluate(
     dataset = chosen_split(dataset, split).with_classes(model.card.classes)
     looker = looker or model.looker(device)
     seen = looker.look(dataset.micrographs, progress=progress.part(0, 0.95))
-    found = evaluation_of(
-        dataset, model.probabilities(seen.vectors), options or EvaluateOptions(),
-        f"split {split}" if split else "all images", model.familiar.distances(seen.vectors),
-    )  # fmt: skip
+    how = f"split {split}" if split else "all images"
+    found = evaluation_by(model, dataset, seen.vectors, options or EvaluateOptions(), how)
     progress(1.0)
     return found
 

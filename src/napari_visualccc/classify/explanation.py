@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.classify.explanation_notes import notes_on, spread_of
 from napari_visualccc.classify.explanation_options import METHODS, OWN_SCALE, ExplainOptions
 from napari_visualccc.classify.explanation_questions import Model, target_of
 from napari_visualccc.classify.explanation_result import Explanation
@@ -109,15 +110,27 @@ def explain(
     if unasked:
         note += f"; no pixel is called so in {unasked} of {len(table)} planes: nothing was asked there, nothing is hot"
     heat = _scaled(task.heat, table["peak"].to_numpy(), comparable)
+    spread = spread_of(heat)
+    if spread.brightest < 1:
+        note += f"; colours are brightest from {spread.brightest:g} on"
+    is_answer = model.card.task != "segment" or (regions is None and options.region == "class")
+    notes = notes_on(
+        table[table["plane"].isin(task.asked)], options.method, spread,
+        chance=1 / len(model.card.classes) if is_answer else None,
+    )  # fmt: skip
     command = [
         "visualccc", "explain", *(arguments or ["MODEL", name, "--output", "explained"]), *to_arguments(options)
     ]  # fmt: skip
     record = options.as_dict() | {"device": explainer.device, "layer": layer, "scale_note": note, "trust": trust}
+    record |= {"notes": list(notes)}
     provenance = Provenance(
         "explain", record, name, fingerprint(planes), shlex.join(command), options.seed, model.hash or None,
         watch.seconds,
     )  # fmt: skip
-    return Explanation(provenance, planes.fold(heat), table, options.method, layer, comparable, note, trust, pixel_size)
+    return Explanation(
+        provenance, planes.fold(heat), table, options.method, layer, comparable, note, trust, pixel_size,
+        spread.brightest, notes,
+    )  # fmt: skip
 
 
 def check_sanity(

@@ -26,8 +26,9 @@ class Explanation(Result):
     heat
         0 … 1, float32, shape of the source without colours; NaN where the source is not finite.
     planes
-        One row per plane: ``plane, class, probability, score, peak`` (largest heat before scaling, in units of the
-        score) and, for planes that were judged, ``insertion_auc, deletion_auc, average_drop`` and the controls'.
+        One row per plane: ``plane, class, probability, score, peak, total`` (largest heat, and all heat of the cells
+        added up, before scaling, in units of the score) and, for planes that were judged, ``insertion_auc,
+        deletion_auc, average_drop`` and the controls'.
     method
         Key of `METHODS`.
     layer
@@ -40,6 +41,10 @@ class Explanation(Result):
         Means over the judged planes; empty if none were.
     pixel_size
         Of the source.
+    brightest
+        Heat from which on a picture need not get brighter; see `napari_visualccc.classify.explanation_notes.Spread`.
+    notes
+        What to know before believing the heat, in words.
     """
 
     heat: NDArray[np.float32]
@@ -50,6 +55,8 @@ class Explanation(Result):
     note: str
     trust: Mapping[str, float]
     pixel_size: PixelSize
+    brightest: float = 1.0
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -70,7 +77,7 @@ class Explanation(Result):
     @property
     def layers(self) -> tuple[ResultLayer, ...]:
         """The heat."""
-        return (ResultLayer(self.heat, "image", self.title, limits=(0.0, 1.0), colormap="inferno"),)
+        return (ResultLayer(self.heat, "image", self.title, limits=(0.0, self.brightest), colormap="inferno"),)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -87,5 +94,6 @@ class Explanation(Result):
             "trust": dict(self.trust),
             "comparable": self.comparable,
             "scale": self.note,
+            "notes": list(self.notes),
             "planes": self.planes.to_dict("records"),
         }

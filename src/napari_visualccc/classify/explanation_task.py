@@ -40,6 +40,16 @@ class _Seen:
     region: NDArray[np.float32] | None
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What was found in one window."""
+
+    target: int
+    score: float
+    probability: float
+    total: float
+
+
 class ExplanationTask:
     """A stack that is being explained.
 
@@ -60,7 +70,7 @@ class ExplanationTask:
         self._settings = Settings(options.passes, options.steps, options.window, options.seed)
         self.heat: NDArray[np.float32] = allocate(planes.shape, np.float32)
         self._weights: NDArray[np.float32] | None = None
-        self._found: dict[int, list[tuple[int, float, float]]] = {}
+        self._found: dict[int, list[_Found]] = {}
 
     def run(self, progress: Progress) -> None:
         """Explain all planes."""
@@ -146,11 +156,14 @@ class ExplanationTask:
         after = before + weights
         self.heat[place] = (self.heat[place] * before + values * weights) / after
         self._weights[window.rows, window.columns] = after
-        found = (int(heat.targets[number]), float(heat.scores[number]), float(heat.probabilities[number]))
+        found = _Found(
+            int(heat.targets[number]), float(heat.scores[number]), float(heat.probabilities[number]),
+            float(heat.maps[number].sum()),
+        )  # fmt: skip
         self._found.setdefault(seen.plane, []).append(found)
 
     def table(self) -> pd.DataFrame:
-        """One row per plane; score and probability are means over the windows."""
+        """One row per plane; score, probability and total are means over the windows."""
         import pandas as pd
 
         classes = self._model.card.classes
@@ -161,10 +174,11 @@ class ExplanationTask:
             rows.append(
                 {
                     "plane": index,
-                    "class": classes[found[0][0]].name,
-                    "probability": float(np.mean([one[2] for one in found])),
-                    "score": float(np.mean([one[1] for one in found])),
+                    "class": classes[found[0].target].name,
+                    "probability": float(np.mean([one.probability for one in found])),
+                    "score": float(np.mean([one.score for one in found])),
                     "peak": peak,
+                    "total": float(np.mean([one.total for one in found])),
                 }
             )
         return pd.DataFrame(rows)
@@ -193,7 +207,7 @@ class ExplanationTask:
         if self._model.card.task != "segment":
             return sorted(self._found)
         # The mean probability of the pixels asked about, which is 0 only if there are none.
-        return [index for index, found in sorted(self._found.items()) if any(one[2] > 0 for one in found)]
+        return [index for index, found in sorted(self._found.items()) if any(one.probability > 0 for one in found)]
 
     def judge(self, progress: Progress) -> pd.DataFrame:
         """Trust in the heat of some of the planes asked about, in that window of each that holds most of it."""
@@ -204,7 +218,7 @@ class ExplanationTask:
         rows = []
         for number, index in enumerate(chosen):
             part = progress.part(number / len(chosen), (number + 1) / len(chosen))
-            target = self._found[index][0][0]
+            target = self._found[index][0].target
             seen = max(self._windows(index), key=lambda s: np.nansum(self.heat[index, s.window.rows, s.window.columns]))
             ask = ask_for([target], None if seen.region is None else seen.region[None], self._options)
             heat = self._explainer.explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.classify.magnification import words_on_size
 from napari_visualccc.classify.model import ClassificationModel
 from napari_visualccc.classify.options import PredictOptions
 from napari_visualccc.core.params import to_arguments
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.classify.vectors import Looker
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class PredictionResult(Result):
         Its probability, float32; None if it was not asked for.
     pixel_size
         Of the source.
+    notes
+        What to know before believing the classes, in words.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -57,6 +64,7 @@ class PredictionResult(Result):
     class_map: NDArray[Any] | None
     certainty: NDArray[np.float32] | None
     pixel_size: PixelSize
+    notes: tuple[str, ...] = ()
 
     @property
     def called(self) -> NDArray[np.int64]:
@@ -126,7 +134,7 @@ def predict(
     options
         See `PredictOptions`.
     pixel_size
-        Of the images.
+        Of the images; it is told if it is far from those that the model learnt from.
     name
         Of the source, for the record.
     planes
@@ -149,6 +157,9 @@ def predict(
     progress, clock = silent(progress), Stopwatch()
     source = as_planes(images, rgb=rgb, name=name)
     size = pixel_size or PixelSize()
+    words = words_on_size(model.card, size)
+    if words:
+        _log.warning("%s: %s", name, words)
     looker = looker or model.looker(device)
     chosen = range(len(source)) if planes is None else planes
     share = 0.2 if options.class_map else 0.98
@@ -164,4 +175,5 @@ def predict(
     return PredictionResult(
         provenance, model.card.classes, model.probabilities(seen.vectors), model.familiar.distances(seen.vectors),
         model.familiar.learnt(seen.vectors), labels, certainty, size,
+        (words,) if words else (),
     )  # fmt: skip

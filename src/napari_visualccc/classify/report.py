@@ -51,7 +51,7 @@ def write_report(
     title
         Heading.
     notes
-        What the reader should know, in words.
+        What the reader should know, in words, besides the notes of the evaluation.
     provenance
         Record of how the model was made.
 
@@ -62,10 +62,11 @@ def write_report(
     """
     folder = Path(folder)
     page, record = folder / "report.html", folder / "report.json"
+    notes = list(dict.fromkeys((*notes, *evaluation.notes)))  # those of a training hold the evaluation's already
     with atomic(page) as temporary:
         temporary.write_text(_page(evaluation, title, notes, provenance), encoding="utf-8")
     answers = evaluation.table.to_dict("records")
-    content = {"title": title, "version": __version__, "metrics": evaluation.metrics, "notes": list(notes),
+    content = {"title": title, "version": __version__, "metrics": evaluation.metrics, "notes": notes,
                "answers": answers, "provenance": provenance}  # fmt: skip
     with atomic(record) as temporary:
         temporary.write_text(json.dumps(_plain(content), indent=1), encoding="utf-8")

@@ -12,8 +12,9 @@ import numpy as np
 from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.dataset import Dataset, dataset_of, expect_learnable
 from napari_visualccc.classify.duplicates import find_duplicates, report_of
-from napari_visualccc.classify.evaluation import Evaluation, evaluation_of
+from napari_visualccc.classify.evaluation import Evaluation, evaluation_by, evaluation_of
 from napari_visualccc.classify.linear import LinearFit, fit_linear
+from napari_visualccc.classify.magnification import record_of_sizes
 from napari_visualccc.classify.model import ClassificationModel, model_of_fit
 from napari_visualccc.classify.options import EvaluateOptions, TrainOptions
 from napari_visualccc.classify.splits import joined_groups
@@ -206,10 +207,7 @@ def _held_out(
     """Quality on the validation split, or on the planes that were held out in turn."""
     how = EvaluateOptions(seed=options.seed)
     if measured is not None:
-        held = vectors[len(learnt) :]
-        return evaluation_of(
-            measured, model.probabilities(held), how, "validation split", model.familiar.distances(held)
-        )
+        return evaluation_by(model, measured, vectors[len(learnt) :], how, "validation split")
     known = np.flatnonzero(np.isfinite(fit.held_scores).all(axis=1))
     if not len(known):
         return None
@@ -253,6 +251,7 @@ def _words_on(report: list[dict[str, object]], evaluation: Evaluation | None) ->
             f"{len(torn)} pair(s) of images show (nearly) the same but have different classes; first: "
             f"{torn[0]['first']} and {torn[0]['second']}"
         )
+    notes += evaluation.notes if evaluation else ()
     if evaluation is None:
         notes.append("there are too few groups of each class to hold any out: quality is not known")
     elif evaluation.metrics["n_groups"] < len(evaluation.classes) * 3:
@@ -281,6 +280,7 @@ def _result(
         "steps": int(history[-1]["step"]) if history else 0, "seconds": round(clock.seconds, 1),
         "device": looker.device, "seed": options.seed, "command": command, "notes": list(notes),
     }  # fmt: skip
+    training |= record_of_sizes([one.pixel_size for one in dataset.examples])
     card = replace(model.card, training=training, metrics={k: v for k, v in metrics.items() if k != "curves"})
     return TrainResult(
         provenance, replace(model, card=card), evaluation, pd.DataFrame(history), tuple(report), tuple(notes)

@@ -66,6 +66,11 @@ class Familiar:
             return np.zeros(len(vectors))
         return _nearest(_directions(vectors), self.points) / max(self.threshold, 1e-12)
 
+    @property
+    def forgets(self) -> bool:
+        """True if there may have been more training planes than are remembered."""
+        return len(self.points) >= _MOST_KEPT
+
     def learnt(self, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
         """True for planes that were learnt from, or show the same as one that was, shape (N,).
 

@@ -187,6 +187,7 @@ def _predict_signal(
             "label": row["class"], "confidence": row["confidence"],
             "learnt_from": bool(row["learnt_from"]), "unlike": bool(row["unlike"]),
             "distance": row["distance"], "probabilities": {name: row[f"p {name}"] for name in model.names},
+            "notes": list(result.notes),
         }
         for row in result.table.to_dict("records")
     ]  # fmt: skip
@@ -278,11 +279,13 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
         model, dataset, options, split=split, looker=model.looker(arguments.device, _cache(arguments)),
         progress=progress.part(0.1, 1),
     )  # fmt: skip
+    for note in found.notes:
+        _log.warning("%s", note)
     outputs: list[str] = []
     if arguments.report:
         title = f"Classification: {Path(arguments.model).stem} on {Path(arguments.dataset).name}"
         outputs = [str(path) for path in write_report(found, arguments.report, title=title, notes=dataset.notes)]
-    return found.metrics | {"outputs": outputs}
+    return found.metrics | {"notes": list(found.notes), "outputs": outputs}
 
 
 def _show_evaluate(answer: Answer) -> list[str]:

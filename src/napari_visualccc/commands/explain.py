@@ -135,7 +135,9 @@ def write_pictures(result: Explanation, planes: Planes, folder: Path, stem: str)
     written = []
     for index in range(min(len(planes), _MOST_PICTURES)):
         path = folder / (f"{stem}_heat_{index}.png" if len(planes) > 1 else f"{stem}_heat.png")
-        picture = with_scale_bar(heat_picture(planes.plane(index), heat[index]), result.pixel_size)
+        picture = with_scale_bar(
+            heat_picture(planes.plane(index), heat[index], brightest=result.brightest), result.pixel_size
+        )
         with atomic(path) as temporary:
             Image.fromarray(picture).save(temporary, "PNG")
         written.append(path)
@@ -155,6 +157,7 @@ def _show(answer: Answer) -> list[str]:
     lines = []
     for one in answer.get("signals", [answer]):
         lines.append(f"{one['name']}: {one['method']} in {one['seconds']:.1f} s; {one['scale']}")
+        lines += [f"  {note}" for note in one["notes"]]
         lines += [
             f"  {row.get('path', 'plane')} {row['plane']}: {row['class']} (probability {row['probability']:.3f})"
             for row in one["planes"]

@@ -23,6 +23,7 @@ from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_visualccc.segment.annotations import Annotated, Dataset
+    from napari_visualccc.segment.evaluation import Evaluation
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def _train_quick(
     metrics = {}
     if validation is not None:
         measured = evaluate(result.model, validation, device=arguments.device, progress=progress.part(0.8, 1))
-        metrics = measured.metrics | {"held_out": "validation images"}
+        metrics = _told(measured) | {"held_out": "validation images"}
     card = replace(result.model.card, metrics=metrics)
     return {
         "model": str(replace(result.model, card=card).save(output)),
@@ -163,6 +164,13 @@ def _data_flags(arguments: argparse.Namespace) -> list[str]:
         value = getattr(arguments, name)
         flags += [] if value is None else ["--" + name.replace("_", "-"), str(value)]
     return flags + [f"--{name}" for name in ("binary", "strokes") if getattr(arguments, name)]
+
+
+def _told(measured: Evaluation) -> Answer:
+    """The numbers, after saying what to know before believing them."""
+    for note in measured.notes:
+        _log.warning("%s", note)
+    return measured.metrics | {"notes": list(measured.notes)}
 
 
 def _show_train(answer: Answer) -> list[str]:
@@ -268,9 +276,8 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
     ignore = () if arguments.ignore_label is None else (arguments.ignore_label,)
     items = tuple(with_offset(item, arguments.offset) for item in pair_files(arguments.images, arguments.masks))
     dataset = Dataset(items, model.card.classes, ignore, arguments.binary)
-    return evaluate(
-        model, dataset, options, tolerance=arguments.tolerance, device=arguments.device, progress=progress
-    ).metrics
+    found = evaluate(model, dataset, options, tolerance=arguments.tolerance, device=arguments.device, progress=progress)
+    return _told(found)
 
 
 def _show_evaluate(answer: Answer) -> list[str]:

@@ -29,17 +29,19 @@ def morphology(seed: int, progress: Progress) -> Chapter:
         trained.model, unseen, pixel_size=sample.pixel_size, name=sample.name, rgb=False,
         progress=progress.part(0.6, 0.8),
     )  # fmt: skip
-    heat = explain(
+    explained = explain(
         trained.model, unseen[:2], ExplainOptions(method="hirescam", faithfulness=False), rgb=False,
         pixel_size=sample.pixel_size, name=sample.name, progress=progress.part(0.8, 1),
-    ).heat  # fmt: skip
+    )  # fmt: skip
     true = np.array(sample.plane_labels[_LABELLED:])
     table = found.table.assign(plane=lambda t: t["plane"] + _LABELLED, true=true)
     right = float((table["class"].to_numpy() == true).mean())
     pictures = {}
     for place in (0, 1):
         pictures[str(true[place])] = with_scale_bar(grey_picture(unseen[place]), sample.pixel_size)
-        pictures[f"heat for {table['class'][place]}"] = heat_picture(unseen[place], heat[place])
+        pictures[f"heat for {table['class'][place]}"] = heat_picture(
+            unseen[place], explained.heat[place], brightest=explained.brightest
+        )
     measured = [Measurement(f"{sample.name}: share of {_UNSEEN} unseen planes called right", right, 1.0)]
     text = (
         f"{_LABELLED} labelled planes teach the difference between dendritic and spherical deposits in seconds; "

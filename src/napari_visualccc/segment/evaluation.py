@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.models.learnt import image_hashes, words_on_learnt
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.boundaries import BoundaryCounts
 from napari_visualccc.segment.model import SegmentationModel
@@ -46,6 +47,8 @@ class Evaluation:
         Distance within which an outline counts as met.
     n
         Number of planes.
+    learnt
+        Number of planes of images that the model learnt from; None if it is not known of which it did.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -54,6 +57,13 @@ class Evaluation:
     tolerance: float
     unit: str
     n: int
+    learnt: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before believing the numbers, in words."""
+        words = words_on_learnt(self.learnt or 0, self.n)
+        return (words,) if words else ()
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -64,6 +74,7 @@ class Evaluation:
             "boundary_tolerance": self.tolerance,
             "boundary_unit": self.unit,
             "n": self.n,
+            "learnt_from": self.learnt,
         }
 
     @property
@@ -124,6 +135,10 @@ def evaluate(
     ------
     InputError
         If a label is not a class of the model.
+
+    Notes
+    -----
+    Images that the model learnt from are recognised by their pixels. They count like all others, and are told.
     """
     from napari_visualccc.models.nn.segmenter import Segmenter
 
@@ -131,6 +146,7 @@ def evaluate(
     segmenter = Segmenter(model.network, choose_device(device))
     dataset = Dataset(dataset.items, model.card.classes, dataset.ignore, dataset.binary)
     count = _Counter(dataset.classes, tolerance)
+    hashes, learnt = image_hashes(model.card), 0
     sizes = [item.pixel_size for item in dataset.items]
     alike = all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes)
     for number, item in enumerate(dataset.items):
@@ -138,11 +154,12 @@ def evaluate(
         result = predict(
             model, item.image, options, pixel_size=item.pixel_size, name=item.name, segmenter=segmenter, progress=part
         )
+        learnt += len(item.image) if result.provenance.input_hash in hashes else 0
         called = as_planes(result.labels, rgb=False)
         for index in range(len(item.image)):
             size = item.pixel_size if alike else PixelSize()
             count.add(dataset.targets(item, index), _positions(called.read(index), dataset), size)
-    return count.result()
+    return replace(count.result(), learnt=learnt if hashes else None)
 
 
 def compare(

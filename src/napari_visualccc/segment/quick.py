@@ -80,7 +80,7 @@ class QuickSegmenter:
         self._size = PixelSize()
         self._lattice = False
         self._shares: dict[tuple[Any, ...], tuple[Planes, float]] = {}
-        self._hashed: tuple[Planes, str] | None = None
+        self._hashed: dict[int, tuple[Planes, str]] = {}
         self._samples: dict[int, torch.Tensor] = {}
 
     def fit(
@@ -136,16 +136,19 @@ class QuickSegmenter:
             _correct_shares(self._classifier, others, counts, pixels_seen)
         self._classes = dataset.classes
         pixels = sum(len(one.labels) for one in painted)
+        data = [{"name": item.name, "hash": self._fingerprint(item.image)} for item in dataset.items]
+        used = {id(item.image.source) for item in dataset.items}
+        self._hashed = {key: kept for key, kept in self._hashed.items() if key in used}
         names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
         command = ["visualccc", "segment", "train", "--quick", *(arguments or ()), *to_arguments(self.options)]
         provenance = Provenance(
-            "segment quick", self.options.as_dict(), names, self._fingerprint(dataset.items[0].image),
+            "segment quick", self.options.as_dict(), names, data[0]["hash"],
             shlex.join(command), self.options.seed, None, watch.seconds,
         )  # fmt: skip
         card = ModelCard(
             "segment", self._classifier.as_dict(), dataset.classes, self._size, GreyScale.METHOD,
             training={
-                "options": self.options.as_dict(), "data": [{"name": item.name} for item in dataset.items],
+                "options": self.options.as_dict(), "data": data,
                 "pixels": pixels, "seconds": round(watch.seconds, 2), "device": "cpu", "command": provenance.command,
             },
         )  # fmt: skip
@@ -197,7 +200,7 @@ class QuickSegmenter:
         self._kept.clear()
         self._samples.clear()
         self._shares.clear()
-        self._hashed = None
+        self._hashed.clear()
 
     def _context(self) -> Context | None:
         """Pre-trained features, if they are wanted and at hand."""
@@ -222,9 +225,10 @@ class QuickSegmenter:
 
     def _fingerprint(self, image: Planes) -> str:
         """Hash of an image, kept: every stroke asks for it."""
-        if self._hashed is None or self._hashed[0].source is not image.source:
-            self._hashed = (image, fingerprint(image))
-        return self._hashed[1]
+        key = id(image.source)
+        if key not in self._hashed:
+            self._hashed[key] = (image, fingerprint(image))  # the planes keep the array, and with it its id, alive
+        return self._hashed[key][1]
 
     def _sampled(self, levels: Levels) -> torch.Tensor:
         """Features of pixels all over a plane, kept."""

@@ -102,6 +102,7 @@ class PredictionPanel(QWidget):
         learnt = int(frame["learnt_from"].sum())
         if learnt:
             words += f". {learnt} learnt from: how sure it is of those says nothing, “How good is it?” does"
+        words += "".join(f". ⚠ {result.provenance.input_name}: {note}" for note in result.notes)
         self.words.setText(words)
 
     def _chosen(self, labels: list[int]) -> None:

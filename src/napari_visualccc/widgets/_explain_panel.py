@@ -170,13 +170,16 @@ def _combo(tooltip: str) -> QComboBox:
 
 
 def _words(result: Explanation) -> str:
+    return "\n".join([result.note, *(f"⚠ {note}" for note in result.notes), *_judgement(result)])
+
+
+def _judgement(result: Explanation) -> list[str]:
     if not result.provenance.parameters["faithfulness"]:
-        return f"{result.note}\nNot judged: tick “Judge the heat” before you rely on it."
+        return ["Not judged: tick “Judge the heat” before you rely on it."]
     if not result.trust:  # there was nothing to judge, as the note says
-        return result.note
-    lines = [
+        return []
+    return [
         f"{name.capitalize()} {result.trust[f'{name}_auc']:.2f}, {better} is good ("
         + ", ".join(f"{control} {result.trust[f'{name}_auc_{control}']:.2f}" for control in CONTROLS) + ")"
         for name, better in (("insertion", "high"), ("deletion", "low"))
     ]  # fmt: skip
-    return "\n".join([result.note, *lines])

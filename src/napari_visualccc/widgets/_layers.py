@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 
-from napari_visualccc.layers import METADATA_KEY, LayerData
+from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, LayerData
 
 # Undoing takes about thirty bytes for each pixel that changed.
 _MOST_UNDONE = 1 << 20
@@ -81,9 +81,12 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
 
 
 def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:
-    """Give a layer new data, colours, table and record."""
+    """Give a layer new data, colours, table and record; contrast limits, too, unless the user has chosen some."""
     if data is not layer.data:
         layer.data = data
+    given = layer.metadata.get(METADATA_KEY, {}).get(LIMITS_KEY)
+    if given is not None and "contrast_limits" in words and tuple(layer.contrast_limits) == tuple(given):
+        layer.contrast_limits = words["contrast_limits"]
     for name in ("scale", "translate", "units", "colormap", "features"):
         if name in words:
             setattr(layer, name, words[name])
