@@ -599,6 +599,18 @@ def test_a_training_that_taught_little_is_called_so():
     assert "worse" not in about_training(train_result(900, 0.5, data="more strokes"), before)
 
 
+def test_it_is_said_that_lattice_fringes_were_looked_at():
+    from dataclasses import replace
+
+    from napari_visualccc.widgets._segment_words import about_training
+
+    result = train_result(900, 0.9)
+    assert "attice" not in about_training(result, None)
+    card = result.model.card
+    result.model = replace(result.model, card=replace(card, architecture={**card.architecture, "lattice": True}))
+    assert "Lattice fringes are seen" in about_training(result, None)
+
+
 def slow_training(work, options, board, state, progress):
     """Prepares until it is stopped, and then does its one step."""
     from napari_visualccc.models.nn.fit import Moment

@@ -109,19 +109,17 @@ class QuickSegmenter:
         progress = silent(progress)
         classes = len(dataset.classes)
         self._size = common_pixel_size(dataset.items)
-        self._lattice = self._looks_at_lattice(dataset)
+        planes = [(item, index, dataset.targets(item, index)) for item, index in dataset.planes]
+        planes = [plane for plane in planes if (plane[2] != UNLABELLED).any()]
+        self._lattice = self._looks_at_lattice([(item, index) for item, index, _ in planes])
         painted, others, pixels_seen = [], [], 0
-        for item, index in progress.part(0, 0.8).steps(list(dataset.planes), message="looking at the strokes"):
-            targets = dataset.targets(item, index)
-            if (targets != UNLABELLED).any():
-                levels = self._features(item, index)
-                places, labels = chosen_places(
-                    targets_at(targets, tuple(levels[0].shape[-2:])), classes, self.options.seed
-                )
-                painted.append(PaintedPixels(features_at(levels, places), labels))
-                if self.options.shares and is_sparse(targets):
-                    others.append(self._sampled(levels))
-                    pixels_seen += targets.size
+        for item, index, targets in progress.part(0, 0.8).steps(planes, message="looking at the strokes"):
+            levels = self._features(item, index)
+            places, labels = chosen_places(targets_at(targets, tuple(levels[0].shape[-2:])), classes, self.options.seed)
+            painted.append(PaintedPixels(features_at(levels, places), labels))
+            if self.options.shares and is_sparse(targets):
+                others.append(self._sampled(levels))
+                pixels_seen += targets.size
         found = np.unique(np.concatenate([one.labels for one in painted])) if painted else np.empty(0)
         if len(found) < 2:
             raise InputError("there is nothing to tell apart: paint pixels of at least two phases that have a value")
@@ -208,19 +206,18 @@ class QuickSegmenter:
 
         return shipped_context() if self.options.context and self.options.levels > LEVEL else None
 
-    def _looks_at_lattice(self, dataset: Dataset) -> bool:
-        """Whether the local power spectrum is looked at, too; what images show is kept."""
+    def _looks_at_lattice(self, planes: Sequence[tuple[Annotated, int]]) -> bool:
+        """Whether the local power spectrum is looked at, too; what planes show is kept."""
         from napari_visualccc.models.nn import spectra
 
         if self.options.lattice != AUTO or self.options.levels <= spectra.LEVEL:
             return self.options.lattice == "on" and self.options.levels > spectra.LEVEL
         shares = []
-        for item, index in dataset.planes:
-            if (dataset.targets(item, index) != UNLABELLED).any():
-                key = (id(item.image.source), index, item.pixel_size, self._size)
-                if key not in self._shares:
-                    self._shares[key] = item.image, spectra.lattice_share(image_at(item, index, self._size))
-                shares.append(self._shares[key][1])
+        for item, index in planes:
+            key = (id(item.image.source), index, item.pixel_size, self._size)
+            if key not in self._shares:
+                self._shares[key] = item.image, spectra.lattice_share(image_at(item, index, self._size))
+            shares.append(self._shares[key][1])
         return spectra.mostly_lattice(shares)
 
     def _fingerprint(self, image: Planes) -> str:

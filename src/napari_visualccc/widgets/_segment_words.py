@@ -61,6 +61,8 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
             earlier = before.card.metrics["mean_iou"]
             if result.metrics["mean_iou"] < earlier:
                 words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
+    if result.model.card.architecture.get("lattice"):
+        words.append("Lattice fringes are seen: their spacings and directions are looked at, too.")
     if result.steps < _FEW_STEPS:
         words.append("So few steps teach little: give it more time, or continue.")
     return " ".join(words)
