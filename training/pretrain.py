@@ -235,8 +235,8 @@ def to_ship(tensors: Mapping[str, torch.Tensor], kept: Mapping[str, torch.Tensor
     return found
 
 
-def main() -> int:
-    """Simulate, learn, write."""
+def _asked() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--images", type=int, default=2400)
@@ -247,6 +247,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("build/pretraining"))
     arguments = parser.parse_args()
+    if arguments.keep_encoder and arguments.real:
+        parser.error("--real is for the encoder, which --keep-encoder keeps as it is: choose one of them")
+    return arguments
+
+
+def main() -> int:
+    """Simulate, learn, write."""
+    arguments = _asked()
     arguments.output.mkdir(parents=True, exist_ok=True)
     images = pool(arguments.output / "pool.npy", arguments.images)
     device = choose_device("auto")

@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 import torch
 from microstructures import KINDS
-from pretrain import BATCH, CHANNELS, EXTRA, HELD_OUT, PATCH, REAL, SIZE, Everything, keep_encoder, real_planes, to_ship
+from pretrain import (
+    BATCH,
+    CHANNELS,
+    EXTRA,
+    HELD_OUT,
+    PATCH,
+    REAL,
+    SIZE,
+    Everything,
+    _asked,
+    keep_encoder,
+    real_planes,
+    to_ship,
+)
 from pupil import Pupil, photographs_teacher
 
 from napari_visualccc.models.compact import joined
@@ -57,7 +70,7 @@ def test_the_teacher_is_neither_trained_nor_stored():
     pupil = pupil_of("resnet18", "random")
     assert not any("teacher" in name for name in pupil.state_dict())
     own = sum(value.numel() for value in pupil.network.parameters())
-    translating = sum(value.numel() for value in pupil.translation.parameters())
+    translating = sum(value.numel() for value in pupil.translations.parameters())
     assert sum(value.numel() for value in pupil.parameters()) == own + translating
 
 
@@ -102,6 +115,13 @@ def test_folders_of_real_micrographs_are_normalised_and_small_ones_left_out(tmp_
     assert plane.dtype == np.float32
     assert abs(float(np.median(plane))) < 0.5
     assert 0.3 < float(plane.std()) < 3
+
+
+def test_real_micrographs_are_refused_where_the_encoder_is_kept(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["pretrain.py", "--keep-encoder", "--real", "somewhere"])
+    with pytest.raises(SystemExit):
+        _asked()
+    assert "choose one of them" in capsys.readouterr().err
 
 
 def test_a_kept_encoder_is_shipped_as_it_was_while_the_rest_learns(images):
