@@ -1,9 +1,10 @@
 """Quick segmentation and few labels: speed of a refresh, and how far a few strokes carry.
 
-    python benchmarks/bench_quick.py [speed] [strokes] [--reference 0.90]
+    python benchmarks/bench_quick.py [speed] [strokes] [lattice] [--reference 0.90]
 
 `strokes` simulates 5 strokes per class on about 1 % of the pixels of 2 images of `superalloy` and measures class-mean
-IoU on the validation images, relative to full supervision (bench_segment.py).
+IoU on the validation images, relative to full supervision (bench_segment.py). `lattice` learns simulated HRTEM
+interphases from masks, and from strokes on two of them, with and without the local power spectrum.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import sys
 
 import numpy as np
-from _data import load, require_data
+from _data import first, load, require_data
 from _timing import best_of, report
 from strokes import simulate_strokes
 
@@ -20,6 +21,7 @@ from napari_visualccc.segment import (
     Annotated,
     Dataset,
     PredictOptions,
+    QuickOptions,
     QuickSegmenter,
     SegmentationModel,
     TrainOptions,
@@ -45,7 +47,7 @@ def speed() -> bool:
     dataset = dataset_of_strokes([item])
     quick = QuickSegmenter()
 
-    def first() -> None:
+    def from_nothing() -> None:
         quick.forget()
         quick.fit(dataset)
         quick.labels(item, 0)
@@ -60,7 +62,7 @@ def speed() -> bool:
         quick.forget()
         quick.labels(item, 0)
 
-    whole, _ = best_of(5, first)
+    whole, _ = best_of(5, from_nothing)
     again, _ = best_of(8, refresh)
     apply, _ = best_of(5, features_and_apply)
     wanted = {
@@ -76,7 +78,7 @@ def stroked(dataset: Dataset, seed: int, images: int = 2) -> Dataset:
     for number, item in enumerate(dataset.items[:images]):
         rng = np.random.default_rng([seed, number])
         painted = simulate_strokes(dataset.targets(item, 0), rng=rng)
-        items.append(annotated(item.image, painted, name=item.name))
+        items.append(annotated(item.image, painted, pixel_size=item.pixel_size, name=item.name))
     names = {position + 1: one.name for position, one in enumerate(dataset.classes)}
     return dataset_of_strokes(items, names=names)
 
@@ -103,6 +105,27 @@ def few_labels(reference: float) -> bool:
     return report("few strokes", wanted, mean_iou=found, painted=float(share), reference=reference)
 
 
+def lattice() -> bool:
+    """Interphases whose phases differ in little but the spacings of their fringes."""
+    learnt, measured = load("hrtem")
+    painted = stroked(learnt, 0)
+    shifted = painted.with_items(
+        annotated(item.image, measured.targets(item, 0) + 1, pixel_size=item.pixel_size, name=item.name)
+        for item in measured.items
+    )
+    sets = {
+        "8 masks": (learnt, measured),
+        "2 masks": (first(learnt, 2), measured),
+        "strokes on 2": (painted, shifted),
+    }
+    found = {
+        f"{name}, {how}": evaluate(QuickSegmenter(QuickOptions(lattice=how)).fit(one).model, truth).metrics["mean_iou"]
+        for name, (one, truth) in sets.items()
+        for how in ("auto", "off")
+    }
+    return report("quick, simulated interphase", {"mean_iou": (found["8 masks, auto"], ">=", 0.893)}, mean_iou=found)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["speed", "strokes"])
@@ -110,4 +133,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     met = [speed()] if "speed" in arguments.parts else []
     met += [few_labels(arguments.reference)] if "strokes" in arguments.parts else []
+    met += [lattice()] if "lattice" in arguments.parts else []
     sys.exit(0 if all(met) else 1)

@@ -12,6 +12,7 @@ from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
+from napari_visualccc.widgets._segment_words import about_quick
 from napari_visualccc.widgets._source import Source, SourceChooser, current_plane
 from napari_visualccc.widgets._strokes import StrokeLayers
 
@@ -123,5 +124,5 @@ class QuickDesk(QObject):
 
     def _trained(self, glance: jobs.Glance) -> None:
         self._desk.take(glance.model)
-        self.done.emit("Paint where it is wrong; for shapes and context, train a U-Net.")
+        self.done.emit(about_quick(glance.model))
         self._desk.apply()

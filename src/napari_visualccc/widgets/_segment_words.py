@@ -61,11 +61,22 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
             earlier = before.card.metrics["mean_iou"]
             if result.metrics["mean_iou"] < earlier:
                 words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
-    if result.model.card.architecture.get("lattice"):
-        words.append("Lattice fringes are seen: their spacings and directions are looked at, too.")
+    words += about_lattice(result.model.card)
     if result.steps < _FEW_STEPS:
         words.append("So few steps teach little: give it more time, or continue.")
     return " ".join(words)
+
+
+def about_quick(model: SegmentationModel) -> str:
+    """Say what to do with a quick model."""
+    words = [*about_lattice(model.card), "Paint where it is wrong; for shapes and context, train a U-Net."]
+    return " ".join(words)
+
+
+def about_lattice(card: ModelCard) -> list[str]:
+    """Whether the model looks at lattice fringes, which was decided from the images."""
+    seen = "Lattice fringes are seen: their spacings and directions are looked at, too."
+    return [seen] if card.architecture.get("lattice") else []
 
 
 def about_explaining(*, has_network: bool, is_quick: bool) -> str:
