@@ -1,10 +1,12 @@
 """What pre-trained weights are worth on real micrographs: against random ones, and against a file if one is given.
 
-    python benchmarks/bench_encoders.py [probe map segment strokes] [--encoder NAME] [--weights FILE …] [--steps N]
-                                        [--studies superalloy-one ebc …] [--seeds N]
+    python benchmarks/bench_encoders.py [probe finetune map segment strokes] [--encoder NAME] [--weights FILE …]
+                                        [--steps N] [--epochs N] [--studies superalloy-one ebc …] [--seeds N]
 
 ``probe``   logistic regression on what the encoder sees, as *Fast* does it and as scikit-learn does: classes of steels
             (`uhcs_3class`, groups are specimens) and shapes of particles (`emps`, groups are papers).
+``finetune`` the encoder learns with the classifier, each image seen `--epochs` times; the same two sets, measured on
+            the official validation split.
 ``map``     R² of nearest neighbours and of ridge regression for aspect ratio (`emps`) and annealing temperature
             (`uhcs`), every group held out in turn.
 ``segment`` the studies of bench_segment.py: superalloy with 1, 4 and 10 images, ebc, nanocomposite.
@@ -32,6 +34,7 @@ from _timing import report
 from bench_quick import stroked
 from bench_segment import STUDIES
 
+from napari_visualccc import classify
 from napari_visualccc.classify import EvaluateOptions, read_dataset
 from napari_visualccc.classify.calibration import softmax
 from napari_visualccc.classify.dataset import Dataset
@@ -43,7 +46,8 @@ from napari_visualccc.models.embedding_options import EmbeddingOptions
 from napari_visualccc.models.zoo import DEFAULT_ENCODER
 from napari_visualccc.segment import PredictOptions, TrainOptions, annotated, evaluate, train
 
-PARTS = ("probe", "map", "segment", "strokes")
+PARTS = ("probe", "finetune", "map", "segment", "strokes")
+USUAL = ("probe", "map")
 SEGMENTATION = ("superalloy-one", "superalloy-four", "superalloy", "ebc", "nanocomposite")
 SCORES = ("balanced_accuracy", "weighted_f1", "weighted_accuracy")
 # What pre-trained weights should reach (issue of the encoders), by data set and score.
@@ -75,8 +79,8 @@ def _labelled() -> Iterator[tuple[str, Dataset]]:
         rows = [row for row in csv.DictReader(file) if row["morphology"] and row["id"] in images]
         with path.open("w", newline="") as table:
             writer = csv.writer(table)
-            writer.writerow(("path", "label", "group"))
-            writer.writerows((images[row["id"]].resolve(), row["morphology"], row["doi"]) for row in rows)
+            writer.writerow(("path", "label", "group", "split"))
+            writer.writerows((images[row["id"]].resolve(), row["morphology"], row["doi"], row["split"]) for row in rows)
         yield "emps morphology", read_dataset(path)
 
 
@@ -86,6 +90,20 @@ def _probed(dataset: Dataset, vectors: np.ndarray) -> dict[str, float]:
     probabilities = softmax(fit.held_scores[known], fit.temperature)
     metrics = evaluation_of(dataset.chosen(known), probabilities, EvaluateOptions(), "cross-validation").metrics
     return {key: float(metrics[key]) for key in SCORES}
+
+
+def finetuning(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Classifiers whose encoder learns, too, for the same number of epochs from all weights."""
+    for name, dataset in _labelled():
+        found = {}
+        for weights in arguments.weights:
+            options = classify.TrainOptions(
+                method="fine-tune", epochs=arguments.epochs, max_minutes=10_000, weights=weights,
+                encoder=arguments.encoder or DEFAULT_ENCODER,
+            )  # fmt: skip
+            metrics = classify.train(dataset, options).metrics
+            found[weights] = {key: float(metrics[key]) for key in SCORES}
+        yield f"finetune {name}", found
 
 
 def linear_probe(vectors: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> dict[str, float]:
@@ -164,10 +182,11 @@ def _trained(learnt: Any, validation: Any, measured: Any, arguments: argparse.Na
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS) + "; default: probe map")
+    parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS) + f"; default: {' '.join(USUAL)}")
     parser.add_argument("--encoder", default="", help="default: that of Map and Classify, or of Segment")
     parser.add_argument("--weights", action="append", default=[], help="more weights: a file, imagenet, micronet …")
     parser.add_argument("--steps", type=int, default=1500, help="of each training")
+    parser.add_argument("--epochs", type=int, default=4, help="of each fine-tuning of a classifier")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--studies", nargs="*", default=SEGMENTATION, choices=SEGMENTATION)
     arguments = parser.parse_args()
@@ -175,9 +194,9 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(strange))}")
     require_data()
     arguments.weights = ["auto", "random", *arguments.weights]
-    run = {"probe": probes, "map": maps, "segment": segmentation, "strokes": strokes}
+    run = {"probe": probes, "finetune": finetuning, "map": maps, "segment": segmentation, "strokes": strokes}
     met = []
-    for part in arguments.parts or PARTS[:2]:
+    for part in arguments.parts or USUAL:
         for name, found in run[part](arguments):
             wanted = {key: (found["auto"][key], ">=", goal) for (data, key), goal in TARGETS.items() if data == name}
             rounded = {key: {score: round(value, 3) for score, value in one.items()} for key, one in found.items()}

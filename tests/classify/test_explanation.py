@@ -137,6 +137,15 @@ def test_a_network_that_has_learnt_nothing_is_told_by_its_chances(bright, blob):
     assert not explain(model, image, quick(target="bright"), region=np.ones(image.shape, np.uint8)).notes
 
 
+def test_heat_says_that_it_leaves_the_power_spectrum_out(bright, blob):
+    image, _ = blob
+    card = replace(bright.card, architecture={**bright.card.architecture, "lattice": True})
+    model = replace(bright, card=card)
+    (note,) = explain(model, image, quick(target="bright")).notes
+    assert "lattice fringes" in note
+    assert not explain(model, image, quick(target="bright", method="ig")).notes, "it asks about the pixels"
+
+
 def test_faint_heat_is_shown_on_one_scale_of_the_stack():
     heat = np.zeros((2, 100, 100), np.float32)
     heat[0, 0, :40], heat[1, 0, :60] = 0.2, 0.1

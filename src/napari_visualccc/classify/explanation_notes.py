@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_visualccc.models.card import ModelCard
+
 # The heat of these is in units of the score, and its cells add up to about what they contribute to it. EigenCAM's and
 # Score-CAM's is not, Grad-CAM++'s added up to 0.2 to 1000 times the score, and squares of occlusion overlap.
 _ADDS_UP = ("gradcam", "hirescam", "layercam", "ig")
+# These ask about the pixels of the image, and so about every way that leads from them to the score.
+_AT_THE_PIXELS = ("ig", "occlusion")
 # All heat of a plane relative to the score that it explains. (The hottest cell says nothing: a network that segments is
 # asked about the mean of thousands of pixels, and 1e-5 of its score per cell is usual.) Measured on U-Nets of fifty
 # steps: 0.05 … 4, but 0.0006 for a ground of which Grad-CAM showed a few odd places; on a classifier 0.7.
@@ -102,6 +106,16 @@ def notes_on(table: pd.DataFrame, method: str, spread: Spread, *, chance: float 
     if 0 < spread.hot < _FEW_PIXELS:
         notes.append(f"heat lies in {_percent(spread.hot)} of the pixels only: zoom in to see it")
     return tuple(notes)
+
+
+def note_on_lattice(card: ModelCard, method: str) -> tuple[str, ...]:
+    """That a network looks at lattice fringes beside the layer whose maps make the heat, in words."""
+    if not card.architecture.get("lattice") or method in _AT_THE_PIXELS:
+        return ()
+    return (
+        "the network also looks at the spacings of lattice fringes, beside the layer that this heat comes from: what it "
+        "sees there is not in the heat; Integrated Gradients and Occlusion show all of it",
+    )
 
 
 def _where(some: Any, all_planes: Any) -> str:
