@@ -113,8 +113,8 @@ def note_on_lattice(card: ModelCard, method: str) -> tuple[str, ...]:
     if not card.architecture.get("lattice") or method in _AT_THE_PIXELS:
         return ()
     return (
-        "the network also looks at the spacings of lattice fringes, beside the layer that this heat comes from: what it "
-        "sees there is not in the heat; Integrated Gradients and Occlusion show all of it",
+        "the network also looks at the spacings of lattice fringes, beside the layer that this heat comes from: what "
+        "it sees there is not in the heat; Integrated Gradients and Occlusion show all of it",
     )
 
 
