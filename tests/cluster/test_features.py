@@ -75,3 +75,28 @@ def test_one_pixel_and_constant_planes_are_finite(group):
     features = FeatureSet((group,), (1.0, 4.0), (5, 5))
     assert np.isfinite(features.compute(np.full((1, 1), 5, np.float32))).all()
     assert np.isfinite(features.compute(np.full((3, 40), 5, np.float32))).all()
+
+
+@pytest.mark.parametrize("group", ["network", "lattice"])
+def test_what_is_seen_lies_on_one_grid_in_all_tiles(group):
+    plane = np.random.default_rng(1).normal(100, 20, (420, 700)).astype(np.float32)
+    plane[:, 300:] += 60
+    features = FeatureSet((group,), grey=(120.0, 40.0))
+    assert features.halo % 16 == 0
+    assert FeatureSet((group, "structure"), (40.0,)).halo % 16 == 0
+    whole = features.compute(plane)
+    scale = whole.std(axis=(1, 2), keepdims=True) + 1e-3
+    off = []
+    for tile in tile_plane(plane.shape, 256, features.halo):
+        part = features.compute(plane[tile.outer])
+        off.append(np.abs((part[(slice(None), *tile.inner)] - whole[(slice(None), *tile.core)]) / scale).ravel())
+    # Spectra need no more than the halo; what a network sees there depends on yet wider surroundings, if only a little.
+    assert np.percentile(np.concatenate(off), 90) < (0.3 if group == "network" else 0.02)
+
+
+def test_their_numbers_are_known_before_a_network_is_loaded():
+    from napari_visualccc.models.nn.context import shipped_context
+    from napari_visualccc.models.nn.spectra import CHANNELS
+
+    assert len(GROUPS["network"]) == shipped_context().channels
+    assert len(GROUPS["lattice"]) == CHANNELS

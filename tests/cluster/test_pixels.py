@@ -207,3 +207,20 @@ def test_wrong_options_are_refused_before_any_work():
     for wrong in ({"k": 0}, {"k": 1000}, {"features": ("colour",)}, {"scales": (0.0,)}):
         with pytest.raises(OptionError):
             ClusterOptions(**wrong)
+
+
+def test_lattices_come_apart_by_their_spacing():
+    """Two lattices under noise, of the same brightness and contrast: only their spectra tell them apart."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    right = x >= 128
+    period = np.where(right, 10.0, 9.0)
+    waves = np.cos(2 * np.pi / period * (0.8 * x + 0.6 * y)) + np.cos(2 * np.pi / period * (0.8 * y - 0.6 * x))
+    image = (1000 + 40 * (waves + rng.normal(0, 1.5, x.shape))).astype(np.uint16)
+    found = {}
+    for features in (("lattice",), ("local", "gradient", "hessian")):
+        labels = cluster_pixels(image, ClusterOptions(k=2, features=features)).labels
+        same = ((labels == 2) == right).mean()
+        found[features[0]] = max(same, 1 - same)
+    assert found["lattice"] > 0.93
+    assert found["local"] < 0.8

@@ -9,6 +9,9 @@ References
    doi 10.1093/bioinformatics/btx180 (the family of features).
 .. [2] Lindeberg, "Feature detection with automatic scale selection", IJCV 30 (1998) 79,
    doi 10.1023/A:1008045108935 (why derivatives are multiplied by powers of the scale).
+
+Two groups are not local in that strict sense: what a network sees at a pixel depends, ever more faintly, on pixels
+beyond the `halo`.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_visualccc.cluster import seen
 
 Plane = NDArray[np.float32]
 
@@ -41,11 +46,14 @@ class FeatureSet:
         Standard deviations in pixels.
     limits
         Intensities between which local entropy bins the grey levels.
+    grey
+        Mean and deviation of the intensities, which networks want to be 0 and 1.
     """
 
     groups: tuple[str, ...]
     scales: tuple[float, ...] = (1.0, 2.0, 4.0)
     limits: tuple[float, float] = (0.0, 1.0)
+    grey: tuple[float, float] = (0.0, 1.0)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,6 +82,8 @@ class FeatureSet:
             widest = max(self.scales)
             factor = 1 + _STRUCTURE_INTEGRATION if group == "structure" else 1
             reach = max(reach, _radius(widest) * factor + 2)
+        if set(self.groups) & set(_SEEN):
+            return -(-int(max(reach, seen.REACH)) // seen.GRID) * seen.GRID
         return int(np.ceil(reach))
 
     def compute(self, plane: Plane, *, origin: tuple[int, int] = (0, 0), shape: tuple[int, int] | None = None) -> Plane:
@@ -100,10 +110,16 @@ class FeatureSet:
                     out[at : at + len(made)] = made
                     at += len(made)
             else:
-                made = [plane] if group == "intensity" else _position(plane.shape, origin, shape or plane.shape)
+                made = self._unscaled(group, plane, origin, shape or plane.shape)
                 out[at : at + len(made)] = made
                 at += len(made)
         return out
+
+    def _unscaled(self, group: str, plane: Plane, origin: tuple[int, int], shape: tuple[int, ...]) -> Sequence[Any]:
+        if group in _SEEN:
+            centre, spread = self.grey
+            return list(_SEEN[group](((plane - centre) / spread).astype(np.float32)))
+        return [plane] if group == "intensity" else _position(plane.shape, origin, (shape[0], shape[1]))
 
 
 class _SmoothPlanes:
@@ -218,6 +234,7 @@ _SCALED: dict[str, Maker] = {
     "local": _local,
     "entropy": _entropy,
 }
+_SEEN: dict[str, Callable[[Plane], Plane]] = {"network": seen.network_sees, "lattice": seen.lattice_seen}
 GROUPS: dict[str, tuple[str, ...]] = {
     "intensity": ("intensity",),
     "gaussian": ("smoothed intensity",),
@@ -227,4 +244,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "local": ("local mean", "local deviation"),
     "entropy": ("local entropy",),
     "position": ("row", "column"),
+    "network": tuple(f"network {number}" for number in range(1, seen.NETWORK + 1)),
+    "lattice": tuple(f"lattice {number}" for number in range(1, seen.LATTICE + 1)),
 }

@@ -22,7 +22,8 @@ class ClusterOptions(Options):
     )  # fmt: skip
     features: tuple[str, ...] = option(
         (INTENSITY,), label="Features", choices=tuple(GROUPS),
-        help="What makes pixels alike: brightness, or also their surroundings. Each group counts alike.",
+        help="What makes pixels alike: brightness, or also their surroundings. 'network' is what the pre-trained "
+        "network sees there, 'lattice' the spacings of lattice fringes. Each group counts alike.",
     )  # fmt: skip
     min_size: int = option(
         0, label="Remove specks below", minimum=0, maximum=10**9, unit="px",

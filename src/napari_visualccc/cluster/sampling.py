@@ -16,6 +16,7 @@ from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.core.scan import sample_pixels, scan, spread
 from napari_visualccc.core.tiles import Tile, tile_plane
+from napari_visualccc.models.normalise import GreyScale
 
 FEATURE_TILE = 512
 # Intensities drawn to find the limits, the fill value and, for float images, the clusters themselves.
@@ -90,7 +91,8 @@ def draw_intensities(planes: Planes, options: ClusterOptions) -> NDArray[np.floa
 def feature_set(options: ClusterOptions, intensities: NDArray[np.float64]) -> FeatureSet:
     """Features that the options ask for, with grey-level limits from a sample."""
     low, high = np.percentile(intensities, [0.5, 99.5])
-    return FeatureSet(options.features, options.scales, (float(low), float(high)))
+    grey = GreyScale.of(intensities)
+    return FeatureSet(options.features, options.scales, (float(low), float(high)), (grey.centre, grey.spread))
 
 
 def sample_features(
