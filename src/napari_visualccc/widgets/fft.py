@@ -99,7 +99,8 @@ class FftWidget(QWidget):
         self.request()
 
     def _style(self, event: object = None) -> None:
-        self.view.set_colours(**theme_colours(self._viewer))
+        for one in (self.view, self.panel.plot):
+            one.set_colours(**theme_colours(self._viewer))
 
     def _restore(self) -> None:
         if "options" in self._memory:
