@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.models.symmetry import SYMMETRIES
-from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
+from napari_visualccc.models.zoo import DEFAULT_ENCODER, ENCODER_HELP, WEIGHTS_HELP
 
 METHODS = ("fast", "fine-tune")
 SPLIT_NAMES = {"train": "train", "training": "train", "learn": "train", "val": "val", "valid": "val",
@@ -29,8 +29,7 @@ class TrainOptions(Options):
     )  # fmt: skip
     encoder: str = option(
         DEFAULT_ENCODER, label="Encoder",
-        help="Network that recognises structure: any encoder of segmentation-models-pytorch, or tu-NAME for one of "
-        "timm.",
+        help="Network that recognises structure. " + ENCODER_HELP,
     )  # fmt: skip
     weights: str = option(
         "auto", label="Begin with", advanced=True, help=WEIGHTS_HELP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_visualccc.core.params import Options, option
-from napari_visualccc.models.zoo import DEFAULT_ENCODER, WEIGHTS_HELP
+from napari_visualccc.models.zoo import DEFAULT_ENCODER, ENCODER_HELP, WEIGHTS_HELP
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,7 @@ class EmbeddingOptions(Options):
     encoder: str = option(
         DEFAULT_ENCODER,
         label="Encoder",
-        help="Network that looks at the micrographs. The default one comes with its weights; 'visualccc models list' "
-        "names others.",
+        help="Network that looks at the micrographs. " + ENCODER_HELP,
         advanced=True,
     )
     weights: str = option(

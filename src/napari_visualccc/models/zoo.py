@@ -14,6 +14,12 @@ IMAGENET, MICRONET, IMAGENET_MICRONET = "imagenet", "micronet", "imagenet-micron
 # These are fetched from where their makers offer them.
 FOREIGN = (IMAGENET, MICRONET, IMAGENET_MICRONET)
 NAMES = (AUTO, RANDOM, *FOREIGN)
+# Said of the option ``encoder`` wherever there is one, after what the encoder is there for.
+ENCODER_HELP = (
+    "With the package come weights of tu-tf_efficientnet_lite0 (EfficientNet-Lite0, learnt from photographs) and of "
+    "resnet18 (ResNet-18, learnt from simulated micrographs). Any other of segmentation-models-pytorch can be named, "
+    "too, or tu-NAME for one of timm."
+)
 # Said of the option ``weights`` wherever there is one.
 WEIGHTS_HELP = (
     "'auto': the weights that come with the package for this encoder, if there are any; 'random'; 'imagenet' "
