@@ -102,29 +102,6 @@ def test_spectrum_follows_the_dragged_region(viewer, open_fft, settled, qtbot):
     assert len(viewer.layers) == 1
 
 
-def test_the_radial_profile_peaks_at_the_spacings(viewer, open_fft, settled, qtbot):
-    period = 0.24
-    y, x = np.mgrid[:192, :224] * SCALE
-    waves = np.cos(2 * np.pi / period * (0.6 * y + 0.8 * x)) + np.cos(2 * np.pi / period * (0.8 * y - 0.6 * x))
-    add_gold(viewer, waves + np.random.default_rng(0).normal(0, 1, x.shape))
-    widget = open_fft()
-    settled(widget)
-    plot = widget.panel.plot
-    assert plot._item is None, "nothing is drawn before somebody looks"
-    widget.panel.plot_fold.set_open(True)
-    mean = next(curve for curve in plot._item.listDataItems() if curve.opts["pen"].color().name() == "#4477aa")
-    frequency, power = mean.getOriginalDataset()
-    assert frequency[power.argmax()] == pytest.approx(1 / period, abs=1 / (192 * SCALE))
-    assert frequency.max() == pytest.approx(0.5 / SCALE, rel=0.02)
-    lines = [item.value() for item in plot._item.items if hasattr(item, "value")]
-    assert len(lines) == 2
-    assert lines == pytest.approx([1 / period] * 2, rel=0.01)
-    plot.take(1 / period)
-    assert widget.panel.table.selected_labels() in ([1], [2])
-    plot._moved(plot._item.vb.mapViewToScene(QPointF(5.0, 0.0)))
-    assert plot._item.titleLabel.text == "d = 0.2 nm at 5 1/nm"
-
-
 def test_pick_filter_and_record(viewer, open_fft, settled, finish, qtbot):
     source = add_gold(viewer)
     widget = open_fft()

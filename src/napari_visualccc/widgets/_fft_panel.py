@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_visualccc.widgets._fft_plot import RadialPlot
-from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_button, row
+from napari_visualccc.widgets._parts import Hint, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ class FftPanel(QWidget):
 
     Attributes
     ----------
-    plot
-        Radial profile.
     map
         Panel of the map, a widget of its own: it stands below the button that makes the map.
     picked
@@ -50,17 +47,11 @@ class FftPanel(QWidget):
         self.export.clicked.connect(self.export_clicked)
         self.provenance = provenance_button()
         self.provenance.clicked.connect(self.provenance_clicked)
-        self.plot = RadialPlot()
-        self.plot.spot_clicked.connect(self.pick)
-        self.plot_fold = Fold("Radial profile", self.plot)
-        self.plot_fold.opened.connect(self._draw)
-        self._result: SpectrumResult | None = None
         self.map = MapPanel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        rows = row(self.bragg, self.calibrate), row(self.export, self.provenance)
-        for part in (self.summary, self.table, *rows, self.plot_fold):
+        for part in (self.summary, self.table, row(self.bragg, self.calibrate), row(self.export, self.provenance)):
             layout.addWidget(part)
         self.hide()
 
@@ -76,14 +67,7 @@ class FftPanel(QWidget):
         self._fill(result.table, result.spectrum.length_unit)
         self.table.setEnabled(True)
         self.summary.setText(_summary(result))
-        self._result = result
-        self._draw()
         self.show()
-
-    def _draw(self) -> None:
-        """Draw the profile if anybody looks at it."""
-        if self._result is not None and self.plot_fold.is_open:
-            self.plot.show_profile(self._result)
 
     def pick(self, label: int) -> None:
         """Pick a spot, as a click on its row does."""

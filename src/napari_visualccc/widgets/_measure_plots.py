@@ -5,13 +5,61 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
-from napari_visualccc.widgets._plots import Axes
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _NUMBER, _AREA, _LINE, _MEAN = "#4477AA", "#EE6677", "#228833", "#CCBB44"
+_HEIGHT = 170
 
 
-class SizePlot(Axes):
+class _Plot(QWidget):
+    """One pair of axes in the colours of the viewer's theme."""
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setFixedHeight(_HEIGHT)
+        self.setToolTip(tooltip)
+        self._view: Any = None
+        self._colours = ("#888888", "#000000")
+
+    def set_colours(self, *, foreground: str, background: str) -> None:
+        """Colours of the viewer's theme."""
+        self._colours = (foreground, background)
+        if self._view is not None:
+            self._style()
+
+    def _clear(self, bottom: str, left: str) -> Any:
+        """Empty axes with these labels."""
+        import pyqtgraph as pg
+
+        if self._view is None:
+            self._view = pg.PlotWidget()
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._view)
+        item = self._view.getPlotItem()
+        item.clear()
+        item.setLabel("bottom", bottom)
+        item.setLabel("left", left)
+        item.getAxis("left").setWidth(48)
+        for name in ("left", "bottom"):
+            item.getAxis(name).enableAutoSIPrefix(False)
+        item.hideButtons()
+        item.setMenuEnabled(False)
+        self._style()
+        return item
+
+    def _style(self) -> None:
+        foreground, background = self._colours
+        self._view.setBackground(background)
+        for name in ("left", "bottom"):
+            axis = self._view.getPlotItem().getAxis(name)
+            axis.setPen(foreground)
+            axis.setTextPen(foreground)
+
+
+class SizePlot(_Plot):
     """Share of the number and of the area of the objects over their diameter."""
 
     def __init__(self) -> None:
@@ -21,7 +69,7 @@ class SizePlot(Axes):
         """Draw a table from `segment.sizes.size_histogram`."""
         import pyqtgraph as pg
 
-        item = self.clear(f"equivalent diameter / {unit}", "%")
+        item = self._clear(f"equivalent diameter / {unit}", "%")
         item.setLogMode(x=False, y=False)
         low, high = histogram["low"].to_numpy(float), histogram["high"].to_numpy(float)
         if log:
@@ -37,7 +85,7 @@ class SizePlot(Axes):
         item.autoRange()
 
 
-class ProfilePlot(Axes):
+class ProfilePlot(_Plot):
     """Thickness along a layer."""
 
     def __init__(self) -> None:
@@ -49,7 +97,7 @@ class ProfilePlot(Axes):
         """Draw a table from `segment.thickness.thickness_table` whose columns are in `unit`, as `factor` × `shown`."""
         import pyqtgraph as pg
 
-        item = self.clear(f"position along the layer / {shown}", shown)
+        item = self._clear(f"position along the layer / {shown}", shown)
         position, thickness = (factor * values for values in unrolled(profile, unit))
         item.plot(position, thickness, pen=pg.mkPen(_LINE, width=1.5), connect="finite")
         if np.isfinite(thickness).any():

@@ -55,15 +55,7 @@ class Problem(Hint):
 
 
 class Fold(QWidget):
-    """A heading that shows and hides what lies below it.
-
-    Attributes
-    ----------
-    opened
-        Emitted when the content is shown.
-    """
-
-    opened = Signal()
+    """A heading that shows and hides what lies below it."""
 
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
@@ -97,8 +89,6 @@ class Fold(QWidget):
         self._button.setChecked(is_open)
         self._button.setArrowType(Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow)
         self.content.setVisible(is_open)
-        if is_open:
-            self.opened.emit()
 
 
 class RunBar(QWidget):

@@ -99,8 +99,7 @@ class FftWidget(QWidget):
         self.request()
 
     def _style(self, event: object = None) -> None:
-        for one in (self.view, self.panel.plot):
-            one.set_colours(**theme_colours(self._viewer))
+        self.view.set_colours(**theme_colours(self._viewer))
 
     def _restore(self) -> None:
         if "options" in self._memory:
