@@ -1,10 +1,11 @@
 import time
 
 import pytest
+from qtpy.QtWidgets import QLabel
 
 from napari_visualccc.widgets import _parts
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._parts import RunBar
+from napari_visualccc.widgets._parts import Fold, RunBar
 
 
 @pytest.fixture
@@ -102,3 +103,14 @@ def test_a_bar_of_its_own_rests_when_its_job_begins_another(qtbot, bar, runner, 
     assert not own.is_running
     with qtbot.waitSignal(runner.finished):
         runner.cancel()
+
+
+def test_a_fold_tells_once_when_it_was_opened(qtbot):
+    fold = Fold("More", QLabel("words"))
+    qtbot.addWidget(fold)
+    heard = []
+    fold.toggled.connect(lambda is_open: heard.append((is_open, not fold.content.isHidden())))
+    fold.set_open(True)
+    fold.set_open(True)
+    fold.set_open(False)
+    assert heard == [(True, True), (False, False)]

@@ -20,6 +20,15 @@ ENCODER_HELP = (
     "resnet18 (ResNet-18, learnt from simulated micrographs). Any other of segmentation-models-pytorch can be named, "
     "too, or tu-NAME for one of timm."
 )
+# Encoders that come with the package as people call them, and what their weights learnt from.
+PLAIN_NAMES = {
+    DEFAULT_ENCODER: ("EfficientNet-Lite0", "photographs"),
+    "resnet18": ("ResNet-18", "simulated micrographs"),
+}
+_LEARNT_FROM = {
+    IMAGENET: "photographs", MICRONET: "micrographs", IMAGENET_MICRONET: "photographs, then micrographs",
+    RANDOM: "untrained",
+}  # fmt: skip
 # Said of the option ``weights`` wherever there is one.
 WEIGHTS_HELP = (
     "'auto': the weights that come with the package for this encoder, if there are any; 'random'; 'imagenet' "
@@ -70,6 +79,23 @@ class Offer:
     path: Path
     digest: str = ""
     megabytes: float = 0.0
+
+
+def plain_name(encoder: str, weights: str = AUTO) -> str:
+    """Encoder in words for people; one that does not come with the package keeps its name.
+
+    Examples
+    --------
+    >>> plain_name("resnet18"), plain_name("resnet18", "micronet"), plain_name("resnet18", "mine.safetensors")
+    ('ResNet-18 (simulated micrographs)', 'ResNet-18 (micrographs)', 'ResNet-18')
+    >>> plain_name("tu-convnext_atto")
+    'tu-convnext_atto'
+    """
+    if encoder not in PLAIN_NAMES:
+        return encoder
+    name, shipped = PLAIN_NAMES[encoder]
+    learnt_from = shipped if weights == AUTO else _LEARNT_FROM.get(weights)
+    return f"{name} ({learnt_from})" if learnt_from else name
 
 
 def cached(encoder: str, weights: str, url: str) -> Path:

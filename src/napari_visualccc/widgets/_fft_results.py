@@ -143,6 +143,10 @@ class FftResults(QObject):
     def _export_spectrum(self) -> None:
         self._ask("spots.csv", self.export_spectrum)
 
+    def ask_profile(self) -> None:
+        """Ask where to write the radial profile."""
+        self._ask("profile.csv", self.export_profile)
+
     def _export_map(self) -> None:
         self._ask("crystals.csv", self.export_map)
 
@@ -155,6 +159,11 @@ class FftResults(QObject):
         """Write the spots as CSV."""
         if self.spectrum is not None:
             self._runner.start(jobs.run_export, self.spectrum, path, title="Save table", then=_say_saved)
+
+    def export_profile(self, path: str) -> None:
+        """Write the radial profile as CSV."""
+        if self.spectrum is not None:
+            self._runner.start(jobs.run_export, self.spectrum.profile, path, title="Save table", then=_say_saved)
 
     def export_map(self, path: str) -> None:
         """Write the crystals as CSV."""

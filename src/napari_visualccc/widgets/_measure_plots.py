@@ -5,61 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_visualccc.widgets._plots import ThemedPlot
 
 _NUMBER, _AREA, _LINE, _MEAN = "#4477AA", "#EE6677", "#228833", "#CCBB44"
-_HEIGHT = 170
 
 
-class _Plot(QWidget):
-    """One pair of axes in the colours of the viewer's theme."""
-
-    def __init__(self, tooltip: str) -> None:
-        super().__init__()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        self.setFixedHeight(_HEIGHT)
-        self.setToolTip(tooltip)
-        self._view: Any = None
-        self._colours = ("#888888", "#000000")
-
-    def set_colours(self, *, foreground: str, background: str) -> None:
-        """Colours of the viewer's theme."""
-        self._colours = (foreground, background)
-        if self._view is not None:
-            self._style()
-
-    def _clear(self, bottom: str, left: str) -> Any:
-        """Empty axes with these labels."""
-        import pyqtgraph as pg
-
-        if self._view is None:
-            self._view = pg.PlotWidget()
-            layout = self.layout()
-            assert layout is not None
-            layout.addWidget(self._view)
-        item = self._view.getPlotItem()
-        item.clear()
-        item.setLabel("bottom", bottom)
-        item.setLabel("left", left)
-        item.getAxis("left").setWidth(48)
-        for name in ("left", "bottom"):
-            item.getAxis(name).enableAutoSIPrefix(False)
-        item.hideButtons()
-        item.setMenuEnabled(False)
-        self._style()
-        return item
-
-    def _style(self) -> None:
-        foreground, background = self._colours
-        self._view.setBackground(background)
-        for name in ("left", "bottom"):
-            axis = self._view.getPlotItem().getAxis(name)
-            axis.setPen(foreground)
-            axis.setTextPen(foreground)
-
-
-class SizePlot(_Plot):
+class SizePlot(ThemedPlot):
     """Share of the number and of the area of the objects over their diameter."""
 
     def __init__(self) -> None:
@@ -69,7 +21,7 @@ class SizePlot(_Plot):
         """Draw a table from `segment.sizes.size_histogram`."""
         import pyqtgraph as pg
 
-        item = self._clear(f"equivalent diameter / {unit}", "%")
+        item = self._axes(f"equivalent diameter / {unit}", "%")
         item.setLogMode(x=False, y=False)
         low, high = histogram["low"].to_numpy(float), histogram["high"].to_numpy(float)
         if log:
@@ -85,7 +37,7 @@ class SizePlot(_Plot):
         item.autoRange()
 
 
-class ProfilePlot(_Plot):
+class ProfilePlot(ThemedPlot):
     """Thickness along a layer."""
 
     def __init__(self) -> None:
@@ -97,7 +49,7 @@ class ProfilePlot(_Plot):
         """Draw a table from `segment.thickness.thickness_table` whose columns are in `unit`, as `factor` × `shown`."""
         import pyqtgraph as pg
 
-        item = self._clear(f"position along the layer / {shown}", shown)
+        item = self._axes(f"position along the layer / {shown}", shown)
         position, thickness = (factor * values for values in unrolled(profile, unit))
         item.plot(position, thickness, pen=pg.mkPen(_LINE, width=1.5), connect="finite")
         if np.isfinite(thickness).any():

@@ -55,7 +55,15 @@ class Problem(Hint):
 
 
 class Fold(QWidget):
-    """A heading that shows and hides what lies below it."""
+    """A heading that shows and hides what lies below it.
+
+    Attributes
+    ----------
+    toggled
+        Emitted with True after the content was shown, with False after it was hidden.
+    """
+
+    toggled = Signal(bool)
 
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
@@ -67,6 +75,7 @@ class Fold(QWidget):
         self._button.setArrowType(Qt.ArrowType.RightArrow)
         self._button.setStyleSheet("QToolButton { border: none; background: transparent; padding: 2px; }")
         self._button.toggled.connect(self.set_open)
+        self._button.toggled.connect(self.toggled)
         self.content = content
         content.setVisible(False)
         layout = QVBoxLayout(self)

@@ -10,6 +10,57 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _INERTIA, _SILHOUETTE, _BEST = "#4477AA", "#EE6677", "#228833"
+_HEIGHT = 170
+
+
+class ThemedPlot(QWidget):
+    """One pair of axes in the colours of the viewer's theme."""
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setFixedHeight(_HEIGHT)
+        self.setToolTip(tooltip)
+        self._view: Any = None
+        self._colours = ("#888888", "#000000")
+
+    def set_colours(self, *, foreground: str, background: str) -> None:
+        """Colours of the viewer's theme."""
+        self._colours = (foreground, background)
+        if self._view is not None:
+            self._style()
+
+    def _axes(self, bottom: str, left: str) -> Any:
+        """Empty axes with these labels."""
+        import pyqtgraph as pg
+
+        if self._view is None:
+            self._view = pg.PlotWidget()
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._view)
+            for name in ("left", "bottom"):
+                # Only before there are labels: pyqtgraph multiplies by a thousand whatever is seen at this moment.
+                self._view.getPlotItem().getAxis(name).enableAutoSIPrefix(False)
+        item = self._view.getPlotItem()
+        item.clear()
+        item.setLabel("bottom", bottom)
+        item.setLabel("left", left)
+        item.getAxis("left").setWidth(48)
+        item.layout.setContentsMargins(0, 2, 4, 5)  # pyqtgraph lets labels reach out by so much
+        item.hideButtons()
+        item.setMenuEnabled(False)
+        self._style()
+        return item
+
+    def _style(self) -> None:
+        foreground, background = self._colours
+        self._view.setBackground(background)
+        for name in ("left", "bottom"):
+            axis = self._view.getPlotItem().getAxis(name)
+            axis.setPen(foreground)
+            axis.setTextPen(foreground)
 
 
 class KPlot(QWidget):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HEIGHT = 270
 _PLAIN = "#ffffff"
 _CHOSEN = "#ffd23f"
-_ROOM = 1.2  # beyond the farthest spot
+ROOM = 1.2  # beyond the farthest spot
 
 
 class SpectrumView(QWidget):
@@ -75,7 +75,7 @@ class SpectrumView(QWidget):
         if self.frame is None or self._plot is None:
             return
         left, top, width, height = self.frame.rectangle
-        reach = _ROOM * float(self.frame.peaks.modulus.max()) if len(self.frame.peaks) else max(width, height) / 2
+        reach = ROOM * float(self.frame.peaks.modulus.max()) if len(self.frame.peaks) else max(width, height) / 2
         reach = min(reach, max(abs(left), abs(top)))
         self._plot.setRange(xRange=(-reach, reach), yRange=(-reach, reach), padding=0)
 
@@ -118,6 +118,9 @@ class SpectrumView(QWidget):
         self._readout = pg.TextItem(fill=(0, 0, 0, 150))
         self._readout.setParentItem(self._plot.getViewBox())
         self._view.scene().sigMouseMoved.connect(self._pointed)
+        for side in ("left", "bottom"):
+            # Only before there are labels: pyqtgraph multiplies by a thousand whatever is seen at this moment.
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
         self._paint_axes()
 
     def _paint_axes(self) -> None:
@@ -126,7 +129,6 @@ class SpectrumView(QWidget):
             axis = self._plot.getAxis(side)
             axis.setPen(self._theme["foreground"])
             axis.setTextPen(self._theme["foreground"])
-            axis.enableAutoSIPrefix(False)
 
     def _draw_spots(self) -> None:
         if self.frame is None or self._plot is None:

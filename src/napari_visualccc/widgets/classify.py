@@ -17,9 +17,9 @@ from napari_visualccc.widgets._classify_labels import ClassList, counts_of, exam
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
 from napari_visualccc.widgets._classify_words import next_step
+from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._explain_panel import ExplainPanel
-from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, show_layer
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
@@ -80,7 +80,7 @@ class ClassifyWidget(QWidget):
             "Then they are never learnt from and measured on at the same time: label several layers, each a specimen"
         )
         self.data_words = Hint()
-        self.form = OptionsForm(TrainOptions)
+        self.form = encoder_form(TrainOptions)
         self.run_bar = RunBar("Train", "Learn the classes from the labelled planes")
         self.model_panel = ModelPanel()
         self.map_box = QCheckBox("Class map of large fields")

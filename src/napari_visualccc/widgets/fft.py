@@ -10,6 +10,7 @@ from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.processing.lattice_options import LatticeOptions
 from napari_visualccc.widgets import _fft_jobs as jobs
 from napari_visualccc.widgets._fft_panel import FftPanel, counted
+from napari_visualccc.widgets._fft_profile import ProfilePanel
 from napari_visualccc.widgets._fft_region import RegionPicker
 from napari_visualccc.widgets._fft_results import FftResults
 from napari_visualccc.widgets._forms import OptionsForm
@@ -59,6 +60,8 @@ class FftWidget(QWidget):
         self.region_button = button("Region …", "Lay a rectangle over the image; drag it, and the spectrum follows")
         self.whole_button = button("Whole plane", "Take the rectangle away and look at the whole plane")
         self.view = SpectrumView()
+        self.profile = ProfilePanel()
+        self.profile_fold = Fold("Radial profile", self.profile)
         self.panel = FftPanel()
         self.phases = PhaseTable()
         self.phases_fold = Fold("Candidate phases", self.phases)
@@ -66,8 +69,8 @@ class FftWidget(QWidget):
         self.options_fold = Fold("Options", self.form)
         self.run_bar = RunBar("Map crystals", "Find grains, their phases, spacings and orientations over the image")
         column(
-            self, self.hint, self.chooser, row(self.region_button, self.whole_button), self.view, self.panel,
-            self.phases_fold, self.options_fold, self.run_bar, self.panel.map,
+            self, self.hint, self.chooser, row(self.region_button, self.whole_button), self.view,
+            self.profile_fold, self.panel, self.phases_fold, self.options_fold, self.run_bar, self.panel.map,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -80,6 +83,9 @@ class FftWidget(QWidget):
         self.phases.changed.connect(self._options_changed)
         self.view.spot_clicked.connect(self.panel.pick)
         self.panel.picked.connect(self.view.select)
+        self.panel.picked.connect(self.profile.plot.select)
+        self.profile_fold.toggled.connect(self._show_profile)
+        self.profile.export_clicked.connect(self.results.ask_profile)
         self.panel.bragg_clicked.connect(self.bragg)
         self.panel.calibrate_clicked.connect(self.results.calibrate)
         self.run_bar.run_clicked.connect(self.run)
@@ -99,7 +105,8 @@ class FftWidget(QWidget):
         self.request()
 
     def _style(self, event: object = None) -> None:
-        self.view.set_colours(**theme_colours(self._viewer))
+        for plot in (self.view, self.profile.plot):
+            plot.set_colours(**theme_colours(self._viewer))
 
     def _restore(self) -> None:
         if "options" in self._memory:
@@ -181,7 +188,13 @@ class FftWidget(QWidget):
             self.view.fit()
         self.results.show_spectrum(source, result)
         self.view.show_matches(tuple(result.crystals))
+        self._show_profile()
         self._refresh()
+
+    def _show_profile(self, _: object = None) -> None:
+        """Draw the radial profile, if it is seen: only once the region rests, for dragging to stay fluid."""
+        if self.profile_fold.is_open and self.results.spectrum is not None:
+            self.profile.plot.show_result(self.results.spectrum)
 
     def bragg(self) -> None:
         """Add the image that the picked spots make, or all of them if none is picked."""
@@ -227,6 +240,7 @@ class FftWidget(QWidget):
             return
         self.results.forget_spectrum()
         self.view.clear()
+        self.profile.plot.forget()
         self._note = ""
         self._refresh()
         self.request()

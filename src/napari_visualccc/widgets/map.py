@@ -11,7 +11,7 @@ from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.maps.files import EXTENSION
 from napari_visualccc.maps.options import MapOptions
 from napari_visualccc.widgets import _map_jobs as jobs
-from napari_visualccc.widgets._forms import OptionsForm
+from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._map_export import MapExport
 from napari_visualccc.widgets._map_panel import MapPanel
@@ -44,7 +44,7 @@ class MapWidget(QWidget):
     def _build(self) -> None:
         self.hint = Hint()
         self.source = MapSource(self._viewer)
-        self.form = OptionsForm(MapOptions)
+        self.form = encoder_form(MapOptions)
         self.options_fold = Fold("Layout and encoder", self.form)
         self.run_bar = RunBar("Make map", "Look at all micrographs and lay them out by likeness")
         self.panel = MapPanel()

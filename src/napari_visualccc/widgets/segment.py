@@ -11,7 +11,7 @@ from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
-from napari_visualccc.widgets._forms import OptionsForm
+from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
@@ -75,7 +75,7 @@ class SegmentWidget(QWidget):
         self.live_box = QCheckBox("Refresh while painting")
         self.live_box.setToolTip("Show what the quick model makes of this plane after every stroke")
         self.live_box.setChecked(True)
-        self.form = OptionsForm(TrainOptions)
+        self.form = encoder_form(TrainOptions)
         self.continue_box = QCheckBox("Continue from the last model")
         self.continue_box.setToolTip("Go on with what was learnt before instead of beginning anew")
         self.continue_box.setEnabled(False)
