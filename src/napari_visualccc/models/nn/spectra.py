@@ -174,8 +174,9 @@ class SpectrumLevel(nn.Module):
 
 
 # A place shows a lattice if power along a ring rises so far above that of rings three steps away on either side: edges
-# and texture fall off smoothly. Of simulated lattice images 5 to 28 % of the places do, of scanning micrographs of
-# alloys, coatings, polymers and particles less than 1 %, of pearlite's lamellae, which are periodic, 3 %.
+# and texture fall off smoothly. Of lattice images 18 % of the places and more do, of micrographs of alloys, coatings
+# and polymers about 1 % at most, of pearlite's lamellae, which are periodic, 4 %; of 41 printed figures of particles
+# four were taken for lattices.
 _PROMINENCE, _APART, _SHARE = 6.0, 3, 0.05
 _LOOKED_AT, _MOST_EDGE, _MOST_IMAGES = 64, 1024, 8
 
