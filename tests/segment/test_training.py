@@ -16,10 +16,12 @@ from napari_visualccc.segment import (
     SegmentationModel,
     TrainOptions,
     annotated,
+    apart,
     dataset_of_masks,
     dataset_of_strokes,
     predict,
     train,
+    worker,
 )
 from napari_visualccc.segment.learning import write_checkpoint
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of
@@ -275,6 +277,20 @@ def test_going_on_keeps_the_network_whatever_images_come_in(lattices, discs, tmp
     assert resumed.steps == 6
     assert resumed.model.card.architecture["lattice"] is begun_with_lattice
     assert [row["step"] for row in resumed.state.history][0] <= 4, "it did not begin anew"
+
+
+@pytest.mark.parametrize(("begun_with_lattice", "wanted"), [(True, "off"), (False, "on")])
+def test_a_training_goes_on_with_the_lattice_it_had_or_says_no(lattices, discs, tmp_path, begun_with_lattice, wanted):
+    dataset = dataset_of_masks([annotated(*(lattices if begun_with_lattice else discs)(0))], names=["one", "other"])
+    options = replace(SHORT, patch=128)
+    begun = train(dataset, options, device="cpu")
+    with pytest.raises(OptionError, match="lattice fringes that it had"):
+        train(dataset, replace(options, steps=6, lattice=wanted), device="cpu", state=begun.state)
+    # ... and so does the process that the viewer trains in, which is handed the state as a file
+    asked = replace(options, steps=6, lattice=wanted)
+    apart._keep(begun.state, dataset, asked, tmp_path)
+    with pytest.raises(OptionError, match="lattice fringes that it had"):
+        train(dataset, asked, device="cpu", checkpoint=tmp_path / worker.STATE)
 
 
 def test_a_decoder_without_room_for_spectra_does_without(lattices):

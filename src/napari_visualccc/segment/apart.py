@@ -27,7 +27,7 @@ from napari_visualccc.core.results import Stopwatch
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.segment import worker
 from napari_visualccc.segment.annotations import Dataset
-from napari_visualccc.segment.lattice import had_lattice
+from napari_visualccc.segment.lattice import looks_at_lattice
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.training import TrainResult, history_of, record_of
@@ -172,9 +172,8 @@ def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder:
     from napari_visualccc.models.nn.unet import Architecture
     from napari_visualccc.segment.learning import write_checkpoint
 
-    architecture = Architecture(
-        options.decoder, options.encoder, len(dataset.classes), int(options.reduction), had_lattice(state)
-    )
+    lattice = looks_at_lattice(options, (), state)
+    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction), lattice)
     write_checkpoint(folder / worker.STATE, state, ModelCard("segment", architecture.as_dict(), dataset.classes))
 
 

@@ -136,12 +136,13 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState | None:
     learnt = {name.removeprefix("best."): value for name, value in state.tensors.items() if name.startswith("best.")}
     common = {name: value for name, value in learnt.items() if name in own and value.shape == own[name].shape}
     missing = [name for name in own if name not in common]
-    if not missing:
+    left_over = learnt.keys() - own.keys()
+    if not missing and not left_over:
         return state
-    if any(not name.startswith(LAST_LAYER) for name in missing):
+    if left_over or any(not name.startswith(LAST_LAYER) for name in missing):
         raise OptionError(
-            "the training to continue was of another network: choose the encoder, decoder and field of view that it "
-            "had, or begin anew"
+            "the training to continue was of another network: choose the encoder, decoder, field of view and lattice "
+            "fringes that it had, or begin anew"
         )
     network.load_state_dict(common, strict=False)
     _log.info("the phases are not those of the earlier training: only the last layer begins anew")
