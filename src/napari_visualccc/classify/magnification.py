@@ -29,7 +29,7 @@ def record_of_sizes(sizes: Sequence[PixelSize]) -> dict[str, Any]:
     """
     if len({size.unit for size in sizes}) != 1 or not sizes[0].is_calibrated:
         return {}
-    edges = [_edge(size) for size in sizes]
+    edges = [size.edge for size in sizes]
     return {_KEY: {"smallest": min(edges), "largest": max(edges), "unit": sizes[0].unit}}
 
 
@@ -49,7 +49,7 @@ def words_on_size(card: ModelCard, size: PixelSize) -> str:
             f"its pixels are measured in {size.unit}, those that the model learnt from in {unit}: this is another kind "
             "of image, whose class means nothing"
         )
-    edge = _edge(size)
+    edge = size.edge
     factor = max(edge / high, low / edge)
     if factor <= _MOST:
         return ""
@@ -58,8 +58,3 @@ def words_on_size(card: ModelCard, size: PixelSize) -> str:
         f"its pixels ({edge:.4g} {unit}) are {factor:.3g} times {'larger' if edge > high else 'smaller'} than any that "
         f"the model learnt from ({known}): at another magnification structure looks different, the class may be wrong"
     )
-
-
-def _edge(size: PixelSize) -> float:
-    """Edge of a square pixel of the same area."""
-    return math.sqrt(size.area)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-Planes = NDArray[np.float32]
+Maps = NDArray[np.float32]
 
 # How many there are, known before PyTorch is imported.
 NETWORK, LATTICE = 64, 116
@@ -26,7 +26,7 @@ REACH, GRID = 128, 16
 _ONE_AT_A_TIME = Lock()
 
 
-def network_sees(plane: Planes) -> Planes:
+def network_sees(plane: Maps) -> Maps:
     """What the network of *Quick* sees around each pixel of a normalised plane (Y, X); shape (`NETWORK`, Y, X)."""
     from napari_visualccc.models.nn.context import LEVEL, ready_context
 
@@ -34,7 +34,7 @@ def network_sees(plane: Planes) -> Planes:
         return _enlarged(ready_context()(plane), 2**LEVEL, plane.shape)
 
 
-def lattice_seen(plane: Planes) -> Planes:
+def lattice_seen(plane: Maps) -> Maps:
     """Power of the surroundings along rings of frequency, see `models.nn.spectra`; shape (`LATTICE`, Y, X)."""
     import torch
 
@@ -44,7 +44,7 @@ def lattice_seen(plane: Planes) -> Planes:
         return _enlarged(spectra_of(torch.from_numpy(np.ascontiguousarray(plane))[None, None]), STEP, plane.shape)
 
 
-def _enlarged(maps: torch.Tensor, factor: int, shape: tuple[int, ...]) -> Planes:
+def _enlarged(maps: torch.Tensor, factor: int, shape: tuple[int, ...]) -> Maps:
     from torch.nn import functional as F
 
     large = F.interpolate(maps.float(), scale_factor=float(factor), mode="bilinear")

@@ -221,6 +221,11 @@ class PixelSize:
         return self.y * self.x
 
     @property
+    def edge(self) -> float:
+        """Edge of a square pixel of the same area, in unit."""
+        return math.sqrt(self.area)
+
+    @property
     def area_unit(self) -> str:
         """``nm²``, ``px²`` …, as text for tables."""
         return f"({self.unit})²" if "/" in self.unit else f"{self.unit}²"

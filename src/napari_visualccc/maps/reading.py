@@ -178,7 +178,7 @@ def describe(planes: Planes, index: int, path: str, name: str, number: int, size
     record = {
         "path": path, "plane": number, "name": name, "hash": fingerprint(planes.only(index)), "duplicate_of": "",
         "height": planes.plane_shape[0], "width": planes.plane_shape[1],
-        "pixel_nm": float(np.sqrt(size.area)) if size.unit == NANOMETRE else float("nan"),
+        "pixel_nm": size.edge if size.unit == NANOMETRE else float("nan"),
         "brightness": float(finite.mean(dtype=np.float64)), "contrast": float(finite.std(dtype=np.float64)),
     }  # fmt: skip
     return Seen(record, thumbnail(values, float(low), float(high)))

@@ -14,17 +14,17 @@ IMAGENET, MICRONET, IMAGENET_MICRONET = "imagenet", "micronet", "imagenet-micron
 # These are fetched from where their makers offer them.
 FOREIGN = (IMAGENET, MICRONET, IMAGENET_MICRONET)
 NAMES = (AUTO, RANDOM, *FOREIGN)
-# Said of the option ``encoder`` wherever there is one, after what the encoder is there for.
-ENCODER_HELP = (
-    "With the package come weights of tu-tf_efficientnet_lite0 (EfficientNet-Lite0, learnt from photographs) and of "
-    "resnet18 (ResNet-18, learnt from simulated micrographs). Any other of segmentation-models-pytorch can be named, "
-    "too, or tu-NAME for one of timm."
-)
 # Encoders that come with the package as people call them, and what their weights learnt from.
 PLAIN_NAMES = {
     DEFAULT_ENCODER: ("EfficientNet-Lite0", "photographs"),
     "resnet18": ("ResNet-18", "simulated micrographs"),
 }
+# Said of the option ``encoder`` wherever there is one, after what the encoder is there for.
+ENCODER_HELP = (
+    "With the package come weights of "
+    + " and of ".join(f"{encoder} ({name}, learnt from {what})" for encoder, (name, what) in PLAIN_NAMES.items())
+    + ". Any other of segmentation-models-pytorch can be named, too, or tu-NAME for one of timm."
+)
 _LEARNT_FROM = {
     IMAGENET: "photographs", MICRONET: "micrographs", IMAGENET_MICRONET: "photographs, then micrographs",
     RANDOM: "untrained",

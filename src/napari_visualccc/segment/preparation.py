@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,7 +36,7 @@ def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
     sizes = [item.pixel_size for item in items]
     if not all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes):
         return PixelSize()
-    edges = sorted(math.sqrt(size.area) for size in sizes)
+    edges = sorted(size.edge for size in sizes)
     edge = edges[len(edges) // 2]
     return PixelSize(edge, edge, sizes[0].unit)
 

@@ -8,10 +8,9 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_visualccc.core.colours import label_colour
 from napari_visualccc.widgets._parts import button, row
 from napari_visualccc.widgets._plots import ThemedPlot
-from napari_visualccc.widgets._spectrum_view import ROOM
+from napari_visualccc.widgets._spectrum_view import ROOM, spot_colours
 
 if TYPE_CHECKING:
     from napari_visualccc.processing import SpectrumResult
@@ -74,10 +73,7 @@ class RadialPlot(ThemedPlot):
     def _draw_spots(self, item: Any, result: SpectrumResult) -> None:
         import pyqtgraph as pg
 
-        colours: dict[int, tuple[float, ...]] = {}
-        for number, crystal in enumerate(result.crystals, start=1):
-            for spot in crystal.spots:
-                colours.setdefault(spot, tuple(round(255 * v) for v in label_colour(number)))
+        colours = spot_colours(result.crystals)
         self._lines = [
             pg.InfiniteLine(float(modulus), pen=pg.mkPen(colours.get(index, _GREY), width=self._width(index + 1)))
             for index, modulus in enumerate(result.peaks.modulus)

@@ -13,6 +13,22 @@ _INERTIA, _SILHOUETTE, _BEST = "#4477AA", "#EE6677", "#228833"
 _HEIGHT = 170
 
 
+def plain_ticks(item: Any) -> None:
+    """Leave ticks in the unit of their label; to be called before there are labels.
+
+    Later, pyqtgraph multiplies by a thousand whatever is seen at that moment.
+    """
+    for name in ("left", "bottom"):
+        item.getAxis(name).enableAutoSIPrefix(False)
+
+
+def paint_axes(item: Any, colour: str) -> None:
+    """Draw the axes of a plot, and write beside them, in a colour."""
+    for name in ("left", "bottom"):
+        item.getAxis(name).setPen(colour)
+        item.getAxis(name).setTextPen(colour)
+
+
 class ThemedPlot(QWidget):
     """One pair of axes in the colours of the viewer's theme."""
 
@@ -40,9 +56,7 @@ class ThemedPlot(QWidget):
             layout = self.layout()
             assert layout is not None
             layout.addWidget(self._view)
-            for name in ("left", "bottom"):
-                # Only before there are labels: pyqtgraph multiplies by a thousand whatever is seen at this moment.
-                self._view.getPlotItem().getAxis(name).enableAutoSIPrefix(False)
+            plain_ticks(self._view.getPlotItem())
         item = self._view.getPlotItem()
         item.clear()
         item.setLabel("bottom", bottom)
@@ -57,10 +71,7 @@ class ThemedPlot(QWidget):
     def _style(self) -> None:
         foreground, background = self._colours
         self._view.setBackground(background)
-        for name in ("left", "bottom"):
-            axis = self._view.getPlotItem().getAxis(name)
-            axis.setPen(foreground)
-            axis.setTextPen(foreground)
+        paint_axes(self._view.getPlotItem(), foreground)
 
 
 class KPlot(QWidget):
@@ -113,9 +124,7 @@ class KPlot(QWidget):
         plot.setLabel("left", label, color=foreground)
         plot.getAxis("left").setWidth(48)
         plot.getAxis("left").enableAutoSIPrefix(False)
-        for name in ("left", "bottom"):
-            plot.getAxis(name).setPen(foreground)
-            plot.getAxis(name).setTextPen(foreground)
+        paint_axes(plot, foreground)
         plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in self._k]])
         plot.getAxis("bottom").setStyle(showValues=line == 1)
         plot.setMouseEnabled(x=False, y=False)

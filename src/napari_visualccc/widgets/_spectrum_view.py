@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from qtpy.QtCore import QRectF, Signal
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_visualccc.core.colours import label_colour
+from napari_visualccc.widgets._plots import paint_axes, plain_ticks
 
 if TYPE_CHECKING:
     from napari_visualccc.processing.matching import PhaseMatch
@@ -81,11 +83,7 @@ class SpectrumView(QWidget):
 
     def show_matches(self, crystals: tuple[PhaseMatch, ...]) -> None:
         """Colour the spots of each crystal alike."""
-        self._colours.clear()
-        for number, crystal in enumerate(crystals, start=1):
-            red, green, blue, _ = label_colour(number)
-            for spot in crystal.spots:
-                self._colours.setdefault(spot, tuple(round(255 * v) for v in (red, green, blue)))
+        self._colours = spot_colours(crystals)
         self._draw_spots()
 
     def select(self, labels: list[int]) -> None:
@@ -118,17 +116,12 @@ class SpectrumView(QWidget):
         self._readout = pg.TextItem(fill=(0, 0, 0, 150))
         self._readout.setParentItem(self._plot.getViewBox())
         self._view.scene().sigMouseMoved.connect(self._pointed)
-        for side in ("left", "bottom"):
-            # Only before there are labels: pyqtgraph multiplies by a thousand whatever is seen at this moment.
-            self._plot.getAxis(side).enableAutoSIPrefix(False)
+        plain_ticks(self._plot)
         self._paint_axes()
 
     def _paint_axes(self) -> None:
         self._view.setBackground(self._theme["background"])
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(self._theme["foreground"])
-            axis.setTextPen(self._theme["foreground"])
+        paint_axes(self._plot, self._theme["foreground"])
 
     def _draw_spots(self) -> None:
         if self.frame is None or self._plot is None:
@@ -156,6 +149,15 @@ class SpectrumView(QWidget):
     def _clicked(self, _: object, points: Any, event: object = None) -> None:
         if len(points):
             self.spot_clicked.emit(int(np.asarray(points[0].data()).item()))
+
+
+def spot_colours(crystals: Sequence[PhaseMatch]) -> dict[int, tuple[int, ...]]:
+    """Red, green and blue, 0 … 255, of each spot that a crystal explains: those of the first that does."""
+    colours: dict[int, tuple[int, ...]] = {}
+    for number, crystal in enumerate(crystals, start=1):
+        for spot in crystal.spots:
+            colours.setdefault(spot, tuple(round(255 * v) for v in label_colour(number)[:3]))
+    return colours
 
 
 def describe(ky: float, kx: float, unit: str) -> str:

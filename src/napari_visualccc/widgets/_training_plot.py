@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_visualccc.widgets._plots import paint_axes
+
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment
 
@@ -72,9 +74,7 @@ class TrainingPlot(QWidget):
         foreground, background = self._colours
         self._view.setBackground(background)
         for plot in self._view.ci.items:
-            for name in ("left", "bottom"):
-                plot.getAxis(name).setPen(foreground)
-                plot.getAxis(name).setTextPen(foreground)
+            paint_axes(plot, foreground)
 
 
 def running_mean(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
