@@ -90,26 +90,64 @@ def tile_plane(shape: Shape, size: int = 1024, halo: int = 0) -> Iterator[Tile]:
             )
 
 
-def overlapping_tiles(shape: Shape, size: int, overlap: int) -> list[Tile]:
+def overlapping_tiles(shape: Shape, size: int | Shape, overlap: int) -> list[Tile]:
     """Tiles of equal size that overlap by at least `overlap`, for a network that wants one input shape.
 
     Tiles are spread evenly; a plane smaller than a tile gives one tile of the plane's own shape. ``core`` and
     ``outer`` are the same: blend with `blend_weights`.
     """
-    _check(shape, size)
-    if not 0 <= overlap < size:
-        raise ValueError(f"overlap must lie in 0 … {size - 1}, not {overlap}")
-    rows, columns = (_starts(length, size, overlap) for length in shape)
-    boxes = [(slice(y, min(y + size, shape[0])), slice(x, min(x + size, shape[1]))) for y in rows for x in columns]
+    height, width = _pair(size)
+    _check(shape, min(height, width))
+    if not 0 <= overlap < min(height, width):
+        raise ValueError(f"overlap must lie in 0 … {min(height, width) - 1}, not {overlap}")
+    rows, columns = _starts(shape[0], height, overlap), _starts(shape[1], width, overlap)
+    boxes = [(slice(y, min(y + height, shape[0])), slice(x, min(x + width, shape[1]))) for y in rows for x in columns]
     return [Tile(box, box) for box in boxes]
 
 
-def blend_weights(shape: Shape, size: int, overlap: int, tile: Tile) -> NDArray[np.float32]:
+def fitting_size(shape: Shape, size: int, overlap: int, multiple: int = 1) -> Shape:
+    """Height and width of the tiles of about `size` that cover a plane with the least work.
+
+    A plane a little wider than its tiles would be looked at nearly twice: 2048 pixels take three tiles of 1024 per
+    axis. Tiles that are an eighth larger at most do it with two of 1088.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the plane in pixels.
+    size, overlap
+        As wanted; the overlap is kept, the size is not exceeded by more than an eighth.
+    multiple
+        What sides are best multiples of.
+
+    Examples
+    --------
+    >>> fitting_size((2048, 1100), 1024, 128, multiple=32)
+    (1088, 1100)
+    """
+    height, width = (_fitting_edge(length, size, overlap, multiple) for length in shape)
+    return height, width
+
+
+def blend_weights(shape: Shape, size: int | Shape, overlap: int, tile: Tile) -> NDArray[np.float32]:
     """Weight of each pixel of a tile of `overlapping_tiles`; over all tiles they sum to exactly 1."""
-    (y, x) = tile.core
-    rows = _weights_1d(shape[0], size, overlap)[y.start]
-    columns = _weights_1d(shape[1], size, overlap)[x.start]
+    (y, x), (height, width) = tile.core, _pair(size)
+    rows = _weights_1d(shape[0], height, overlap)[y.start]
+    columns = _weights_1d(shape[1], width, overlap)[x.start]
     return np.outer(rows, columns).astype(np.float32)
+
+
+def _pair(size: int | Shape) -> Shape:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _fitting_edge(length: int, size: int, overlap: int, multiple: int) -> int:
+    largest = size + size // 8
+    if length <= largest:
+        return max(length, size)
+    count = len(_starts(length, largest, overlap))
+    least = -(-(length + (count - 1) * overlap) // count)
+    return min(-(-least // multiple) * multiple, largest)
 
 
 def _check(shape: Shape, size: int) -> None:

@@ -155,7 +155,8 @@ class PredictOptions(Options):
     )  # fmt: skip
     tile: int = option(
         1024, label="Tile", minimum=64, maximum=8192, step=64, unit="px", advanced=True,
-        help="Edge of the tiles; made smaller by itself when memory runs out.",
+        help="Edge of the tiles: up to an eighth larger where fewer of them then cover the image, smaller when memory "
+        "runs out.",
     )  # fmt: skip
     overlap: int = option(
         128, label="Overlap", minimum=0, maximum=2048, step=32, unit="px", advanced=True,

@@ -49,6 +49,20 @@ def test_a_pointwise_network_is_not_touched_by_tiles(image, tile, overlap, views
     np.testing.assert_allclose(probabilities.sum(0), 1, atol=2e-6)
 
 
+def test_a_plane_a_little_wider_than_a_tile_is_looked_at_once():
+    seen = []
+
+    class Watched(Pointwise):
+        def forward(self, images):
+            seen.append(tuple(images.shape[-2:]))
+            return super().forward(images)
+
+    image = np.zeros((144, 264), np.float32)
+    segmenter = Segmenter(Watched(), precision=PLAIN)
+    whole(segmenter, image, tile=128, overlap=16)
+    assert seen == [(144, 144), (144, 144)]
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.tiles import Tile, blend_weights, overlapping_tiles
+from napari_visualccc.core.tiles import Tile, blend_weights, fitting_size, overlapping_tiles
 from napari_visualccc.models.nn.precision import Precision
 from napari_visualccc.models.symmetry import VIEWS
 
@@ -56,7 +56,7 @@ class TiledNetwork:
     device
         Where.
     tile, overlap
-        Edge of a tile and least overlap with its neighbours, in pixels.
+        Edge of a tile, about (see `fitting_size`), and least overlap with its neighbours, in pixels.
     views
         Mirrored and turned views to average: a key of `napari_visualccc.models.symmetry.VIEWS`.
     """
@@ -88,7 +88,8 @@ class TiledNetwork:
             Called after every tile.
         """
         progress = silent(progress)
-        tiles = overlapping_tiles(shape, self.tile, self.overlap)
+        size = fitting_size(shape, self.tile, self.overlap, getattr(self._network, "multiple", 32))
+        tiles = overlapping_tiles(shape, size, self.overlap)
         waiting: torch.Tensor | None = None
         top = 0
         for number, tile in enumerate(tiles):
@@ -98,7 +99,7 @@ class TiledNetwork:
                 waiting = waiting[:, rows.start - top :]
                 top = rows.start
             values = self.probabilities(read(tile.core))
-            weights = torch.from_numpy(blend_weights(shape, self.tile, self.overlap, tile))
+            weights = torch.from_numpy(blend_weights(shape, size, self.overlap, tile))
             waiting = _add(waiting, values * weights, tile, top, shape[1])
             progress((number + 1) / len(tiles), "segmenting")
         assert waiting is not None
