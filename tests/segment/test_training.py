@@ -250,7 +250,7 @@ def test_an_image_without_finite_pixels_is_named(discs):
 
 def test_lattice_images_are_learnt_with_their_power_spectrum(lattices):
     dataset = dataset_of_masks([annotated(*lattices(seed)) for seed in range(3)], names=["wide", "narrow"])
-    options = replace(SHORT, steps=40, reduction="2", patch=128, learning_rate=3e-3, validation=0.0)
+    options = replace(SHORT, steps=80, reduction="2", patch=128, learning_rate=3e-3, validation=0.0)
     image, truth = lattices(7)
     right = {}
     for lattice in ("auto", "off"):

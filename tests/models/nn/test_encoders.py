@@ -158,7 +158,7 @@ def test_shipped_weights_see_what_they_were_trained_for():
     """With its own last layer, the pre-trained network outlines a faint disc in noise."""
     path = shipped_weights()["resnet18"]
     outline = read_card(path).training["kinds"]
-    trained = network(classes=len(outline) + 3)
+    trained = network(classes=len(outline) + 3, head_kernel=1)
     trained.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()})
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:256, :256]
