@@ -4,7 +4,8 @@
 
 With ``--steps`` the training ends after so many steps however busy the machine is: to compare settings, such as the
 weights to begin with. Class-mean and pooled IoU are different things (the pooled one is about five points higher): both
-are printed.
+are printed. With ``--where`` it is also looked into what is missing: quality on the images that were learnt from, and
+with the pixels on either side of the annotated outlines left out.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from _data import first, load, require_data
 from _timing import report
+from skimage.segmentation import find_boundaries
 
-from napari_visualccc.segment import PredictOptions, TrainOptions, evaluate, predict, train
+from napari_visualccc.core.scores import UNLABELLED, confusion_matrix, mean_iou, pooled_iou
+from napari_visualccc.segment import Dataset, PredictOptions, SegmentationModel, TrainOptions, evaluate, predict, train
 
 Check = tuple[str, str, float]
 
@@ -53,6 +56,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--weights", default="auto", help="auto, random, or a model file")
+    parser.add_argument("--where", action="store_true")
     parser.add_argument("--encoder", default=TrainOptions().encoder)
     arguments = parser.parse_args()
     require_data()
@@ -74,10 +78,14 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
         metrics = evaluate(result.model, measured, PredictOptions(tta=True)).metrics
         one = predict(result.model, measured.items[0].image)
         found.append(metrics | metrics["iou"] | {"steps": result.steps, "seconds_per_image": one.provenance.seconds})
+        if arguments.where:
+            found[-1]["where"] = where(result.model, learnt, measured)
         sys.stderr.write(f"{name} seed {seed}: {found[-1]}\n")
     values = {key: [one[key] for one in found] for key, _, _ in study.wanted}
     wanted = {key: (float(np.mean(values[key])), sign, target) for key, sign, target in study.wanted}
-    shown = {key: found[0][key] for key in ("iou", "mean_iou", "pooled_iou", "seconds_per_image")}
+    shown = {
+        key: found[0][key] for key in ("iou", "mean_iou", "pooled_iou", "seconds_per_image", "where") if key in found[0]
+    }
     steps = [one["steps"] for one in found]
     return report(
         f"segment {name}",
@@ -89,6 +97,23 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
         steps=steps,
         **shown,
     )
+
+
+def where(model: SegmentationModel, learnt: Dataset, measured: Dataset) -> dict[str, dict[str, float]]:
+    """Quality on what was learnt from, and on both sets without the pixels on either side of annotated outlines."""
+    found = {}
+    for name, dataset in {"learnt": learnt, "measured": measured}.items():
+        whole, inner = (np.zeros((len(dataset.classes),) * 2, np.int64) for _ in range(2))
+        for item in dataset.items:
+            labels = predict(model, item.image, PredictOptions(tta=True)).labels
+            called = np.searchsorted([one.value for one in dataset.classes], labels).reshape(labels.shape[-2:])
+            truth = dataset.targets(item, 0)
+            whole += confusion_matrix(truth, called, len(whole), ignore=UNLABELLED)
+            truth = np.where(find_boundaries(truth, mode="thick"), UNLABELLED, truth)
+            inner += confusion_matrix(truth, called, len(inner), ignore=UNLABELLED)
+        for part, matrix in {name: whole, f"{name}, without outlines": inner}.items():
+            found[part] = {"mean_iou": mean_iou(matrix), "pooled_iou": pooled_iou(matrix)}
+    return found
 
 
 def _patch(minutes: float) -> int:
