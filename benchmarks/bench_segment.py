@@ -19,8 +19,17 @@ from _data import first, load, require_data
 from _timing import report
 from skimage.segmentation import find_boundaries
 
-from napari_visualccc.core.scores import UNLABELLED, confusion_matrix, mean_iou, pooled_iou
-from napari_visualccc.segment import Dataset, PredictOptions, SegmentationModel, TrainOptions, evaluate, predict, train
+from napari_visualccc.core.scores import UNLABELLED
+from napari_visualccc.segment import (
+    Dataset,
+    PredictOptions,
+    SegmentationModel,
+    TrainOptions,
+    annotated,
+    evaluate,
+    predict,
+    train,
+)
 
 Check = tuple[str, str, float]
 
@@ -101,19 +110,25 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
 
 def where(model: SegmentationModel, learnt: Dataset, measured: Dataset) -> dict[str, dict[str, float]]:
     """Quality on what was learnt from, and on both sets without the pixels on either side of annotated outlines."""
-    found = {}
-    for name, dataset in {"learnt": learnt, "measured": measured}.items():
-        whole, inner = (np.zeros((len(dataset.classes),) * 2, np.int64) for _ in range(2))
-        for item in dataset.items:
-            labels = predict(model, item.image, PredictOptions(tta=True)).labels
-            called = np.searchsorted([one.value for one in dataset.classes], labels).reshape(labels.shape[-2:])
-            truth = dataset.targets(item, 0)
-            whole += confusion_matrix(truth, called, len(whole), ignore=UNLABELLED)
-            truth = np.where(find_boundaries(truth, mode="thick"), UNLABELLED, truth)
-            inner += confusion_matrix(truth, called, len(inner), ignore=UNLABELLED)
-        for part, matrix in {name: whole, f"{name}, without outlines": inner}.items():
-            found[part] = {"mean_iou": mean_iou(matrix), "pooled_iou": pooled_iou(matrix)}
-    return found
+    parts = {
+        "learnt": learnt,
+        "learnt, without outlines": without_outlines(learnt),
+        "measured, without outlines": without_outlines(measured),
+    }
+    found = {part: evaluate(model, dataset, PredictOptions(tta=True)).metrics for part, dataset in parts.items()}
+    return {part: {key: metrics[key] for key in ("mean_iou", "pooled_iou")} for part, metrics in found.items()}
+
+
+def without_outlines(dataset: Dataset) -> Dataset:
+    """The same images (of one plane), the pixels on either side of annotated outlines without a label."""
+    values = np.full(UNLABELLED + 1, UNLABELLED)
+    values[: len(dataset.values)] = dataset.values
+    items = []
+    for item in dataset.items:
+        truth = dataset.targets(item, 0)
+        labels = np.where(find_boundaries(truth, mode="thick"), UNLABELLED, values[truth])
+        items.append(annotated(item.image, labels, pixel_size=item.pixel_size, name=item.name))
+    return replace(dataset.with_items(items), ignore=(*dataset.ignore, UNLABELLED))
 
 
 def _patch(minutes: float) -> int:
