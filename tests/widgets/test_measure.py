@@ -118,12 +118,23 @@ def test_thickness_of_a_layer(opened, qtbot):
     assert shown.result.thickness_summary["mean_nm"][0] == pytest.approx(10, rel=0.005)
     assert widget.panel.thickness_words.text().startswith("mean 10 nm")
     assert widget.panel.layer_fold.is_open
-    thickness = viewer.layers["band · thickness"]
-    assert np.isnan(thickness.data[0]).all()
-    assert thickness.data[30, 100] == pytest.approx(10, rel=0.01)
-    widget.form.controls["thickness_of"].set_value("1")
-    widget.form.controls["objects_of"].set_value("2")
-    assert "No layer" not in widget.panel.thickness_words.text()
+
+
+def test_objects_do_not_hide_the_map_of_thickness(opened, qtbot):
+    viewer, widget, _ = opened
+    band = np.ones((60, 200), np.uint8)
+    band[20:40] = 2
+    viewer.add_labels(band, name="band", scale=(0.5, 0.5), units=("nm", "nm"))
+    objects = measured(widget, qtbot).layer
+    assert objects.contour == 0
+    widget.form.controls["thickness_of"].set_value("2")
+    assert measured(widget, qtbot).layer is objects
+    assert objects.contour == 2
+    widget.results.pick_at((15.0, 50.0))  # inside of the outline
+    assert objects.selected_label == objects.data[30, 100]
+    objects.contour = 0  # what the user wants stays
+    measured(widget, qtbot)
+    assert objects.contour == 0
 
 
 def test_no_layer_is_said_and_no_map_made(opened, qtbot):

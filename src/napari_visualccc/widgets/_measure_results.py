@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_visualccc.segment import MeasureResult
 
 _COLOURMAP = "viridis"
+# Outlines of objects that lie over a map of thickness, in pixels: filled, their colours would mix with the map's.
+_OUTLINE = 2
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class MeasureResults(QObject):
         """Show a result over the labels that were measured: in the layers of the last one, or in new ones."""
         if source.layer not in self._viewer.layers:
             return
-        objects = None
+        objects, before = None, set(self._viewer.layers)
+        mapped = False
         for data, words, kind in result_layers(result, source.placement):
             if kind == "image" and not np.isfinite(data).any():
                 continue  # no layer was found; the panel says so
@@ -73,6 +76,10 @@ class MeasureResults(QObject):
             layer = show_layer(self._viewer, (source.fold(data), words | look, kind), like=source.layer, keep=keep)
             if kind == "labels":
                 objects = layer
+            else:
+                mapped |= layer not in before
+        if mapped and objects is not None and objects.contour == 0:
+            objects.contour = _OUTLINE
         self._adopt(Measured(result, objects, source))
 
     def _adopt(self, shown: Measured) -> None:
