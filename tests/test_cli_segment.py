@@ -200,6 +200,23 @@ def test_measure_a_mask_by_names(folder, capsys, tmp_path):
     assert "95 %" in capsys.readouterr().out
 
 
+def test_measure_says_that_cracks_may_belong_to_the_layer(capsys, caplog, tmp_path):
+    labels = np.zeros((60, 200), np.uint8)
+    labels[20:40] = 1
+    labels[20:40, 100:104] = 2
+    iio.imwrite(tmp_path / "oxide.png", labels)
+    flags = ["segment", "measure", tmp_path / "oxide.png", "--classes", "metal,oxide,crack", "--thickness-of", "oxide"]
+    code, answer, _ = run(capsys, *flags, "--output", tmp_path / "one")
+    assert code == 0
+    assert len(answer["notes"]) == 1
+    assert "'crack' lies within 'oxide' (83 % of its outline)" in answer["notes"][0]
+    assert answer["notes"][0] in caplog.text
+    caplog.clear()
+    code, answer, _ = run(capsys, *flags, "--layer-includes", "crack", "--output", tmp_path / "two")
+    assert answer["notes"] == []
+    assert "lies within" not in caplog.text
+
+
 @pytest.fixture(scope="module")
 def stroked(folder):
     """Strokes 1 and 2 on the images, in a folder of their own."""

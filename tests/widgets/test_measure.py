@@ -120,6 +120,20 @@ def test_thickness_of_a_layer(opened, qtbot):
     assert widget.panel.layer_fold.is_open
 
 
+def test_a_crack_in_the_layer_is_pointed_out(opened, qtbot):
+    viewer, widget, _ = opened
+    band = np.ones((60, 200), np.uint8)
+    band[20:40] = 2
+    band[20:40, 100:103] = 3
+    viewer.add_labels(band, name="band", scale=(0.5, 0.5), units=("nm", "nm"))
+    widget.form.controls["thickness_of"].set_value("2")
+    measured(widget, qtbot)
+    assert "'class 3' lies within 'class 2'" in widget.panel.thickness_words.text()
+    widget.form.controls["layer_includes"].set_value("3")
+    measured(widget, qtbot)
+    assert "lies within" not in widget.panel.thickness_words.text()
+
+
 def test_objects_do_not_hide_the_map_of_thickness(opened, qtbot):
     viewer, widget, _ = opened
     band = np.ones((60, 200), np.uint8)

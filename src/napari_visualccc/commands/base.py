@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from napari_visualccc.core.signals import ImageSignal
 
 Answer = dict[str, Any]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,12 @@ def declare_device(parser: argparse.ArgumentParser, note: str = "") -> None:
     parser.add_argument(
         "--device", default="auto", choices=[str(device) for device in Device], help=f"Where to compute{note}."
     )
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Say on standard error what to know before believing the numbers."""
+    for note in notes:
+        _log.warning("%s", note)
 
 
 def declare_choice(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,13 @@ from napari_visualccc.commands.base import (
     chosen_signals,
     declare_choice,
     declare_device,
+    warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_visualccc.core.signals import ImageSignal
-
-_log = logging.getLogger(__name__)
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +62,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         dataset, options, device=arguments.device, cache=_cache(arguments),
         arguments=[arguments.dataset, "--output", arguments.output], progress=progress.part(0.05, 1),
     )  # fmt: skip
-    for note in result.notes:
-        _log.warning("%s", note)
+    warn(result.notes)
     written = result.model.save(output)
     outputs = [str(written)]
     if arguments.report and result.evaluation is not None:
@@ -279,8 +276,7 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
         model, dataset, options, split=split, looker=model.looker(arguments.device, _cache(arguments)),
         progress=progress.part(0.1, 1),
     )  # fmt: skip
-    for note in found.notes:
-        _log.warning("%s", note)
+    warn(found.notes)
     outputs: list[str] = []
     if arguments.report:
         title = f"Classification: {Path(arguments.model).stem} on {Path(arguments.dataset).name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_visualccc.commands.base import Answer, Command
+from napari_visualccc.commands.base import Answer, Command, warn
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
@@ -36,6 +36,7 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
         signal.planes, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments.classes, path),
         name=str(path), arguments=flags, progress=progress,
     )  # fmt: skip
+    warn(result.notes)
     output = Path(arguments.output)
     output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
     written = [write_csv(output, result.objects)]
@@ -56,6 +57,7 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
         },
         "pixel_size": [result.pixel_size.y, result.pixel_size.x],
         "unit": result.pixel_size.unit,
+        "notes": list(result.notes),
         "outputs": [str(one) for one in written],
         "seconds": result.provenance.seconds,
         "provenance": record,

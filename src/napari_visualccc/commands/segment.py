@@ -17,6 +17,7 @@ from napari_visualccc.commands.base import (
     chosen_signals,
     declare_choice,
     declare_device,
+    warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -168,8 +169,7 @@ def _data_flags(arguments: argparse.Namespace) -> list[str]:
 
 def _told(measured: Evaluation) -> Answer:
     """The numbers, after saying what to know before believing them."""
-    for note in measured.notes:
-        _log.warning("%s", note)
+    warn(measured.notes)
     return measured.metrics | {"notes": list(measured.notes)}
 
 

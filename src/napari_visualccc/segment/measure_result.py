@@ -38,6 +38,8 @@ class MeasureResult(Result):
         float32, shape of the labels: thickness at the pixels of the layer, NaN elsewhere; None if not asked for.
     pixel_size
         Of the labels.
+    notes
+        What to know before believing the numbers, in words.
     """
 
     phases: pd.DataFrame
@@ -49,6 +51,7 @@ class MeasureResult(Result):
     thickness_summary: pd.DataFrame | None = None
     thickness_map: NDArray[np.float32] | None = None
     pixel_size: PixelSize = field(default_factory=PixelSize)
+    notes: tuple[str, ...] = ()
 
     def histogram(
         self, label: int | None = None, *, scale: Literal["log", "linear"] = "log", bins: int | None = None

@@ -17,6 +17,7 @@ from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import allocate
+from napari_visualccc.segment.enclosed import EnclosedPhases
 from napari_visualccc.segment.interfaces import InterfaceLengths
 from napari_visualccc.segment.measure_options import MeasureOptions, find_labels
 from napari_visualccc.segment.measure_result import MeasureResult
@@ -134,6 +135,7 @@ class _Measuring:
         self._numbers = allocate(planes.shape, np.int32)
         self._found = 0
         self._thickness: list[PlaneThickness] = []
+        self._enclosed = EnclosedPhases(self._layer) if layer else None
         self._map = allocate(planes.shape, np.float32) if layer else None
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:
@@ -151,7 +153,8 @@ class _Measuring:
         if self._lengths is not None:
             progress(0.6 if self._map is None else 0.4, "measuring interfaces")
             self._lengths.add(positions, labels)
-        if self._map is not None:
+        if self._map is not None and self._enclosed is not None:
+            self._enclosed.add(positions, labels)
             layer = np.isin(positions, np.flatnonzero(np.isin(labels, self._layer)))
             thickness = measure_thickness(
                 layer, self._size, min_size=options.min_size, progress=progress.part(0.6, 1.0)
@@ -202,6 +205,7 @@ class _Measuring:
             ),
             thickness_map=None if self._map is None else planes.fold(self._map),
             pixel_size=size,
+            notes=() if self._enclosed is None else self._enclosed.notes(self._names),
         )
 
 

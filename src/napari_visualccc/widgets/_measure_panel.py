@@ -183,7 +183,7 @@ class MeasurePanel(QWidget):
             return
         self.profile.show()
         self.profile.show_profile(profile, lengths.column, lengths.shown, lengths.factor)
-        self.thickness_words.setText(thickness_sentence(_records(summary)[0], lengths))
+        self.thickness_words.setText("\n".join([thickness_sentence(_records(summary)[0], lengths), *result.notes]))
         self.layer_fold.set_open(True)
 
     def _object_picked(self, labels: list[int]) -> None:

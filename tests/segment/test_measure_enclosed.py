@@ -1,0 +1,77 @@
+"""Phases within a layer: cracks are told from neighbours, ignored labels and the edge of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_visualccc.segment.enclosed import EnclosedPhases
+
+LABELS = np.array([0, 1, 2])
+
+
+def band(height=40, width=200):
+    """Ground 0 with a layer 1 of 20 pixels across the whole image."""
+    positions = np.zeros((height, width), np.int32)
+    positions[10:30] = 1
+    return positions
+
+
+def shares(positions, labels=LABELS, layer=(1,)):
+    enclosed = EnclosedPhases(layer)
+    enclosed.add(positions, labels)
+    return enclosed.shares()
+
+
+def test_a_crack_across_is_within_and_what_lies_beside_is_not():
+    positions = band()
+    positions[10:30, 50:54] = 2
+    found = shares(positions)
+    assert found[2] == pytest.approx(40 / 48)
+    # 400 sides face the layer or, 8 of them, the crack; 400 the edges above and below the image, 40 those beside it
+    assert found[0] == pytest.approx(392 / (400 + 400 + 40))
+
+
+def test_the_only_neighbour_is_not_within():
+    positions = np.zeros((40, 200), np.int32)
+    positions[20:] = 1
+    assert shares(positions, np.array([5, 9]), layer=(9,))[5] < 0.5
+
+
+def test_a_thin_cap_between_layer_and_vacuum_is_not_within():
+    positions = band()
+    positions[7:10] = 2
+    assert shares(positions)[2] < 0.5
+
+
+def test_ignored_pixels_are_outline_of_a_phase_but_no_phase():
+    positions = band() - 1  # what was 0 is ignored
+    found = shares(positions, np.array([1]), layer=(1,))
+    assert found == {}
+    positions[10:30, 50:54] = 1
+    assert shares(positions, np.array([1, 2]), layer=(1,))[2] == pytest.approx(40 / 48)
+
+
+def test_planes_are_summed_and_their_phases_may_differ():
+    enclosed = EnclosedPhases([7])
+    enclosed.add(band(), np.array([3, 7]))
+    cracked = band()
+    cracked[10:30, 50:54] = 2
+    enclosed.add(cracked, np.array([3, 7, 8]))
+    assert set(enclosed.shares()) == {3, 8}
+    assert [note.split(" (")[0] for note in enclosed.notes({7: "oxide"})] == ["'class 8' lies within 'oxide'"]
+
+
+def test_what_belongs_to_the_layer_is_not_mentioned():
+    positions = band()
+    positions[10:30, 50:54] = 2
+    enclosed = EnclosedPhases([1, 2])
+    enclosed.add(positions, LABELS)
+    assert enclosed.notes({}) == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1)])
+def test_tiny_planes(shape):
+    assert shares(np.zeros(shape, np.int32), np.array([1]), layer=(1,)) == {}
+    assert shares(np.full(shape, -1, np.int32), np.array([], np.int64), layer=(1,)) == {}
+    assert shares(np.zeros(shape, np.int32), np.array([4]), layer=(1,)) == {4: 0.0}
