@@ -26,6 +26,13 @@ def test_names_tell_apart_what_gives_other_vectors():
     assert key(Micrograph(Planes(np.arange(100, 200).reshape(10, 10), name="another file")), "a") in names
 
 
+def test_a_later_version_of_what_finds_a_mask_has_other_names(monkeypatch):
+    item = Micrograph(Planes(np.arange(100).reshape(10, 10)), mask=none_found)
+    before = EmbeddingCache.key(item, "a")
+    monkeypatch.setattr(none_found, "version", 2, raising=False)
+    assert EmbeddingCache.key(item, "a") != before
+
+
 def test_other_lengths_are_not_taken(tmp_path):
     cache = EmbeddingCache(tmp_path / "deep" / "c.sqlite")
     cache.put({"a": VECTOR})

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.processing import text
@@ -49,6 +50,40 @@ def test_scale_bar_with_letters(micrograph):
     assert mask[252:262, 310:314].all()
     assert not mask[:200].any()
     assert mask.mean() < 0.01
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_letters_may_touch_the_scale_bar(micrograph, grey):
+    picture = micrograph.copy()
+    picture[270:278, 300:380] = grey
+    picture[250:270, 338:342] = grey  # the tail of a µ
+    picture[250:264, 320:324] = grey
+    mask = overlay_mask(picture, margin=0)
+    assert mask[270:278, 300:380].all()
+    assert mask[252:262, 338:342].all()
+    assert mask[252:262, 320:324].all()
+    assert mask.mean() < 0.01
+
+
+def test_scale_bar_in_a_jpeg(micrograph, tmp_path):
+    import imageio.v3 as iio
+
+    picture = ndimage.gaussian_filter(micrograph, 1)
+    picture[270:280, 300:370] = 255
+    picture[282:292, 310:314] = 255  # so near that JPEG rings from one to the other
+    iio.imwrite(tmp_path / "scan.jpg", picture.astype(np.uint8), quality=60)
+    mask = overlay_mask(iio.imread(tmp_path / "scan.jpg").astype(float))
+    assert mask[270:280, 300:370].all()
+    assert not mask[:240].any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [1.5, 3, 6])
+def test_a_texture_is_no_scale_bar(seed, size):
+    """Nor are saturated patches of etched steel."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(480, 640)), size)
+    picture = (120 + 80 * noise / noise.std()).clip(0, 255)  # a tenth is black or white
+    assert overlay_mask(picture).mean() < 0.002
 
 
 def test_box_with_text(micrograph):

@@ -52,11 +52,13 @@ class EmbeddingCache:
     def key(item: Micrograph, embedder_hash: str) -> str:
         """Name of the vector of a plane: its pixels, what is left out of it, its pixel size, and what looks at it.
 
-        A mask that has still to be found goes by the name of what finds it: a plane that is known is not searched.
+        A mask that has still to be found goes by the name of what finds it, and its `version` if it has one: a plane
+        that is known is not searched.
         """
         digest = hashlib.blake2b(fingerprint(item.planes.only(item.index)).encode(), digest_size=20)
         if callable(item.mask):
-            digest.update(f"{item.mask.__module__}.{item.mask.__qualname__}".encode())
+            version = getattr(item.mask, "version", "")
+            digest.update(f"{item.mask.__module__}.{item.mask.__qualname__}{version}".encode())
         elif item.mask is not None:
             digest.update(np.packbits(item.mask).tobytes())
         digest.update(repr((item.pixel_size, embedder_hash)).encode())

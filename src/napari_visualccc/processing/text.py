@@ -30,8 +30,15 @@ _RECTANGULAR = 0.9
 _BOX_LEAST, _BOX_MOST = 0.001, 0.25
 _BOX_TEXT = 0.02
 _SCALE_BAR_ASPECT = 3.0
-_SCALE_BAR_WIDTHS = (0.03, 0.7)
+_SCALE_BAR_WIDTHS = (0.05, 0.7)
 _SCALE_BAR_HEIGHT = 0.05
+# Its ends are upright and its sides sharp: rows end within so many pixels of each other, and so many pixels further out
+# little is as bright or dark: a facet narrows, and in a texture something always is. Letters may touch a long bar.
+_SCALE_BAR_END_PX = 2
+_SCALE_BAR_EDGE_PX = 4
+_SCALE_BAR_BESIDE, _LONG_BAR_BESIDE, _LONG_BAR = 0.1, 0.3, 0.15
+# A picture has one scale bar, perhaps with a line around it: more of them are lamellae.
+_MOST_SCALE_BARS = 3
 # Letters lie within so many times their own height (a twelfth of the picture at most) of the scale bar.
 _LETTER = 1 / 12
 # A mask of more than this is no writing.
@@ -89,6 +96,10 @@ def marks_of(planes: Planes, index: int = 0) -> Mask | None:
     return mask if 0 < mask.mean() <= _MOST_WRITTEN else None
 
 
+# To be counted up when other pixels are found: vectors that were kept are not those of such a mask.
+marks_of.version = 2  # type: ignore[attr-defined]
+
+
 def _mark_bars(mask: Mask, pure: Mask) -> None:
     """Mark rows at the lower and upper border that are mostly pure."""
     height = len(pure)
@@ -115,23 +126,27 @@ def _run_length(column: NDArray[np.bool_], gap: int) -> int:
 
 def _mark_marks(mask: Mask, pure: Mask) -> None:
     """Mark boxes with text, scale bars, and letters near scale bars."""
+    patches, sizes, boxes = _patches(pure)
+    for number, box in enumerate(boxes, 1):
+        if box is not None and sizes[number] >= 4 and _is_box(patches[box] == number, box, pure.shape):
+            mask[box] = True
+    pure = pure & ~mask
+    bars = _scale_bars(pure)
+    for y, x in bars:  # a letter may touch the bar
+        pure[max(0, y.start - 1) : y.stop + 1, max(0, x.start - 1) : x.stop + 1] = False
+    patches, sizes, _ = _patches(pure)
+    for bar in bars:
+        around = _around(bar, pure.shape)
+        mask[around] |= own_letters(patches, sizes, around, pure.shape)
+        mask[bar] = True
+
+
+def _patches(pure: Mask) -> tuple[NDArray[Any], NDArray[Any], list[Any]]:
+    """Number of the patch of each pixel, sizes by number, and boxes from the first on."""
     from scipy import ndimage
 
     patches, _ = ndimage.label(pure, np.ones((3, 3)))
-    sizes = np.bincount(patches.ravel())
-    boxes = ndimage.find_objects(patches)
-    letters = []
-    for number, box in enumerate(boxes, 1):
-        if box is None or sizes[number] < 4:
-            continue
-        own = patches[box] == number
-        if _is_box(own, box, pure.shape):
-            mask[box] = True
-        elif _is_scale_bar(own, pure.shape):
-            mask[_around(box, pure.shape)] |= own_letters(patches, sizes, _around(box, pure.shape), pure.shape)
-            letters.append(number)
-    for number in letters:
-        mask |= patches == number
+    return patches, np.bincount(patches.ravel()), ndimage.find_objects(patches)
 
 
 def own_letters(
@@ -167,12 +182,48 @@ def _is_box(own: Mask, box: tuple[slice, slice], shape: tuple[int, ...]) -> bool
     return bool(filled.mean() >= _RECTANGULAR and 1 - own.sum() / max(filled.sum(), 1) >= _BOX_TEXT)
 
 
-def _is_scale_bar(own: Mask, shape: tuple[int, ...]) -> bool:
-    height, width = own.shape
-    low, high = _SCALE_BAR_WIDTHS
-    return bool(
-        low * shape[1] <= width <= high * shape[1]
-        and 2 <= height <= _SCALE_BAR_HEIGHT * shape[0] + 2
-        and width >= _SCALE_BAR_ASPECT * height
-        and own.mean() >= _RECTANGULAR
-    )
+def _scale_bars(pure: Mask) -> list[tuple[slice, slice]]:
+    """Upright rectangles that stand out on all sides, wide and low as scale bars are.
+
+    They are put together from runs of pixels along the rows, so that letters that touch a bar do not spoil it.
+    """
+    height, width = pure.shape
+    least, most = (share * width for share in _SCALE_BAR_WIDTHS)
+    found: list[tuple[slice, slice]] = []
+    growing: list[tuple[int, int, int]] = []  # first row, start and stop of rectangles that the row before belongs to
+    for y in range(height + 1):
+        runs = [run for run in _runs(pure[y]) if least <= run[1] - run[0] <= most] if y < height else []
+        going_on = []
+        for top, start, stop in growing:
+            same = next(
+                (run for run in runs if max(abs(run[0] - start), abs(run[1] - stop)) <= _SCALE_BAR_END_PX), None
+            )
+            if same is not None:
+                runs.remove(same)
+                going_on.append((top, start, stop))
+            elif _is_scale_bar(pure, box := (slice(top, y), slice(start, stop))):
+                found.append(box)
+        growing = going_on + [(y, *run) for run in runs]
+    return found if len(found) <= _MOST_SCALE_BARS else []
+
+
+def _runs(row: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and stop of each run of True."""
+    edges = np.flatnonzero(np.diff(row, prepend=False, append=False))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _is_scale_bar(pure: Mask, box: tuple[slice, slice]) -> bool:
+    """True for a rectangle of the right shape beside which little is as bright or dark."""
+    y, x = box
+    height, width = y.stop - y.start, x.stop - x.start
+    if not 2 <= height <= _SCALE_BAR_HEIGHT * len(pure) + 2 or width < _SCALE_BAR_ASPECT * height:
+        return False
+    out = _SCALE_BAR_EDGE_PX
+    sides = (
+        pure[max(0, y.start - out) : max(0, y.start - out + 2), x], pure[y.stop + out - 2 : y.stop + out, x],
+        pure[y, max(0, x.start - out) : max(0, x.start - out + 2)].T, pure[y, x.stop + out - 2 : x.stop + out].T,
+    )  # fmt: skip
+    most = _LONG_BAR_BESIDE if width >= _LONG_BAR * pure.shape[1] else _SCALE_BAR_BESIDE
+    # Of two lines the clearer one counts: JPEG rings beside sharp sides.
+    return all(side.mean(axis=1).min() <= most for side in sides if side.size)
