@@ -311,6 +311,23 @@ def test_quick_mode_refreshes_while_one_paints(opened, qtbot):
     assert widget.model.card.architecture["kind"] == "pixels"
 
 
+def test_a_quick_model_does_not_depend_on_the_order_of_the_strokes(opened, qtbot):
+    from napari_visualccc.segment import QuickSegmenter, annotated, dataset_of_strokes
+
+    _, widget, layer, mask = opened
+    widget.quick_button.setChecked(True)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        strokes = paint(widget, layer, mask, qtbot)
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=30_000)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        y, x = np.argwhere(mask == 1)[200]
+        strokes.paint((int(y), int(x)), 2)
+    train(widget, qtbot)
+    at_once = QuickSegmenter().fit(dataset_of_strokes([annotated(layer.data, strokes.data)])).model
+    for name, values in at_once.network.state_dict().items():
+        np.testing.assert_allclose(widget.model.network.state_dict()[name], values, rtol=1e-4, atol=1e-5)
+
+
 @pytest.fixture
 def stroke_layers(qtbot):
     """Layers of strokes in a viewer without a window."""

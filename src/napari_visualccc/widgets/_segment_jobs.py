@@ -156,6 +156,12 @@ def run_quick(quick: QuickSegmenter, work: Work, image: Any, plane: int, progres
     return Glance(model, quick.labels(here, plane), image, plane)
 
 
+def run_quick_anew(quick: QuickSegmenter, work: Work, image: Any, plane: int, progress: Progress) -> Glance:
+    """The same from nothing but the strokes: in which order they were painted does not count, as in the command."""
+    quick.restart()
+    return run_quick(quick, work, image, plane, progress)
+
+
 def run_train(
     work: Work, options: TrainOptions, board: Board, state: TrainingState | None, progress: Progress
 ) -> TrainResult:

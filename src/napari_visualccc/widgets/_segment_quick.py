@@ -118,7 +118,7 @@ class QuickDesk(QObject):
         self._live_runner.cancel()
         self._live_runner.wait(_LONGEST_WAIT_S)
         self._runner.start(
-            jobs.run_quick, self._quick(), self._work(), source.layer, source.plane or 0, title="Quick",
+            jobs.run_quick_anew, self._quick(), self._work(), source.layer, source.plane or 0, title="Quick",
             then=self._trained,
         )  # fmt: skip
 

@@ -139,9 +139,19 @@ class PixelClassifier(nn.Module):
 
 
 def _enlarged(values: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Twice as large, cut to size."""
-    made = F.interpolate(values, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return made[..., : size[0], : size[1]]
+    """Twice as large by linear interpolation, cut to size; `interpolate` takes twice as long in half precision."""
+    channels_last = values.permute(0, 2, 3, 1)
+    made = _doubled(_doubled(channels_last, 1), 2)
+    return made.permute(0, 3, 1, 2)[..., : size[0], : size[1]]
+
+
+def _doubled(values: torch.Tensor, axis: int) -> torch.Tensor:
+    """Two for each along an axis, a quarter of a pixel before and behind it; the border is repeated."""
+    count = values.shape[axis]
+    before = torch.cat([values.narrow(axis, 0, 1), values.narrow(axis, 0, count - 1)], axis)
+    behind = torch.cat([values.narrow(axis, 1, count - 1), values.narrow(axis, count - 1, 1)], axis)
+    pairs = torch.stack([torch.lerp(values, before, 0.25), torch.lerp(values, behind, 0.25)], axis + 1)
+    return pairs.flatten(axis, axis + 1)
 
 
 def added_columns(context: Context | None, lattice: bool) -> list[tuple[int, int, float]]:
@@ -238,7 +248,7 @@ def fit_pixels(
         return value
 
     before = float("inf")
-    for _ in range(2 if warm else 12):
+    for _ in range(1 if warm else 12):
         now = float(optimiser.step(loss).detach())
         if before - now < 1e-4 * abs(before):
             break
