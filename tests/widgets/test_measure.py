@@ -118,6 +118,12 @@ def test_thickness_of_a_layer(opened, qtbot):
     assert shown.result.thickness_summary["mean_nm"][0] == pytest.approx(10, rel=0.005)
     assert widget.panel.thickness_words.text().startswith("mean 10 nm")
     assert widget.panel.layer_fold.is_open
+    thickness = viewer.layers["band · thickness"]
+    assert np.isnan(thickness.data[0]).all()
+    assert thickness.data[30, 100] == pytest.approx(10, rel=0.01)
+    widget.form.controls["thickness_of"].set_value("1")
+    widget.form.controls["objects_of"].set_value("2")
+    assert "No layer" not in widget.panel.thickness_words.text()
 
 
 def test_a_crack_in_the_layer_is_pointed_out(opened, qtbot):
