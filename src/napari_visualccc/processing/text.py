@@ -126,27 +126,31 @@ def _run_length(column: NDArray[np.bool_], gap: int) -> int:
 
 def _mark_marks(mask: Mask, pure: Mask) -> None:
     """Mark boxes with text, scale bars, and letters near scale bars."""
-    patches, sizes, boxes = _patches(pure)
-    for number, box in enumerate(boxes, 1):
+    from scipy import ndimage
+
+    patches, sizes = _patches(pure)
+    for number, box in enumerate(ndimage.find_objects(patches), 1):
         if box is not None and sizes[number] >= 4 and _is_box(patches[box] == number, box, pure.shape):
             mask[box] = True
     pure = pure & ~mask
     bars = _scale_bars(pure)
+    if not bars:
+        return
     for y, x in bars:  # a letter may touch the bar
         pure[max(0, y.start - 1) : y.stop + 1, max(0, x.start - 1) : x.stop + 1] = False
-    patches, sizes, _ = _patches(pure)
+    patches, sizes = _patches(pure)
     for bar in bars:
         around = _around(bar, pure.shape)
         mask[around] |= own_letters(patches, sizes, around, pure.shape)
         mask[bar] = True
 
 
-def _patches(pure: Mask) -> tuple[NDArray[Any], NDArray[Any], list[Any]]:
-    """Number of the patch of each pixel, sizes by number, and boxes from the first on."""
+def _patches(pure: Mask) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Number of the patch of each pixel, and sizes by number."""
     from scipy import ndimage
 
     patches, _ = ndimage.label(pure, np.ones((3, 3)))
-    return patches, np.bincount(patches.ravel()), ndimage.find_objects(patches)
+    return patches, np.bincount(patches.ravel())
 
 
 def own_letters(
@@ -187,19 +191,14 @@ def _scale_bars(pure: Mask) -> list[tuple[slice, slice]]:
 
     They are put together from runs of pixels along the rows, so that letters that touch a bar do not spoil it.
     """
-    height, width = pure.shape
-    least, most = (share * width for share in _SCALE_BAR_WIDTHS)
     found: list[tuple[slice, slice]] = []
     growing: list[tuple[int, int, int]] = []  # first row, start and stop of rectangles that the row before belongs to
-    for y in range(height + 1):
-        runs = [run for run in _runs(pure[y]) if least <= run[1] - run[0] <= most] if y < height else []
+    for y, runs in enumerate([*_long_runs(pure), []]):
         going_on = []
         for top, start, stop in growing:
-            same = next(
-                (run for run in runs if max(abs(run[0] - start), abs(run[1] - stop)) <= _SCALE_BAR_END_PX), None
-            )
-            if same is not None:
-                runs.remove(same)
+            same = [run for run in runs if max(abs(run[0] - start), abs(run[1] - stop)) <= _SCALE_BAR_END_PX]
+            if same:
+                runs.remove(same[0])
                 going_on.append((top, start, stop))
             elif _is_scale_bar(pure, box := (slice(top, y), slice(start, stop))):
                 found.append(box)
@@ -207,10 +206,16 @@ def _scale_bars(pure: Mask) -> list[tuple[slice, slice]]:
     return found if len(found) <= _MOST_SCALE_BARS else []
 
 
-def _runs(row: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop of each run of True."""
-    edges = np.flatnonzero(np.diff(row, prepend=False, append=False))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def _long_runs(pure: Mask) -> list[list[tuple[int, int]]]:
+    """Start and stop of the runs in each row that are as long as scale bars."""
+    least, most = (share * pure.shape[1] for share in _SCALE_BAR_WIDTHS)
+    rows, edges = np.nonzero(np.diff(pure, axis=1, prepend=False, append=False))
+    rows, starts, stops = rows[::2], edges[::2], edges[1::2]
+    long = (stops - starts >= least) & (stops - starts <= most)
+    found: list[list[tuple[int, int]]] = [[] for _ in pure]
+    for y, start, stop in zip(rows[long].tolist(), starts[long].tolist(), stops[long].tolist(), strict=True):
+        found[y].append((start, stop))
+    return found
 
 
 def _is_scale_bar(pure: Mask, box: tuple[slice, slice]) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.segment.measure_options import name_of
+
 # A phase lies within the layer if it shares so much of its outline: a crack across it more, a neighbour half at most.
 _MOSTLY = 0.6
 
@@ -44,15 +46,7 @@ name it under 'Layer includes' (--layer-includes)",)
         self._shared: Counter[int] = Counter()
 
     def add(self, positions: NDArray[np.int32], labels: NDArray[np.int64]) -> None:
-        """Count another plane.
-
-        Parameters
-        ----------
-        positions
-            Number of the phase of each pixel, an index into `labels`; negative where ignored. Shape (Y, X).
-        labels
-            Label of each number, ascending.
-        """
+        """Count another plane, given as `InterfaceLengths.add` takes it."""
         in_layer = np.append(np.isin(labels, self._layer), False)  # the last, -1, is what is ignored
         for own, other in _sides(positions):
             outline = (own != other) & (own >= 0)
@@ -71,9 +65,9 @@ name it under 'Layer includes' (--layer-includes)",)
 
     def notes(self, names: Mapping[int, str]) -> tuple[str, ...]:
         """What to know about the thickness: phases within the layer that were not counted as part of it."""
-        layer = names.get(self._layer[0], f"class {self._layer[0]}")
+        layer = name_of(self._layer[0], names)
         return tuple(
-            f"'{names.get(label, f'class {label}')}' lies within '{layer}' ({100 * share:.0f} % of its outline), and "
+            f"'{name_of(label, names)}' lies within '{layer}' ({100 * share:.0f} % of its outline), and "
             "the thickness may end at it: if it is part of the layer, name it under 'Layer includes' (--layer-includes)"
             for label, share in self.shares().items()
             if share >= _MOSTLY

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.segment.measure_options import name_of
 from napari_visualccc.segment.outlines import boundary_lengths
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class InterfaceLengths:
         for side, letter in enumerate("ab"):
             labels = [pair[side] for pair in pairs]
             columns[f"label_{letter}"] = np.array(labels, np.int64)
-            columns[f"class_{letter}"] = [class_names.get(label, f"class {label}") for label in labels]
+            columns[f"class_{letter}"] = [name_of(label, class_names) for label in labels]
         unit = self._pixel_size.column_unit
         inverse = unit.removeprefix("per_") if unit.startswith("per_") else f"per_{unit}"
         columns |= {f"length_{unit}": lengths, f"length_per_area_{inverse}": lengths / max(area, 1e-300)}

@@ -81,6 +81,11 @@ def split_words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def name_of(label: int, class_names: Mapping[int, str]) -> str:
+    """Name of a phase; one that has none is called by its label."""
+    return class_names.get(label, f"class {label}")
+
+
 def find_labels(text: str, class_names: Mapping[int, str], flag: str) -> tuple[int, ...]:
     """Labels of the phases that are named in a text.
 

@@ -19,7 +19,7 @@ from napari_visualccc.core.results import Provenance, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import allocate
 from napari_visualccc.segment.enclosed import EnclosedPhases
 from napari_visualccc.segment.interfaces import InterfaceLengths
-from napari_visualccc.segment.measure_options import MeasureOptions, find_labels
+from napari_visualccc.segment.measure_options import MeasureOptions, find_labels, name_of
 from napari_visualccc.segment.measure_result import MeasureResult
 from napari_visualccc.segment.objects import PlaneObjects, measure_objects
 from napari_visualccc.segment.phases import PhaseCounts
@@ -135,7 +135,7 @@ class _Measuring:
         self._numbers = allocate(planes.shape, np.int32)
         self._found = 0
         self._thickness: list[PlaneThickness] = []
-        self._enclosed = EnclosedPhases(self._layer) if layer else None
+        self._enclosed = EnclosedPhases(self._layer)
         self._map = allocate(planes.shape, np.float32) if layer else None
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:
@@ -153,7 +153,7 @@ class _Measuring:
         if self._lengths is not None:
             progress(0.6 if self._map is None else 0.4, "measuring interfaces")
             self._lengths.add(positions, labels)
-        if self._map is not None and self._enclosed is not None:
+        if self._map is not None:
             self._enclosed.add(positions, labels)
             layer = np.isin(positions, np.flatnonzero(np.isin(labels, self._layer)))
             thickness = measure_thickness(
@@ -174,7 +174,7 @@ class _Measuring:
         table.insert(0, "object", np.arange(1, found.count + 1) + self._found)
         table.insert(1, "plane", index)
         table.insert(2, "label", classes)
-        table.insert(3, "class", [self._names.get(label, f"class {label}") for label in classes.tolist()])
+        table.insert(3, "class", [name_of(label, self._names) for label in classes.tolist()])
         self._objects.append(table)
         self._found += found.count
 
@@ -205,7 +205,7 @@ class _Measuring:
             ),
             thickness_map=None if self._map is None else planes.fold(self._map),
             pixel_size=size,
-            notes=() if self._enclosed is None else self._enclosed.notes(self._names),
+            notes=self._enclosed.notes(self._names) if layered else (),
         )
 
 

@@ -19,6 +19,7 @@ from napari_visualccc.segment.bootstrap import (
     correlation_time,
     ratio_interval,
 )
+from napari_visualccc.segment.measure_options import name_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +149,7 @@ class PhaseCounts:
         table = pd.DataFrame(
             {
                 "label": labels,
-                "class": [class_names.get(label, f"class {label}") for label in labels.tolist()],
+                "class": [name_of(label, class_names) for label in labels.tolist()],
                 "pixels": pixels,
                 f"area_{pixel_size.column_unit}2": pixels * pixel_size.area,
                 "fraction": pixels / max(int(pixels.sum()), 1),

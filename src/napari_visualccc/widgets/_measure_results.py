@@ -67,18 +67,16 @@ class MeasureResults(QObject):
         """Show a result over the labels that were measured: in the layers of the last one, or in new ones."""
         if source.layer not in self._viewer.layers:
             return
-        objects, before = None, set(self._viewer.layers)
-        mapped = False
+        before = set(self._viewer.layers)
+        shown: dict[str, Any] = {}
         for data, words, kind in result_layers(result, source.placement):
             if kind == "image" and not np.isfinite(data).any():
                 continue  # no layer was found; the panel says so
             look = _thickness_look(data) if kind == "image" else {}
-            layer = show_layer(self._viewer, (source.fold(data), words | look, kind), like=source.layer, keep=keep)
-            if kind == "labels":
-                objects = layer
-            else:
-                mapped |= layer not in before
-        if mapped and objects is not None and objects.contour == 0:
+            entry = (source.fold(data), words | look, kind)
+            shown[kind] = show_layer(self._viewer, entry, like=source.layer, keep=keep)
+        objects = shown["labels"]
+        if shown.keys() == {"image", "labels"} and shown["image"] not in before and objects.contour == 0:
             objects.contour = _OUTLINE
         self._adopt(Measured(result, objects, source))
 
