@@ -37,7 +37,7 @@ class EnclosedPhases:
     {0: 0.39, 2: 0.87}
     >>> enclosed.notes({1: "oxide", 2: "crack"})
     ("'crack' lies within 'oxide' (87 % of its outline), and the thickness may end at it: if it is part of the layer, \
-name it under 'Layer includes' (--layer-includes)",)
+let the layer include it",)
     """
 
     def __init__(self, layer: Sequence[int]) -> None:
@@ -68,7 +68,7 @@ name it under 'Layer includes' (--layer-includes)",)
         layer = name_of(self._layer[0], names)
         return tuple(
             f"'{name_of(label, names)}' lies within '{layer}' ({100 * share:.0f} % of its outline), and "
-            "the thickness may end at it: if it is part of the layer, name it under 'Layer includes' (--layer-includes)"
+            "the thickness may end at it: if it is part of the layer, let the layer include it"
             for label, share in self.shares().items()
             if share >= _MOSTLY
         )

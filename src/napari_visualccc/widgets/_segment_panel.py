@@ -50,6 +50,7 @@ class SegmentPanel(QWidget):
         self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
         self.provenance_button = button("How was this made?", "Show the record of this result and its command line")
         self.truth = QComboBox()
+        self.truth.setPlaceholderText("no other labels")
         self.truth.setToolTip("Labels to compare with: masks by hand, or those of another annotator")
         self.truth.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.truth.setMinimumContentsLength(8)
