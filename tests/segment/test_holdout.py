@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_visualccc.core.scores import UNLABELLED
-from napari_visualccc.segment.holdout import split_targets
+from napari_visualccc.models.nn.patches import LabelledPlane
+from napari_visualccc.segment.holdout import glimpses, split_targets
 
 
 def labelled(part):
@@ -55,3 +56,36 @@ def test_nothing_when_nothing_is_asked_for():
     split = split_targets([target] * 6, 1, 0.0, 0)
     assert split.kind == "none"
     assert all(v is None for v in split.validation)
+
+
+def plane(shape, labels=None):
+    return LabelledPlane(np.zeros(shape, np.float32), np.zeros(shape, np.uint8) if labels is None else labels)
+
+
+def test_planes_that_are_small_enough_are_looked_at_whole():
+    planes = [plane((300, 400)), plane((1, 1))]
+    assert glimpses(planes, 1 << 20) == planes
+    assert glimpses([], 1 << 20) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"), [(1, (4096, 4096)), (7, (960, 1280)), (68, (512, 700)), (300, (512, 512)), (40, (20, 9000))]
+)
+def test_a_little_of_all_planes_is_looked_at_not_the_first_few(count, shape):
+    planes = [plane(shape, np.full(shape, number % 200, np.uint8)) for number in range(count)]
+    parts = glimpses(planes, 1 << 20)
+    assert sum(part.image.size for part in parts) < 1.5 * (1 << 20)
+    seen = [int(part.labels[0, 0]) for part in parts]
+    assert len(seen) == count or np.diff(seen[:10]).min() > 1
+    assert all(part.image.shape == part.labels.shape for part in parts)
+
+
+def test_a_part_shows_the_phases():
+    labels = np.full((3000, 3000), UNLABELLED, np.uint8)
+    labels[:1200, :1200] = 0
+    labels[2500:2600, 2800:] = 0
+    labels[2700:2800, 2800:] = 1
+    image = np.arange(3000, dtype=np.float32) + np.zeros((3000, 1), np.float32)
+    (part,) = glimpses([LabelledPlane(image, labels)], 1 << 20)
+    assert set(np.unique(part.labels)) == {0, 1, UNLABELLED}
+    assert (part.image[part.labels == 1] >= 2800).all()

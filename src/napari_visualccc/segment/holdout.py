@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +13,15 @@ from numpy.typing import NDArray
 from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.core.scores import UNLABELLED
 
+if TYPE_CHECKING:
+    from napari_visualccc.models.nn.patches import LabelledPlane
+
 # With fewer planes than this a whole one is too much to give away.
 FEWEST_PLANES = 4
 # Blocks per side into which planes are cut.
 _BLOCKS = 6
+# A part of a plane is so large along each edge at least (px): a network must see what surrounds a pixel.
+_LEAST_EDGE = 256
 
 
 @dataclass(frozen=True)
@@ -107,3 +115,42 @@ def _block_slices(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
         for a, b in zip(rows, rows[1:], strict=False)
         for c, d in zip(columns, columns[1:], strict=False)
     ]
+
+
+def glimpses(planes: Sequence[LabelledPlane], most_pixels: int) -> list[LabelledPlane]:
+    """Parts of the planes that hold about `most_pixels` together, for measuring often and quickly.
+
+    Parameters
+    ----------
+    planes
+        All that is held out.
+    most_pixels
+        If the planes hold no more, they are given back whole.
+
+    Notes
+    -----
+    Images of one specimen or paper often follow one another and are alike: a little of each image says more about
+    those to come than all of the first few. Of a plane the part is taken that shows most classes, and most labels.
+    """
+    total = sum(plane.image.size for plane in planes)
+    if total <= most_pixels:
+        return list(planes)
+    every = max(1, round(len(planes) * _LEAST_EDGE**2 / most_pixels))
+    chosen = planes[::every]
+    share = min(1.0, most_pixels / sum(plane.image.size for plane in chosen))
+    return [_part(plane, share) for plane in chosen]
+
+
+def _part(plane: LabelledPlane, share: float) -> LabelledPlane:
+    height, width = plane.image.shape
+    rows = min(height, max(_LEAST_EDGE, round(height * math.sqrt(share))))
+    edges = rows, min(width, max(_LEAST_EDGE, round(share * plane.image.size / rows)))
+    starts = [sorted({0, (n - edge) // 2, n - edge}) for n, edge in zip(plane.image.shape, edges, strict=True)]
+    places = [(slice(y, y + edges[0]), slice(x, x + edges[1])) for y in starts[0] for x in starts[1]]
+
+    def shown(place: tuple[slice, slice]) -> tuple[int, int]:
+        counts = np.bincount(plane.labels[place].ravel(), minlength=UNLABELLED + 1)[:UNLABELLED]
+        return int((counts > 0).sum()), int(counts.sum())
+
+    best = max(places, key=shown)
+    return replace(plane, image=np.ascontiguousarray(plane.image[best]), labels=plane.labels[best])

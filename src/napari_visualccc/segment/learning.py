@@ -16,6 +16,7 @@ from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.architectures import LAST_LAYER
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_metadata, save_tensors
+from napari_visualccc.segment.holdout import glimpses
 from napari_visualccc.segment.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 _KEY = "visualccc-training"
 # Shares of the training between which favouring rare phases fades out.
 _FAVOUR_UNTIL, _FAIR_FROM = 0.3, 0.7
-# Validation must not eat the training time: so many pixels at most, spread over the planes held out.
+# Validation must not eat the training time: so many pixels, spread over the planes held out.
 _MOST_VALIDATED = 1 << 22
 
 
@@ -60,6 +61,7 @@ class SegmentationTask:
         self._weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
         self._loss = segmentation_loss(options.loss)
         self._measured, self._classes, self._device = list(measured), classes, str(device)
+        self._glimpses = glimpses(self._measured, _MOST_VALIDATED)
         self.preview: Callable[[nn.Module], None] | None = None
 
     def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,29 +76,28 @@ class SegmentationTask:
         """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out."""
         if self.preview is not None:
             self.preview(network)
-        matrix = self.matrix(network, _MOST_VALIDATED)
+        matrix = self._matrix(network, self._glimpses)
         if matrix is None:
             return {"score": 0.0}
         each = {f"iou_{i}": float(value) for i, value in enumerate(scores.iou(matrix))}
         return {"score": scores.mean_iou(matrix), "pooled_iou": scores.pooled_iou(matrix), **each}
 
-    def matrix(self, network: nn.Module, most_pixels: int | None = None) -> Any:
-        """Confusion matrix on the planes held out; None if there are none."""
+    def matrix(self, network: nn.Module) -> Any:
+        """Confusion matrix on all planes held out; None if there are none."""
+        return self._matrix(network, self._measured)
+
+    def _matrix(self, network: nn.Module, planes: Sequence[LabelledPlane]) -> Any:
         from napari_visualccc.models.nn.segmenter import Segmenter
 
-        if not self._measured:
+        if not planes:
             return None
         segmenter = Segmenter(network, self._device)
         total = np.zeros((self._classes, self._classes), np.int64)
-        pixels = 0
-        for plane in self._measured:
+        for plane in planes:
             height, width = plane.image.shape
             for rows, probabilities in segmenter.bands(plane.image.__getitem__, (height, width)):
                 called = probabilities.argmax(axis=0)
                 total += scores.confusion_matrix(plane.labels[rows], called, self._classes, ignore=UNLABELLED)
-            pixels += plane.image.size
-            if most_pixels is not None and pixels >= most_pixels:
-                break
         return total
 
 
