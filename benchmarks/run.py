@@ -1,7 +1,7 @@
 """Run every benchmark, or those named: ``python benchmarks/run.py [kmeans import …]``; fails if a target is missed.
 
-`segment` and `encoders` train on all data sets for more than an hour, `spots` a network for some minutes: they run only
-when named.
+`segment` and `encoders` train on all data sets for more than an hour, `robustness` and `spots` for some minutes: they
+run only when named.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LONG = ("encoders", "segment", "spots")
+LONG = ("encoders", "robustness", "segment", "spots")
 
 
 def main() -> int:

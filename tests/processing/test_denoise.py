@@ -5,7 +5,7 @@ from skimage import metrics
 
 from napari_visualccc.processing.denoise import anscombe, inverse_anscombe
 from napari_visualccc.processing.median import median
-from napari_visualccc.processing.noise import detector_of, noise_sigma
+from napari_visualccc.processing.noise import detector_of
 from napari_visualccc.processing.starlet import starlet_denoise, starlet_reach
 
 
@@ -29,15 +29,6 @@ def test_gaussian_is_scipys(run, rng):
 def test_median_is_scipys(rng, size, shape):
     image = rng.integers(0, 50, shape).astype(np.float32)
     np.testing.assert_array_equal(median(image, size), ndimage.median_filter(image, size, mode="nearest"))
-
-
-def test_noise_is_measured_through_structure(rng, truth):
-    image = 1000 * truth + rng.normal(0, 20, truth.shape)
-    assert noise_sigma(image) == pytest.approx(20, rel=0.1)
-    image[::9, ::7] = np.nan
-    assert noise_sigma(image) == pytest.approx(20, rel=0.1)
-    assert noise_sigma(np.full((9, 9), 4.0)) == 0
-    assert noise_sigma(np.zeros((2, 2))) == 0
 
 
 @pytest.mark.parametrize("step", ["gaussian", "median", "bilateral", "nlm", "tv", "wavelet", "anscombe"])

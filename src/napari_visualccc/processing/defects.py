@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.noise import noise_sigma
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.processing.frames import Frame
 from napari_visualccc.processing.holes import fill_holes
 from napari_visualccc.processing.median import median
-from napari_visualccc.processing.noise import noise_sigma
 from napari_visualccc.processing.step import Here, Step, Values
 from napari_visualccc.processing.text import overlay_mask
 

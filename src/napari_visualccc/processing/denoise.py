@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_visualccc.core.noise import noise_sigma
 from napari_visualccc.core.params import Options, option
 from napari_visualccc.processing.frames import Frame
 from napari_visualccc.processing.median import median
-from napari_visualccc.processing.noise import Detector, detector_of, noise_sigma
+from napari_visualccc.processing.noise import Detector, detector_of
 from napari_visualccc.processing.starlet import starlet_denoise, starlet_reach
 from napari_visualccc.processing.step import Here, Step, Values, gaussian_halo, odd
 

@@ -1,4 +1,4 @@
-"""How noisy a plane is, and whether its noise is that of counted electrons."""
+"""Whether the noise of a plane is that of counted electrons."""
 
 from __future__ import annotations
 
@@ -6,42 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_visualccc.core.noise import MAD, laplacian_residual, noise_sigma
 from napari_visualccc.processing.step import Values
 
-# A robust standard deviation from the median of absolute deviations of a normal distribution.
-_MAD = 0.6745
 _BLOCK = 16
 _BRIGHTNESS_BINS = 16
 # Among blocks of the same brightness those without structure have the least variance.
 _QUIET = 0.25
 _FEWEST_BLOCKS = 4
-
-
-def noise_sigma(values: Values) -> float:
-    """Standard deviation of white noise, from differences of neighbours in which structure cancels.
-
-    Parameters
-    ----------
-    values
-        Plane; NaN is left out.
-
-    References
-    ----------
-    Immerkær, Comput. Vis. Image Underst. 64 (1996) 300, doi:10.1006/cviu.1996.0060 (robust version: median instead of
-    mean).
-    """
-    rest = _residual(values)
-    rest = rest[np.isfinite(rest)]
-    return float(np.median(np.abs(rest)) / _MAD) if rest.size else 0.0
-
-
-def _residual(values: Values) -> Values:
-    """Response to a Laplacian that is blind to planes and edges, scaled so that white noise keeps its variance."""
-    if min(values.shape) < 3:
-        return np.zeros((0, 0))
-    columns = values[:, :-2] - 2 * values[:, 1:-1] + values[:, 2:]
-    both = columns[:-2] - 2 * columns[1:-1] + columns[2:]
-    return np.asarray(both / 6.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +44,7 @@ def detector_of(values: Values) -> Detector:
     version of it).
     """
     flat = Detector(0.0, 0.0, noise_sigma(values))
-    rest = _residual(values)
+    rest = laplacian_residual(values)
     rows, columns = rest.shape[0] // _BLOCK, rest.shape[1] // _BLOCK
     if rows * columns < _FEWEST_BLOCKS * _BRIGHTNESS_BINS:
         return flat
@@ -88,7 +60,7 @@ def detector_of(values: Values) -> Detector:
     brightness = np.array([mean[group].mean() for group in groups])
     quiet = np.array([np.quantile(variance[group], _QUIET) for group in groups])
     # The variance of n normal values scatters by sqrt(2 / n): its lower quartile lies that far below the mean.
-    quiet /= 1 - _MAD * np.sqrt(2 / _BLOCK**2) * np.sqrt(_BLOCK_CORRELATION)
+    quiet /= 1 - MAD * np.sqrt(2 / _BLOCK**2) * np.sqrt(_BLOCK_CORRELATION)
     if np.ptp(brightness) <= 0:
         return flat
     weights = 1 / np.maximum(quiet, 1e-12 * max(quiet.max(), 1e-300))

@@ -94,8 +94,9 @@ class TrainOptions(Options):
         help="How far brightness, contrast and γ of the patches vary (standard deviation).",
     )  # fmt: skip
     noise: float = option(
-        0.05, label="Added noise", minimum=0.0, maximum=5.0, step=0.05, advanced=True,
-        help="Largest Gaussian or Poisson noise, in standard deviations of the image.",
+        1.5, label="Added noise", minimum=0.0, maximum=10.0, step=0.25, advanced=True,
+        help="Largest Gaussian or Poisson noise, in multiples of the noise that the image has already: 1.5 as at a "
+        "third of the dose.",
     )  # fmt: skip
     blur: float = option(
         1.0, label="Added blur", minimum=0.0, maximum=2.0, step=0.1, unit="px", advanced=True,

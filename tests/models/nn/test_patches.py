@@ -1,5 +1,7 @@
 """Patches: where they are drawn, and that image and labels stay together."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -112,6 +114,19 @@ def test_disturbing_changes_each_image_on_its_own_and_stays_finite():
     assert changed.shape == images.shape
     means = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
     assert len({round(float(m), 4) for m in means}) == 6
+
+
+@pytest.mark.parametrize(("own", "expected"), [(0.5, 0.5), (0.1, 0.1), (0.0, 0.03)])
+def test_noise_is_added_in_proportion_to_the_noise_of_the_image(own, expected):
+    ramp = np.linspace(0, 1, 1300, dtype=np.float32)[:, None]
+    image = ramp + np.random.default_rng(0).normal(0, own, (1300, 96)).astype(np.float32)
+    one = LabelledPlane(image, np.zeros(image.shape, np.uint8))
+    noisy, plain = (
+        PatchSampler([one], 1, 64, 200, dataclasses.replace(PLAIN, noise=noise)).batch(0)[0] for noise in (2.0, 0.0)
+    )
+    added = (noisy - plain).std((1, 2, 3))
+    assert float(added.max()) == pytest.approx(2 * expected, rel=0.15)
+    assert float((added > 0).float().mean()) == pytest.approx(0.5, abs=0.1)
 
 
 def test_inversion():

@@ -11,12 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from napari_visualccc.core.noise import noise_sigma
 from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.symmetry import VIEWS
 
 # Of each class of each image so many pixels are remembered as places to draw patches around.
 _PLACES = 50_000
+# Noise of an image, in its standard deviations, is taken to be this at least: figures are smoothed, samples simulated.
+_LEAST_NOISE = 0.03
+# It is measured in the middle of the image, on so many pixels along each edge at most.
+_NOISE_REGION = 1024
 # Images with a direction are turned by this angle at most (radians), as a sample may be mounted.
 _TILT = 0.15
 
@@ -52,7 +57,8 @@ class Augmentation:
     contrast
         Standard deviation of brightness and of the logarithms of contrast and γ.
     noise
-        Largest standard deviation of added noise, in standard deviations of the image.
+        Largest standard deviation of added noise, in multiples of the noise that the image has already: 1.5 as at a
+        third of the dose.
     blur
         Largest standard deviation of a Gaussian blur, in pixels.
     invert
@@ -63,7 +69,7 @@ class Augmentation:
     rotation: float = 0.5
     scale: float = 1.25
     contrast: float = 0.2
-    noise: float = 0.15
+    noise: float = 1.5
     blur: float = 1.0
     invert: float = 0.0
 
@@ -103,6 +109,7 @@ class PatchSampler:
         self._patch, self._batch, self._augmentation = patch, batch, augmentation
         self._seed, self._device = seed, device
         self._images = [torch.from_numpy(plane.image).to(device) for plane in planes]
+        self._noise = [_noise(plane.image) for plane in planes]
         self._labels = [torch.from_numpy(plane.labels).to(device) for plane in planes]
         rng = random_generator(seed, 0)
         self._places = [[_places(plane.labels, label, rng) for label in range(classes)] for plane in planes]
@@ -127,12 +134,13 @@ class PatchSampler:
         """
         rng = random_generator(self._seed, 1, step)
         drawn = [self._draw(rng, rare) for _ in range(self._batch)]
-        images = torch.stack([image for image, _ in drawn])
-        labels = torch.stack([labels for _, labels in drawn])
+        images = torch.stack([image for image, _, _ in drawn])
+        labels = torch.stack([labels for _, labels, _ in drawn])
+        noise = torch.tensor([noise for _, _, noise in drawn], device=self._device)
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        return disturb(images, self._augmentation, generator), labels
+        return disturb(images, self._augmentation, generator, noise), labels
 
-    def _draw(self, rng: np.random.Generator, rare: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _draw(self, rng: np.random.Generator, rare: float) -> tuple[torch.Tensor, torch.Tensor, float]:
         number, (y, x) = self._centre(rng, rare)
         image, labels = self._images[number], self._labels[number]
         jitter = rng.uniform(-0.45, 0.45, 2) * self._patch
@@ -140,7 +148,7 @@ class PatchSampler:
         grid = grid.to(image.device)[None]
         pixels = _sample(image[None, None], grid, "bilinear")[0]
         targets = _sample(labels[None, None].float(), grid, "nearest")[0, 0]
-        return pixels, targets.to(torch.uint8)
+        return pixels, targets.to(torch.uint8), self._noise[number]
 
     def _centre(self, rng: np.random.Generator, rare: float) -> tuple[int, NDArray[np.int64]]:
         number = int(rng.choice(len(self._images), p=self._plane_share))
@@ -169,6 +177,11 @@ class PatchSampler:
             zoom = math.exp(rng.uniform(-1, 1) * math.log(max(a.scale, 1.0)))
         cos, sin = round(math.cos(angle), 9), round(math.sin(angle), 9)
         return np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0]) / zoom
+
+
+def _noise(image: NDArray[np.float32]) -> float:
+    middle = tuple(slice(max(0, (n - _NOISE_REGION) // 2), (n + _NOISE_REGION) // 2) for n in image.shape)
+    return max(noise_sigma(image[middle]), _LEAST_NOISE)
 
 
 def _places(labels: NDArray[np.uint8], label: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -201,8 +214,18 @@ def _sample(values: torch.Tensor, grid: torch.Tensor, mode: str) -> torch.Tensor
     return F.grid_sample(values, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
-def disturb(images: torch.Tensor, augmentation: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """Change brightness, contrast, γ, noise and blur of each image of a batch (N, 1, Y, X) on its own."""
+def disturb(
+    images: torch.Tensor, augmentation: Augmentation, generator: torch.Generator, noise: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Change brightness, contrast, γ, noise and blur of each image of a batch (N, 1, Y, X) on its own.
+
+    Parameters
+    ----------
+    images, augmentation, generator
+        What to change, how far, and by which random numbers.
+    noise
+        Standard deviation of the noise of each image, shape (N,); 1 if not given.
+    """
     a = augmentation
     count = len(images)
 
@@ -225,6 +248,8 @@ def disturb(images: torch.Tensor, augmentation: Augmentation, generator: torch.G
         images = images * torch.exp(normal(1, 1, 1) * a.contrast) + normal(1, 1, 1) * a.contrast
     if a.noise:
         level = random(1, 1, 1) * a.noise * sometimes(0.5)
+        if noise is not None:
+            level = level * noise[:, None, None, None]
         # Half of the noisy ones are shot noise: its variance grows with the signal.
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         brightness = ((images - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
