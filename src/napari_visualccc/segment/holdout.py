@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 FEWEST_PLANES = 4
 # Blocks per side into which planes are cut.
 _BLOCKS = 6
-# A part of a plane is so large along each edge at least (px): a network must see what surrounds a pixel.
-_LEAST_EDGE = 256
+# Parts of planes that are looked at in between are about so large along each edge (px).
+_PART_EDGE = 256
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _by_image(targets: list[NDArray[np.uint8]], classes: int, share: float, rng:
 
 def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
     """Blocks drawn at random, rarest class first, until each class has given its share and none more than half."""
-    blocks = [(n, block) for n, t in enumerate(targets) for block in _block_slices(t.shape)]
+    blocks = [(n, block) for n, t in enumerate(targets) for block in _blocks(t.shape)]
     counts = np.array([np.bincount(targets[n][b].ravel(), minlength=256)[:classes] for n, b in blocks])
     total = counts.sum(axis=0)
     given = np.zeros(classes, np.int64)
@@ -108,8 +107,16 @@ def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng:
     return Split(tuple(training), tuple(v if held else None for v in validation), "blocks" if held else "none")
 
 
-def _block_slices(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    rows, columns = (np.linspace(0, n, min(_BLOCKS, n) + 1).astype(int) for n in shape)
+def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    return _cut(shape, tuple(min(_BLOCKS, n) for n in shape))
+
+
+def _parts(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    return _cut(shape, tuple(max(1, round(n / _PART_EDGE)) for n in shape))
+
+
+def _cut(shape: tuple[int, ...], pieces: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    rows, columns = (np.linspace(0, n, count + 1).astype(int) for n, count in zip(shape, pieces, strict=True))
     return [
         (slice(a, b), slice(c, d))
         for a, b in zip(rows, rows[1:], strict=False)
@@ -117,40 +124,35 @@ def _block_slices(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     ]
 
 
-def glimpses(planes: Sequence[LabelledPlane], most_pixels: int) -> list[LabelledPlane]:
+def glimpses(planes: Sequence[LabelledPlane], classes: int, most_pixels: int, seed: int) -> list[LabelledPlane]:
     """Parts of the planes that hold about `most_pixels` together, for measuring often and quickly.
 
     Parameters
     ----------
     planes
         All that is held out.
+    classes
+        Number of classes.
     most_pixels
         If the planes hold no more, they are given back whole.
+    seed
+        Of the choice.
 
     Notes
     -----
-    Images of one specimen or paper often follow one another and are alike: a little of each image says more about
-    those to come than all of the first few. Of a plane the part is taken that shows most classes, and most labels.
+    Images of one specimen or paper often follow one another and are alike: a little of all images says more about
+    those to come than all of the first few. Of each class the part is taken that shows most of it; the others are drawn
+    from all that have labels.
     """
-    total = sum(plane.image.size for plane in planes)
-    if total <= most_pixels:
+    if sum(plane.image.size for plane in planes) <= most_pixels:
         return list(planes)
-    every = max(1, round(len(planes) * _LEAST_EDGE**2 / most_pixels))
-    chosen = planes[::every]
-    share = min(1.0, most_pixels / sum(plane.image.size for plane in chosen))
-    return [_part(plane, share) for plane in chosen]
-
-
-def _part(plane: LabelledPlane, share: float) -> LabelledPlane:
-    height, width = plane.image.shape
-    rows = min(height, max(_LEAST_EDGE, round(height * math.sqrt(share))))
-    edges = rows, min(width, max(_LEAST_EDGE, round(share * plane.image.size / rows)))
-    starts = [sorted({0, (n - edge) // 2, n - edge}) for n, edge in zip(plane.image.shape, edges, strict=True)]
-    places = [(slice(y, y + edges[0]), slice(x, x + edges[1])) for y in starts[0] for x in starts[1]]
-
-    def shown(place: tuple[slice, slice]) -> tuple[int, int]:
-        counts = np.bincount(plane.labels[place].ravel(), minlength=UNLABELLED + 1)[:UNLABELLED]
-        return int((counts > 0).sum()), int(counts.sum())
-
-    best = max(places, key=shown)
-    return replace(plane, image=np.ascontiguousarray(plane.image[best]), labels=plane.labels[best])
+    places = [(plane, part) for plane in planes for part in _parts(plane.labels.shape)]
+    counts = np.array([np.bincount(plane.labels[part].ravel(), minlength=256)[:classes] for plane, part in places])
+    drawn = random_generator(seed, 3).permutation(np.flatnonzero(counts.any(axis=1)))
+    chosen = dict.fromkeys([*counts.argmax(axis=0)[counts.any(axis=0)], *drawn])  # each once, in this order
+    found = [
+        replace(plane, image=np.ascontiguousarray(plane.image[part]), labels=plane.labels[part])
+        for plane, part in (places[number] for number in chosen)
+    ]
+    sizes = np.cumsum([part.image.size for part in found])
+    return found[: max(1, int(np.searchsorted(sizes, most_pixels)))]

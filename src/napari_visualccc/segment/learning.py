@@ -61,7 +61,7 @@ class SegmentationTask:
         self._weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
         self._loss = segmentation_loss(options.loss)
         self._measured, self._classes, self._device = list(measured), classes, str(device)
-        self._glimpses = glimpses(self._measured, _MOST_VALIDATED)
+        self._glimpses = glimpses(self._measured, classes, _MOST_VALIDATED, options.seed)
         self.preview: Callable[[nn.Module], None] | None = None
 
     def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
