@@ -135,8 +135,8 @@ class SegmentPanel(QWidget):
         before = self.truth.currentText()
         self.truth.clear()
         self.truth.addItems(names)
-        if before in names:
-            self.truth.setCurrentText(before)
+        # A box with a placeholder chooses nothing by itself.
+        self.truth.setCurrentIndex(names.index(before) if before in names else min(0, len(names) - 1))
         self.truth.setEnabled(bool(names))
         self.compare_button.setEnabled(bool(names))
 
