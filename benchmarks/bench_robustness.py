@@ -62,16 +62,17 @@ def main() -> int:
 def run(name: str, arguments: argparse.Namespace) -> None:
     learnt, measured = load(name)
     options = TrainOptions(max_minutes=10_000, steps=arguments.steps, patch=256, noise=arguments.noise)
+    made: dict[str, object] = {"model": arguments.model}
     if arguments.model:
         model = SegmentationModel.load(arguments.model)
     else:
         model = train(learnt, options, validation=measured).model
+        made = {"steps": options.steps, "noise": options.noise}
     found = {what: quality(model, changed(measured, change)) for what, change in CHANGES.items()}
     for factor in MAGNIFICATIONS:
         found[f"magnified {factor:g}"] = quality(model, magnified(measured, factor))
     harder = [value for what, value in found.items() if what != "as it is"]
-    report(f"robustness {name}", {}, steps=arguments.steps, noise=arguments.noise,
-           mean_iou=found, mean_of_changes=float(np.mean(harder)))  # fmt: skip
+    report(f"robustness {name}", {}, **made, mean_iou=found, mean_of_changes=float(np.mean(harder)))
 
 
 def quality(model: SegmentationModel, dataset: Dataset) -> float:

@@ -58,8 +58,8 @@ def test_nothing_when_nothing_is_asked_for():
     assert all(v is None for v in split.validation)
 
 
-def plane(shape, labels=None):
-    return LabelledPlane(np.zeros(shape, np.float32), np.zeros(shape, np.uint8) if labels is None else labels)
+def plane(shape):
+    return LabelledPlane(np.zeros(shape, np.float32), np.zeros(shape, np.uint8))
 
 
 def test_planes_that_are_small_enough_are_looked_at_whole():

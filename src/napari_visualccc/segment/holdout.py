@@ -68,7 +68,7 @@ def split_targets(targets: list[NDArray[np.uint8]], classes: int, share: float, 
 
 
 def _by_image(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
-    counts = np.array([np.bincount(t.ravel(), minlength=256)[:classes] for t in targets])
+    counts = np.array([_pixels(t, classes) for t in targets])
     left = counts.sum(axis=0)
     wanted = max(1, round(share * len(targets)))
     held: set[int] = set()
@@ -85,7 +85,7 @@ def _by_image(targets: list[NDArray[np.uint8]], classes: int, share: float, rng:
 def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
     """Blocks drawn at random, rarest class first, until each class has given its share and none more than half."""
     blocks = [(n, block) for n, t in enumerate(targets) for block in _blocks(t.shape)]
-    counts = np.array([np.bincount(targets[n][b].ravel(), minlength=256)[:classes] for n, b in blocks])
+    counts = np.array([_pixels(targets[n][b], classes) for n, b in blocks])
     total = counts.sum(axis=0)
     given = np.zeros(classes, np.int64)
     held: set[int] = set()
@@ -105,6 +105,11 @@ def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng:
         validation[n][block] = targets[n][block]
         training[n][block] = UNLABELLED
     return Split(tuple(training), tuple(v if held else None for v in validation), "blocks" if held else "none")
+
+
+def _pixels(labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    """Number of pixels of each class."""
+    return np.bincount(labels.ravel(), minlength=256)[:classes]
 
 
 def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
@@ -147,11 +152,11 @@ def glimpses(planes: Sequence[LabelledPlane], classes: int, most_pixels: int, se
     if sum(plane.image.size for plane in planes) <= most_pixels:
         return list(planes)
     places = [(plane, part) for plane in planes for part in _parts(plane.labels.shape)]
-    counts = np.array([np.bincount(plane.labels[part].ravel(), minlength=256)[:classes] for plane, part in places])
+    counts = np.array([_pixels(plane.labels[part], classes) for plane, part in places])
     drawn = random_generator(seed, 3).permutation(np.flatnonzero(counts.any(axis=1)))
     chosen = dict.fromkeys([*counts.argmax(axis=0)[counts.any(axis=0)], *drawn])  # each once, in this order
-    found = [
-        replace(plane, image=np.ascontiguousarray(plane.image[part]), labels=plane.labels[part])
+    found = [  # views: nothing is copied
+        replace(plane, image=plane.image[part], labels=plane.labels[part])
         for plane, part in (places[number] for number in chosen)
     ]
     sizes = np.cumsum([part.image.size for part in found])

@@ -135,8 +135,8 @@ class SegmentPanel(QWidget):
         before = self.truth.currentText()
         self.truth.clear()
         self.truth.addItems(names)
-        # A box with a placeholder chooses nothing by itself.
-        self.truth.setCurrentIndex(names.index(before) if before in names else min(0, len(names) - 1))
+        if names:  # a box with a placeholder chooses nothing by itself
+            self.truth.setCurrentText(before if before in names else names[0])
         self.truth.setEnabled(bool(names))
         self.compare_button.setEnabled(bool(names))
 

@@ -133,12 +133,10 @@ class PatchSampler:
             Share of patches centred on a class drawn with equal chances; the others fall anywhere on labelled pixels.
         """
         rng = random_generator(self._seed, 1, step)
-        drawn = [self._draw(rng, rare) for _ in range(self._batch)]
-        images = torch.stack([image for image, _, _ in drawn])
-        labels = torch.stack([labels for _, labels, _ in drawn])
-        noise = torch.tensor([noise for _, _, noise in drawn], device=self._device)
+        images, labels, noise = zip(*(self._draw(rng, rare) for _ in range(self._batch)), strict=True)
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        return disturb(images, self._augmentation, generator, noise), labels
+        own_noise = torch.tensor(noise, device=self._device)
+        return disturb(torch.stack(images), self._augmentation, generator, own_noise), torch.stack(labels)
 
     def _draw(self, rng: np.random.Generator, rare: float) -> tuple[torch.Tensor, torch.Tensor, float]:
         number, (y, x) = self._centre(rng, rare)
