@@ -40,7 +40,16 @@ def test_equal_to_scikit_learn():
     assert metrics["pixel_accuracy"] == pytest.approx((t == c).mean())
     assert metrics["pooled_iou"] == pytest.approx(jaccard_score(t, c, average="micro"))
     assert result.n == 3
+    assert metrics["labelled_share"] == keep.mean()
     assert result.table["recall"].between(0, 1).all()
+
+
+def test_scores_of_strokes_are_called_so():
+    true = np.ones((40, 50), np.uint8)
+    true[:20] = 2
+    assert not compare(true, true, CLASSES).notes
+    true[5:35] = 0
+    assert "only 25 % of the area has labels" in compare(true, true, CLASSES).notes[0]
 
 
 def test_two_annotators_are_compared_both_ways_alike():

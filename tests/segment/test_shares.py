@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.segment import QuickOptions, QuickSegmenter, annotated, dataset_of_strokes, predict
-from napari_visualccc.segment.shares import area_shares, is_sparse, share_ratios
+from napari_visualccc.segment.shares import area_shares, share_ratios
 
 
 def gaussian_posteriors(true, learnt, distance=2.0, count=20_000, seed=0):
@@ -76,13 +75,6 @@ def test_the_correction_does_not_pile_up_from_fit_to_fit():
     first = quick.fit(dataset).model.network.shift.clone()
     again = quick.fit(dataset).model.network.shift
     torch.testing.assert_close(first, again, atol=0.3, rtol=0)
-
-
-def test_a_mask_is_no_stroke():
-    dense = np.zeros((10, 10), np.uint8)
-    assert not is_sparse(dense)
-    dense[:, :6] = UNLABELLED
-    assert is_sparse(dense)
 
 
 def small_network():

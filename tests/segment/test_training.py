@@ -47,6 +47,7 @@ def two(discs):
 
 def test_it_learns_discs(trained):
     assert trained.metrics["held_out"] == "whole images"
+    assert trained.metrics["labelled_share"] == 1
     assert trained.metrics["mean_iou"] > 0.85
     assert trained.metrics["iou"].keys() == {"ground", "disc"}
     assert trained.steps == 50

@@ -591,13 +591,13 @@ def test_other_pixels_are_looked_at_anew(opened, monkeypatch):
     assert forgotten == [segmenter]
 
 
-def train_result(steps, score, *, kind="blocks", data="a"):
+def train_result(steps, score, *, kind="blocks", data="a", share=1.0):
     """What a training gives that was measured."""
     from dataclasses import replace
     from types import SimpleNamespace
 
     model = network_of()
-    metrics = {"mean_iou": score, "held_out": kind}
+    metrics = {"mean_iou": score, "held_out": kind, "labelled_share": share}
     model = replace(model, card=replace(model.card, metrics=metrics, training={"data": data}))
     return SimpleNamespace(steps=steps, metrics=metrics, model=model, state=None)
 
@@ -614,6 +614,15 @@ def test_a_training_that_taught_little_is_called_so():
     assert "worse than the model before (0.900" in words
     assert "few steps" in words
     assert "worse" not in about_training(train_result(900, 0.5, data="more strokes"), before)
+
+
+def test_quality_on_strokes_is_not_called_quality_on_the_area():
+    from napari_visualccc.widgets._segment_words import about_training
+
+    assert about_training(train_result(900, 0.95, share=0.012), None) == (
+        "Trained for 900 steps. Mean IoU 0.950 on the painted pixels of held-out blocks of the area. "
+        "Only 1.2 % of the area has labels, as a rule where phases are easy to tell: expect less of the rest."
+    )
 
 
 def test_it_is_said_that_lattice_fringes_were_looked_at():

@@ -19,6 +19,8 @@ def _show_model(arguments: argparse.Namespace, _: Progress) -> Answer:
 
 
 def _lines_of_card(card: Answer) -> list[str]:
+    from napari_visualccc.segment.coverage import words_on_painted
+
     size = card["pixel_size"]
     lines = [
         f"task: {card['task']}",
@@ -33,6 +35,7 @@ def _lines_of_card(card: Answer) -> list[str]:
     lines += _lines_of_training(card["training"])
     lines += [f"{key}: {value}" for key, value in metrics.items() if isinstance(value, float | int | str)]
     lines += [f"IoU {name}: {value}" for name, value in metrics.get("iou", {}).items()]
+    lines += [word for word in [words_on_painted(metrics)] if word]
     return lines
 
 

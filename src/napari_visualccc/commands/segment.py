@@ -174,9 +174,13 @@ def _told(measured: Evaluation) -> Answer:
 
 
 def _show_train(answer: Answer) -> list[str]:
+    from napari_visualccc.segment.coverage import measured_on, words_on_painted
+
     lines = [f"trained for {answer['steps']} steps in {answer['seconds']:.0f} s"]
-    if answer["metrics"]:
-        lines += [f"measured on {answer['metrics']['held_out']}:", *_show_metrics(answer["metrics"])]
+    metrics = answer["metrics"]
+    if metrics:
+        lines += [f"measured on {measured_on(metrics)}:", *_show_metrics(metrics)]
+        lines += [f"  ({word})" for word in [words_on_painted(metrics)] if word]
     return [*lines, f"wrote {answer['model']}"]
 
 

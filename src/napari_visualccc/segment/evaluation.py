@@ -20,6 +20,7 @@ from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.models.learnt import image_hashes, words_on_learnt
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.boundaries import BoundaryCounts
+from napari_visualccc.segment.coverage import words_on_painted
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.segment.prediction import predict
@@ -47,6 +48,8 @@ class Evaluation:
         Distance within which an outline counts as met.
     n
         Number of planes.
+    labelled_share
+        Share of their pixels that have a label and count, 0 … 1.
     learnt
         Number of planes of images that the model learnt from; None if it is not known of which it did.
     """
@@ -57,13 +60,14 @@ class Evaluation:
     tolerance: float
     unit: str
     n: int
+    labelled_share: float = 1.0
     learnt: int | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know before believing the numbers, in words."""
-        words = words_on_learnt(self.learnt or 0, self.n)
-        return (words,) if words else ()
+        words = words_on_learnt(self.learnt or 0, self.n), words_on_painted({"labelled_share": self.labelled_share})
+        return tuple(word for word in words if word)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -74,6 +78,7 @@ class Evaluation:
             "boundary_tolerance": self.tolerance,
             "boundary_unit": self.unit,
             "n": self.n,
+            "labelled_share": self.labelled_share,
             "learnt_from": self.learnt,
         }
 
@@ -216,7 +221,7 @@ class _Counter:
         self._boundary = BoundaryCounts(len(classes))
         self._unit = ""
         self._shown = tolerance or DEFAULT_TOLERANCE_PX
-        self._n = 0
+        self._n = self._pixels = 0
 
     def add(self, true: NDArray[np.uint8], called: NDArray[np.uint8], size: PixelSize) -> None:
         both = (true != UNLABELLED) & (called != UNLABELLED)
@@ -228,9 +233,12 @@ class _Counter:
         if self._n == 0:
             self._unit, self._shown = size.unit, tolerance
         self._n += 1
+        self._pixels += true.size
 
     def result(self) -> Evaluation:
-        return Evaluation(self._classes, self._confusion, self._boundary.f1(), self._shown, self._unit or "px", self._n)
+        share = int(self._confusion.sum()) / max(1, self._pixels)
+        outlines = self._boundary.f1(), self._shown, self._unit or "px"
+        return Evaluation(self._classes, self._confusion, *outlines, self._n, share)
 
 
 def _positions(labels: NDArray[Any], dataset: Dataset) -> NDArray[np.uint8]:

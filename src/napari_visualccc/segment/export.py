@@ -18,6 +18,7 @@ from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.files import atomic
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.segment.coverage import words_on_painted
 from napari_visualccc.segment.model import SegmentationModel
 
 # Pixels that a program which works tile by tile should throw away at the edges of a tile.
@@ -239,4 +240,5 @@ def _document(model: SegmentationModel, publication: Publication) -> str:
     numbers = {key: value for key, value in card.metrics.items() if isinstance(value, float | int | str)}
     numbers |= {f"IoU {name}": value for name, value in card.metrics.get("iou", {}).items()}
     lines += [f"- {key}: {value}" for key, value in numbers.items()] or ["Nothing was held out to measure on."]
+    lines += [f"- {word}" for word in [words_on_painted(card.metrics)] if word]
     return "\n".join([*lines, "", "## Training", "", f"`{card.training.get('command', 'not recorded')}`", ""])

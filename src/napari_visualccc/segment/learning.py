@@ -46,6 +46,7 @@ class SegmentationTask:
         symmetry: str,
         patch: tuple[int, int],
         device: str,
+        finish: Callable[[nn.Module], nn.Module],
     ) -> None:
         import torch
 
@@ -60,7 +61,7 @@ class SegmentationTask:
         self._rare_patches = options.rare_patches
         self._weights = class_weights(torch.from_numpy(self._sampler.pixels), options.rare_weight).to(str(device))
         self._loss = segmentation_loss(options.loss)
-        self._measured, self._classes, self._device = list(measured), classes, str(device)
+        self._measured, self._classes, self._device, self._finish = list(measured), classes, str(device), finish
         self._glimpses = glimpses(self._measured, classes, _MOST_VALIDATED, options.seed)
         self.preview: Callable[[nn.Module], None] | None = None
 
@@ -73,7 +74,11 @@ class SegmentationTask:
         return self._loss(outputs, targets, self._weights ** favour(done))
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
-        """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out."""
+        """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out.
+
+        Of the network as the user would get it now.
+        """
+        network = self._finish(network)
         if self.preview is not None:
             self.preview(network)
         matrix = self._matrix(network, self._glimpses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment.annotations import Annotated, Dataset
+from napari_visualccc.segment.coverage import labelled_share
 from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.options import TrainOptions
 
@@ -59,14 +60,19 @@ def patch_of(options: TrainOptions, planes: Sequence[LabelledPlane], multiple: i
 
 def planes_of(
     dataset: Dataset, validation: Dataset | None, size: PixelSize, options: TrainOptions, progress: Progress
-) -> tuple[list[LabelledPlane], list[LabelledPlane], str]:
-    """Planes to learn from and to measure on, at the working pixel size, and in words what is measured on."""
+) -> tuple[list[LabelledPlane], list[LabelledPlane], dict[str, Any]]:
+    """Planes to learn from and to measure on, at the working pixel size, and what is measured on.
+
+    The last is for the metrics: ``"held_out"`` in words, and ``"labelled_share"``, the share of the pixels of those
+    images that have a label.
+    """
     from napari_visualccc.models.nn.patches import LabelledPlane
 
     every = list(_labelled(dataset, size, progress))
     if validation is not None:
         others = replace(dataset, items=validation.items)
-        return [p for p in every if _any(p.labels)], list(_labelled(others, size, progress)), "validation images"
+        measured = list(_labelled(others, size, progress))
+        return every, measured, _about("validation images", [plane.labels for plane in measured])
     split = split_targets([plane.labels for plane in every], len(dataset.classes), options.validation, options.seed)
 
     def chosen(labels: Sequence[NDArray[np.uint8] | None]) -> list[LabelledPlane]:
@@ -76,7 +82,12 @@ def planes_of(
             if own is not None and _any(own)
         ]
 
-    return chosen(split.training), chosen(split.validation), split.kind
+    looked_at = [p.labels for p, own in zip(every, split.validation, strict=True) if own is not None and _any(own)]
+    return chosen(split.training), chosen(split.validation), _about(split.kind, looked_at)
+
+
+def _about(kind: str, labels: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
+    return {"held_out": kind, "labelled_share": labelled_share(labels)}
 
 
 def _any(labels: NDArray[np.uint8]) -> bool:

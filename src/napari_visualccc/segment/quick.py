@@ -21,10 +21,11 @@ from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.segment.annotations import Annotated, Dataset
+from napari_visualccc.segment.coverage import is_sparse, labelled_share
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at
-from napari_visualccc.segment.shares import is_sparse, share_ratios
+from napari_visualccc.segment.shares import share_ratios
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +118,7 @@ class QuickSegmenter:
             levels = self._features(item, index)
             places, labels = chosen_places(targets_at(targets, tuple(levels[0].shape[-2:])), classes, self.options.seed)
             painted.append(PaintedPixels(features_at(levels, places), labels))
-            if self.options.shares and is_sparse(targets):
+            if self.options.shares and is_sparse(labelled_share([targets])):
                 others.append(self._sampled(levels))
                 pixels_seen += targets.size
         found = np.unique(np.concatenate([one.labels for one in painted])) if painted else np.empty(0)

@@ -17,10 +17,10 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.segment.annotations import Dataset, annotated
+from napari_visualccc.segment.coverage import is_sparse, labelled_share
 from napari_visualccc.segment.holdout import split_targets
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.quick import QuickSegmenter
-from napari_visualccc.segment.shares import is_sparse
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.patches import LabelledPlane
@@ -90,7 +90,7 @@ def ask_quick(
     from napari_visualccc.models.nn.patches import LabelledPlane
 
     progress = silent(progress)
-    sparse = [number for number, plane in enumerate(planes) if is_sparse(plane.labels)]
+    sparse = [number for number, plane in enumerate(planes) if is_sparse(labelled_share([plane.labels]))]
     strokes = [planes[number].labels for number in sparse]
     images = [planes[number].image for number in sparse]
     if len(_present(strokes)) < 2 or not (fill or shares):

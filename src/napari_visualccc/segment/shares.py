@@ -10,20 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.core.scores import UNLABELLED
-
 _ROUNDS = 100
 _SETTLED = 1e-4
-# Share of a plane without labels from which on its labels are strokes, not a mask.
-_MOSTLY = 0.5
-
-
-def is_sparse(labels: NDArray[np.uint8]) -> bool:
-    """True if labels (positions of classes, or `UNLABELLED`) are strokes rather than a mask.
-
-    Masks say themselves how common phases are.
-    """
-    return float((labels == UNLABELLED).mean()) > _MOSTLY
 
 
 def area_shares(

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +144,7 @@ def train(
     classes = len(dataset.classes)
     progress(0.0, "reading the images")
     size = common_pixel_size(dataset.items)
-    learnt, measured, kind = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
+    learnt, measured, about = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
     progress(0.02, "asking a quick model")
@@ -155,7 +156,9 @@ def train(
     lattice = looks_at_lattice(options, [plane.image for plane in hints.planes], state, checkpoint)
     model, knows_much = _new_model(dataset, options, lattice, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
-    task = SegmentationTask(hints.planes, measured, classes, options, symmetry, patch, device)
+    task = SegmentationTask(
+        hints.planes, measured, classes, options, symmetry, patch, device, finish=partial(_expecting, hints=hints)
+    )
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
     if state is not None:
@@ -176,7 +179,7 @@ def train(
         write_checkpoint(checkpoint, now, model.card)
 
     if preview is not None:
-        task.preview = lambda network: preview(replace(model, network=_expecting(network, hints)))
+        task.preview = lambda network: preview(replace(model, network=network))
     try:
         final = fit(
             model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
@@ -187,9 +190,9 @@ def train(
         raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    model = replace(model, network=_expecting(model.network, hints))
+    model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
-    metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | {"held_out": kind}
+    metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
     card = replace(model.card, training=record["training"], metrics=metrics)
     progress(1.0)
@@ -198,7 +201,7 @@ def train(
     )
 
 
-def _expecting(network: Any, hints: Hints) -> Any:
+def _expecting(network: Any, *, hints: Hints) -> Any:
     """The network, or a copy that takes phases to be as common as they are, not as they were painted."""
     if hints.ratios is None:
         return network

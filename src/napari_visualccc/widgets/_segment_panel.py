@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_visualccc.segment.coverage import measured_on
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._layers import is_helper, kind_of
 from napari_visualccc.widgets._parts import Fold, Hint, button, row
-from napari_visualccc.widgets._segment_words import held_out
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class SegmentPanel(QWidget):
             return
         card = model.card
         quality = card.metrics.get("mean_iou")
-        measured = f"mean IoU {quality:.3f} on {held_out(card.metrics)}" if quality is not None else ""
+        measured = f"mean IoU {quality:.3f} on {measured_on(card.metrics)}" if quality is not None else ""
         words = [
             f"Model{' ' + name if name else ''}: " + ", ".join(one.name for one in card.classes),
             measured or "quality not measured (nothing held out)",
@@ -127,7 +127,7 @@ class SegmentPanel(QWidget):
             f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
             f"{evaluation.tolerance:.3g} {evaluation.unit}"
         )
-        self.scores.setText("\n".join([head, *rows]))
+        self.scores.setText("\n".join([head, *rows, *evaluation.notes]))
         self.scores.show()
 
     def list_truths(self, names: list[str]) -> None:

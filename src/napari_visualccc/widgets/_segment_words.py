@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from napari_visualccc.segment.coverage import measured_on, words_on_painted
 
 if TYPE_CHECKING:
     from napari_visualccc.models.card import ModelCard
@@ -14,7 +15,6 @@ STOPPING = "stopping after this step …"
 CANCELLED = "Cancelled; what was there before is unchanged."
 # Pre-trained networks of simulated micrographs are still coming into shape then.
 _FEW_STEPS = 150
-_HELD_OUT = {"blocks": "held-out blocks of the area", "whole images": "held-out images"}
 
 
 def next_step(*, has_image: bool, has_problem: bool, job: str, note: str, ready: bool, has_model: bool) -> str:
@@ -56,11 +56,12 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
     """Say what came of a training, and what is wrong with that."""
     words = [f"Trained for {result.steps} step{'' if result.steps == 1 else 's'}."]
     if result.metrics:
-        words.append(f"Mean IoU {result.metrics['mean_iou']:.3f} on {held_out(result.metrics)}.")
+        words.append(f"Mean IoU {result.metrics['mean_iou']:.3f} on {measured_on(result.metrics)}.")
         if before is not None and _measured_alike(before.card, result.model.card):
             earlier = before.card.metrics["mean_iou"]
             if result.metrics["mean_iou"] < earlier:
                 words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
+        words += [f"{word[0].upper()}{word[1:]}." for word in [words_on_painted(result.metrics)] if word]
     words += about_lattice(result.model.card)
     if result.steps < _FEW_STEPS:
         words.append("So few steps teach little: give it more time, or continue.")
@@ -84,12 +85,6 @@ def about_explaining(*, has_network: bool, is_quick: bool) -> str:
     if not has_network:
         return "Heatmaps need a U-Net (Quick has none): train one above, or load its file."
     return "Heatmaps are of the U-Net, not of Quick." if is_quick else ""
-
-
-def held_out(metrics: Mapping[str, Any]) -> str:
-    """What quality was measured on, in the user's words."""
-    kind = str(metrics.get("held_out", ""))
-    return _HELD_OUT.get(kind, kind)
 
 
 def _measured_alike(first: ModelCard, second: ModelCard) -> bool:
