@@ -114,3 +114,13 @@ def test_a_fold_tells_once_when_it_was_opened(qtbot):
     fold.set_open(True)
     fold.set_open(False)
     assert heard == [(True, True), (False, False)]
+
+
+def test_a_long_title_wraps_in_a_narrow_dock(qtbot):
+    title = _parts.Title()
+    qtbot.addWidget(title)
+    words = "Labels of a coating with a long name · plane 3 · 1.05 Mpx · 5 objects"
+    title.say(words)
+    assert title.text() == title.toolTip() == words
+    assert title.minimumSizeHint().width() < 200  # the dock is not widened
+    assert title.heightForWidth(200) >= 2 * title.fontMetrics().height()

@@ -9,17 +9,15 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
-    QLabel,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
-from napari_visualccc.widgets._parts import button, provenance_button, row
+from napari_visualccc.widgets._parts import Title, button, provenance_button
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -42,8 +40,7 @@ class ClusterPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.title = QLabel()
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = Title()
         self.table = ResultTable()
         self.table.labels_selected.connect(self._follow_selection)
         self.isolate = QCheckBox("Show only the selected cluster")
@@ -76,7 +73,7 @@ class ClusterPanel(QWidget):
             grid.addWidget(widget, *place)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
-        for widget in (row(self.title, stretch=0), self.table, self.isolate, buttons):
+        for widget in (self.title, self.table, self.isolate, buttons):
             layout.addWidget(widget)
         self._follow_selection([])
 
@@ -92,8 +89,7 @@ class ClusterPanel(QWidget):
 
     def show_result(self, result: ClusterResult, title: str) -> None:
         """Show the table of a result."""
-        self.title.setText(title)
-        self.title.setToolTip(title)
+        self.title.say(title)
         self.table.show_table(
             result.table,
             columns_for(result.pixel_size, float(result.moments.counts.max(initial=0)) * result.pixel_size.area),

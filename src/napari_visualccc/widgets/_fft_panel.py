@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_visualccc.widgets._parts import Hint, button, provenance_button, row
+from napari_visualccc.widgets._parts import Hint, Title, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ class MapPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.title = QLabel()
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = Title()
         self.table = ResultTable()
         self.export = button("Save table …", "Crystals with phase, spacing, orientation and area as CSV")
         self.export.clicked.connect(self.export_clicked)
@@ -107,7 +106,7 @@ class MapPanel(QWidget):
         table = result.table
         unit = "nm" if "d_nm" in table else "px"
         self.table.show_table(table, _map_columns(unit, result.pixel_size.column_unit), result.layers[2].colours)
-        self.title.setText(f"{counted(len(table), 'crystal')} · windows of {result.window_px} px")
+        self.title.say(f"{counted(len(table), 'crystal')} · windows of {result.window_px} px")
         self.show()
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QVBoxLayout, QWidget
 
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._measure_plots import ProfilePlot, SizePlot
-from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_button, row
+from napari_visualccc.widgets._parts import Fold, Hint, Title, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ class MeasurePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._result: MeasureResult | None = None
-        self.title = QLabel()
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = Title()
         self.phases, self.objects, self.interfaces = ResultTable(), ResultTable(), ResultTable()
         for table in (self.phases, self.interfaces):
             table.setToolTip("Click a heading to sort; Ctrl+C copies the table")
@@ -126,8 +125,7 @@ class MeasurePanel(QWidget):
     def show_result(self, result: MeasureResult, title: str, colours: Mapping[int, Any]) -> None:
         """Fill tables and plots."""
         self._result = result
-        self.title.setText(title)
-        self.title.setToolTip(title)
+        self.title.say(title)
         lengths = Lengths.of(result.pixel_size)
         self.phases.show_table(result.phases, phase_columns(lengths), colours)
         objects = result.objects

@@ -40,6 +40,19 @@ class Hint(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
 
+class Title(Hint):
+    """What a result below it is of; wraps, and is whole in its tooltip, as a long file name cannot be wrapped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("visualccc_title")
+
+    def say(self, text: str) -> None:
+        """Show the words."""
+        self.setText(text)
+        self.setToolTip(text)
+
+
 class Problem(Hint):
     """Words about what is wrong, next to the control that is wrong; invisible while all is well."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
 from napari_visualccc.segment.coverage import measured_on
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._layers import is_helper, kind_of
-from napari_visualccc.widgets._parts import Fold, Hint, button, row
+from napari_visualccc.widgets._parts import Fold, Hint, Title, button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class SegmentPanel(QWidget):
         self.keep_box.setToolTip("Put the phases into a new layer; otherwise they replace the last ones")
         self.apply_button = button("Apply to image", "Segment the image chosen above with this model")
         self.suggest_button = button("Where next?", "Mark the places that the model is least sure of: paint there")
-        self.title = QLabel()
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = Title()
         self.table = ResultTable()
         self.measure_button = button("Measure …", "Objects, sizes, layer thickness and interfaces of these phases")
         self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
@@ -108,8 +107,7 @@ class SegmentPanel(QWidget):
 
     def show_result(self, result: SegmentationResult, title: str) -> None:
         """Table of phases of a result."""
-        self.title.setText(title)
-        self.title.setToolTip(title)
+        self.title.say(title)
         self.table.show_table(result.table, _columns(result.pixel_size.column_unit), result.colours)
         self.scores.hide()
         self.result_part.show()
