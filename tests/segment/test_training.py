@@ -77,6 +77,18 @@ def test_sparse_strokes_are_enough_to_start(two, discs):
     assert result.metrics == {}
 
 
+def test_the_learning_curve_is_of_the_model_that_one_gets(discs):
+    """After strokes, phases are taken to be as common as they are: in the curve, too, not at the end only."""
+    image, mask = discs(0)
+    painted = np.zeros_like(mask)
+    painted[::4, ::4] = mask[::4, ::4] + 1
+    painted[::4, ::4][::2][mask[::4, ::4][::2] == 0] = 0  # half of the ground is not painted
+    dataset = dataset_of_strokes([annotated(image, painted)], names={1: "ground", 2: "disc"})
+    found = train(dataset, replace(SHORT, steps=20, fill=False), device="cpu")
+    best = found.history.set_index("step").loc[found.state.best_step]
+    assert best["score"] == found.metrics["mean_iou"]
+
+
 def test_a_short_training_is_not_made_worse_by_what_quick_says_of_shares(discs):
     """An untaught network is sure of nonsense: judging shares from its own words once cost it all of one phase."""
     image, mask = discs(0)
