@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import silent
 from napari_visualccc.core.scores import UNLABELLED
-from napari_visualccc.segment import annotated, dataset_of_strokes
+from napari_visualccc.segment import TrainOptions, annotated, dataset_of_strokes
 from napari_visualccc.segment.coverage import is_sparse, labelled_share, measured_on, words_on_painted
 from napari_visualccc.segment.preparation import common_pixel_size, planes_of
 
@@ -35,11 +37,22 @@ def test_full_masks_need_no_caution():
     )
 
 
+def test_a_plane_whose_few_labels_vanish_on_a_coarser_grid_is_not_learnt_from():
+    image = np.random.default_rng(0).normal(size=(120, 120))
+    labels = np.zeros(image.shape, np.uint8)
+    labels[:40], labels[80:] = 1, 2
+    speck = np.zeros_like(labels)
+    speck[0, 0] = 1
+    coarse, fine = PixelSize(4, 4, "nm"), PixelSize(1, 1, "nm")
+    items = [annotated(image, labels, pixel_size=coarse), annotated(image, speck, pixel_size=fine)]
+    dataset = dataset_of_strokes(items)
+    for validation in (None, dataset.with_items(items[:1])):
+        learnt, _, _ = planes_of(dataset, validation, coarse, TrainOptions(), silent(None))
+        assert [plane.image.shape for plane in learnt] == [image.shape]
+
+
 @pytest.mark.parametrize("given", [False, True])
 def test_a_training_knows_how_much_of_its_images_is_painted(given):
-    from napari_visualccc.core.progress import silent
-    from napari_visualccc.segment import TrainOptions
-
     labels = np.zeros((120, 120), np.uint8)
     labels[:30, :20], labels[:30, 60:80] = 1, 2
     image = np.random.default_rng(0).normal(size=labels.shape)

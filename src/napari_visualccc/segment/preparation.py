@@ -72,7 +72,8 @@ def planes_of(
     if validation is not None:
         others = replace(dataset, items=validation.items)
         measured = list(_labelled(others, size, progress))
-        return every, measured, _about("validation images", [plane.labels for plane in measured])
+        about = _about("validation images", [plane.labels for plane in measured])
+        return [p for p in every if _any(p.labels)], measured, about
     split = split_targets([plane.labels for plane in every], len(dataset.classes), options.validation, options.seed)
 
     def chosen(labels: Sequence[NDArray[np.uint8] | None]) -> list[LabelledPlane]:
