@@ -73,8 +73,8 @@ def test_any_type_any_batch(embedder, stack, dtype):
     images = (stack > 0) if dtype is bool else ((stack + 8) * 10).astype(dtype)
     together = embedder.embed(images)
     alone = np.concatenate([embedder.embed(image) for image in images])
-    # Entries are means of numbers of order 1, so that one near 0 has their rounding, which depends on the batch.
-    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4)
+    # An entry near 0 is a mean of numbers that are not: its rounding, which depends on the batch, is theirs.
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5 * alone.std())
     assert np.isfinite(together).all()
     assert together.shape == (3, embedder.dimensions)
 
