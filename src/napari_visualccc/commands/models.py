@@ -35,7 +35,7 @@ def _lines_of_card(card: Answer) -> list[str]:
     lines += _lines_of_training(card["training"])
     lines += [f"{key}: {value}" for key, value in metrics.items() if isinstance(value, float | int | str)]
     lines += [f"IoU {name}: {value}" for name, value in metrics.get("iou", {}).items()]
-    lines += [word for word in [words_on_painted(metrics)] if word]
+    lines += words_on_painted(metrics)
     return lines
 
 

@@ -180,7 +180,7 @@ def _show_train(answer: Answer) -> list[str]:
     metrics = answer["metrics"]
     if metrics:
         lines += [f"measured on {measured_on(metrics)}:", *_show_metrics(metrics)]
-        lines += [f"  ({word})" for word in [words_on_painted(metrics)] if word]
+        lines += [f"  ({word})" for word in words_on_painted(metrics)]
     return [*lines, f"wrote {answer['model']}"]
 
 

@@ -55,8 +55,8 @@ def measured_on(metrics: Mapping[str, Any]) -> str:
     return f"the painted pixels of {place}" if is_sparse(metrics.get("labelled_share", 1.0)) else place
 
 
-def words_on_painted(metrics: Mapping[str, Any]) -> str:
-    """What scores are worth if only some pixels have a label; empty if most have.
+def words_on_painted(metrics: Mapping[str, Any]) -> list[str]:
+    """What scores are worth if only some pixels have a label; nothing if most have.
 
     Parameters
     ----------
@@ -66,14 +66,12 @@ def words_on_painted(metrics: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> words_on_painted({"labelled_share": 0.012})
-    'only 1.2 % of the area has labels, as a rule where phases are easy to tell: expect less of the rest'
+    ['only 1.2 % of the area has labels, as a rule where phases are easy to tell: expect less of the rest']
     >>> words_on_painted({"labelled_share": 0.9})
-    ''
+    []
     """
     share = metrics.get("labelled_share", 1.0)
     if not is_sparse(share):
-        return ""
-    return (
-        f"only {100 * share:.2g} % of the area has labels, as a rule where phases are easy to tell: expect less of the "
-        "rest"
-    )
+        return []
+    painted = f"{100 * share:.2g} %"
+    return [f"only {painted} of the area has labels, as a rule where phases are easy to tell: expect less of the rest"]

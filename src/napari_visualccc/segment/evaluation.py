@@ -66,8 +66,8 @@ class Evaluation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know before believing the numbers, in words."""
-        words = words_on_learnt(self.learnt or 0, self.n), words_on_painted({"labelled_share": self.labelled_share})
-        return tuple(word for word in words if word)
+        learnt = words_on_learnt(self.learnt or 0, self.n)
+        return (*([learnt] if learnt else ()), *words_on_painted({"labelled_share": self.labelled_share}))
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -237,8 +237,9 @@ class _Counter:
 
     def result(self) -> Evaluation:
         share = int(self._confusion.sum()) / max(1, self._pixels)
-        outlines = self._boundary.f1(), self._shown, self._unit or "px"
-        return Evaluation(self._classes, self._confusion, *outlines, self._n, share)
+        return Evaluation(
+            self._classes, self._confusion, self._boundary.f1(), self._shown, self._unit or "px", self._n, share
+        )
 
 
 def _positions(labels: NDArray[Any], dataset: Dataset) -> NDArray[np.uint8]:

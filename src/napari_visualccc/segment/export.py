@@ -240,5 +240,5 @@ def _document(model: SegmentationModel, publication: Publication) -> str:
     numbers = {key: value for key, value in card.metrics.items() if isinstance(value, float | int | str)}
     numbers |= {f"IoU {name}": value for name, value in card.metrics.get("iou", {}).items()}
     lines += [f"- {key}: {value}" for key, value in numbers.items()] or ["Nothing was held out to measure on."]
-    lines += [f"- {word}" for word in [words_on_painted(card.metrics)] if word]
+    lines += [f"- {word}" for word in words_on_painted(card.metrics)]
     return "\n".join([*lines, "", "## Training", "", f"`{card.training.get('command', 'not recorded')}`", ""])
