@@ -23,6 +23,7 @@ from _timing import best_of, report
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.core.runtime import peak_memory
 from napari_visualccc.models.card import ClassInfo, ModelCard
+from napari_visualccc.models.nn.encoders import shipped_weights, width_in
 from napari_visualccc.models.nn.segmenter import Segmenter
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.segment import PredictOptions, SegmentationModel, predict
@@ -32,7 +33,8 @@ EDGE, TILE = 4096, 512
 
 def model_of(encoder: str, classes: int = 3) -> SegmentationModel:
     torch.manual_seed(0)
-    architecture = Architecture(encoder=encoder, classes=classes)
+    # As wide as one that begins with the weights of the package.
+    architecture = Architecture(encoder=encoder, classes=classes, width=width_in(shipped_weights().get(encoder)))
     infos = tuple(ClassInfo(i, f"phase {i}", label_colour(i + 1)) for i in range(classes))
     return SegmentationModel(build(architecture).eval(), ModelCard("segment", architecture.as_dict(), infos))
 

@@ -41,7 +41,7 @@ from napari_visualccc.io.readers import read_folder
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.compact import NOTE, compact, joined
 from napari_visualccc.models.files import read_card, save_model
-from napari_visualccc.models.nn.encoders import begin
+from napari_visualccc.models.nn.encoders import begin, weights_for, width_in
 from napari_visualccc.models.nn.fit import Moment, fit
 from napari_visualccc.models.nn.precision import fastest_precision
 from napari_visualccc.models.nn.schedule import Schedule
@@ -259,7 +259,8 @@ def main() -> int:
     images = pool(arguments.output / "pool.npy", arguments.images)
     device = choose_device("auto")
     torch.manual_seed(arguments.seed)
-    architecture = Architecture(encoder=arguments.encoder, classes=len(KINDS) + EXTRA)
+    width = width_in(weights_for(arguments.encoder, arguments.weights))
+    architecture = Architecture(encoder=arguments.encoder, classes=len(KINDS) + EXTRA, width=width)
     network = build(architecture)
     begin(network, arguments.encoder, arguments.weights)
     kept = keep_encoder(network) if arguments.keep_encoder else {}

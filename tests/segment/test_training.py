@@ -10,8 +10,11 @@ from napari_visualccc.core.errors import InputError, ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
+from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import read_card
+from napari_visualccc.models.nn.fit import TrainingState
 from napari_visualccc.models.nn.patches import LabelledPlane
+from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.segment import (
     SegmentationModel,
     TrainOptions,
@@ -290,6 +293,30 @@ def test_going_on_keeps_the_network_whatever_images_come_in(lattices, discs, tmp
     assert resumed.steps == 6
     assert resumed.model.card.architecture["lattice"] is begun_with_lattice
     assert [row["step"] for row in resumed.state.history][0] <= 4, "it did not begin anew"
+
+
+def test_a_training_that_an_earlier_version_was_cut_off_in_goes_on(discs, tmp_path):
+    dataset = dataset_of_masks([annotated(*discs(0))], names=["one", "other"])
+    former = Architecture(SHORT.decoder, SHORT.encoder, 2, 2, head_kernel=1, width=64)
+    options = replace(SHORT, reduction="2", patch=128, steps=6)
+    network = build(former)
+    state = TrainingState(
+        {
+            f"{part}.{name}": value
+            for part in ("network", "average", "best")
+            for name, value in network.state_dict().items()
+        },
+        step=4,
+        best_step=0,
+        scores={"score": 0.1},
+    )
+    record = former.as_dict()
+    del record["lattice"], record["head_kernel"], record["width"]
+    write_checkpoint(tmp_path / "cut.training", state, ModelCard("segment", record, dataset.classes))
+    resumed = train(dataset, options, device="cpu", checkpoint=tmp_path / "cut.training")
+    assert resumed.steps == 6
+    assert resumed.state.history[0]["step"] > 4, "it did not begin anew"
+    assert resumed.model.network.architecture == former
 
 
 @pytest.mark.parametrize(("begun_with_lattice", "wanted"), [(True, "off"), (False, "on")])

@@ -27,7 +27,7 @@ from napari_visualccc.core.results import Stopwatch
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.segment import worker
 from napari_visualccc.segment.annotations import Dataset
-from napari_visualccc.segment.lattice import looks_at_lattice
+from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.training import TrainResult, history_of, record_of
@@ -169,11 +169,9 @@ def _lost(code: int, words: str) -> Exception:
 
 def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder: Path) -> None:
     """Write the state of an earlier training for the other process."""
-    from napari_visualccc.models.nn.unet import Architecture
     from napari_visualccc.segment.learning import write_checkpoint
 
-    lattice = looks_at_lattice(options, (), state)
-    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction), lattice)
+    architecture = architecture_of(options, len(dataset.classes), (), state)
     write_checkpoint(folder / worker.STATE, state, ModelCard("segment", architecture.as_dict(), dataset.classes))
 
 

@@ -44,7 +44,7 @@ def looks_at_lattice(
     if state is not None and state.tensors:
         return had_lattice(state)
     if checkpoint is not None and (architecture := checkpoint_architecture(checkpoint)):
-        return bool(architecture.get("lattice", False))
+        return architecture.lattice
     from napari_visualccc.models.nn.spectra import shows_lattice
 
     found = options.decoder in WITH_LATTICE and shows_lattice(images)

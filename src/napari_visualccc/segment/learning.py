@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.models.nn.patches import LabelledPlane
+    from napari_visualccc.models.nn.unet import Architecture
 
 _log = logging.getLogger(__name__)
 _KEY = "visualccc-training"
@@ -165,7 +166,7 @@ def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) ->
     """
     record = {
         "step": state.step, "seconds": state.seconds, "best_step": state.best_step, "scores": state.scores,
-        "history": state.history, **_identity(card),
+        "history": state.history, "values": _values(card), "architecture": dict(card.architecture),
     }  # fmt: skip
     save_tensors(path, {name: value.numpy() for name, value in state.tensors.items()}, {_KEY: json.dumps(record)})
 
@@ -175,34 +176,37 @@ def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
     import torch
 
     from napari_visualccc.models.nn.fit import TrainingState
+    from napari_visualccc.models.nn.unet import Architecture
 
     path = Path(path)
     if not path.exists():
         return None
     try:
         record = json.loads(read_metadata(path)[_KEY])
-        if {key: record[key] for key in ("values", "architecture")} != _identity(card):
+        same = Architecture.from_dict(record["architecture"]) == Architecture.from_dict(card.architecture)
+        if not same or record["values"] != _values(card):
             _log.warning("%s is of a training with other classes or another network: starting anew", path)
             return None
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
         return TrainingState(
             tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"]
         )
-    except (ModelError, KeyError, ValueError) as error:
+    except (ModelError, OptionError, KeyError, ValueError) as error:
         _log.warning("%s cannot be read (%s): starting anew", path, error)
         return None
 
 
-def checkpoint_architecture(path: str | Path) -> dict[str, Any]:
-    """The network of a training kept in a file; empty if there is none, or it cannot be read."""
+def checkpoint_architecture(path: str | Path) -> Architecture | None:
+    """The network of a training kept in a file, by this or an earlier version; None if it cannot be read."""
+    from napari_visualccc.models.nn.unet import Architecture
+
     try:
-        return dict(json.loads(read_metadata(Path(path))[_KEY])["architecture"]) if Path(path).exists() else {}
-    except (ModelError, KeyError, ValueError, TypeError):
-        return {}
+        record = json.loads(read_metadata(Path(path))[_KEY]) if Path(path).exists() else {}
+        return Architecture.from_dict(record["architecture"])
+    except (ModelError, OptionError, KeyError, ValueError, TypeError):
+        return None
 
 
-def _identity(card: ModelCard) -> dict[str, Any]:
-    """What two trainings must share for one to go on from the other, as JSON gives it back: names may change."""
-    values = [one.value for one in card.classes]
-    record: dict[str, Any] = json.loads(json.dumps({"values": values, "architecture": dict(card.architecture)}))
-    return record
+def _values(card: ModelCard) -> list[int]:
+    """Labels of the phases: names may change from one training to the next."""
+    return [one.value for one in card.classes]

@@ -20,8 +20,8 @@ from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
+from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.evaluation import metrics_of
-from napari_visualccc.segment.lattice import looks_at_lattice
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.models.nn.fit import Moment, TrainingState
+    from napari_visualccc.models.nn.unet import Architecture
 
 # Learning rate of an encoder that knows something already, as a share of the rest's: it is adapted, not overwritten.
 _KEEPING = 0.3
@@ -153,8 +154,8 @@ def train(
     )
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
-    lattice = looks_at_lattice(options, [plane.image for plane in hints.planes], state, checkpoint)
-    model, knows_much = _new_model(dataset, options, lattice, size, symmetry, progress.part(0.02, 0.03))
+    architecture = architecture_of(options, classes, [plane.image for plane in hints.planes], state, checkpoint)
+    model, knows_much = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     task = SegmentationTask(
         hints.planes, measured, classes, options, symmetry, patch, device, finish=partial(_expecting, hints=hints)
@@ -211,16 +212,20 @@ def _expecting(network: Any, *, hints: Hints) -> Any:
 
 
 def _new_model(
-    dataset: Dataset, options: TrainOptions, lattice: bool, size: PixelSize, symmetry: str, progress: Progress
+    dataset: Dataset,
+    options: TrainOptions,
+    architecture: Architecture,
+    size: PixelSize,
+    symmetry: str,
+    progress: Progress,
 ) -> tuple[SegmentationModel, bool]:
     """Network to begin with, and whether its encoder was filled with weights that know something."""
     import torch
 
     from napari_visualccc.models.nn.encoders import RANDOM, begin
-    from napari_visualccc.models.nn.unet import Architecture, build
+    from napari_visualccc.models.nn.unet import build
 
     torch.manual_seed(options.seed)
-    architecture = Architecture(options.decoder, options.encoder, len(dataset.classes), int(options.reduction), lattice)
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
     begun = begin(network, options.encoder, options.weights, progress)

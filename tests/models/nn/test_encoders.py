@@ -10,7 +10,7 @@ import torch
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import load_tensors, read_card, save_model
-from napari_visualccc.models.nn.encoders import begin, begin_with, shipped_weights, weights_for
+from napari_visualccc.models.nn.encoders import begin, begin_with, shipped_weights, weights_for, width_in
 from napari_visualccc.models.nn.offers import encoders_at_hand
 from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.models.states import weights
@@ -50,6 +50,20 @@ def test_everything_but_the_last_layer_is_taken_over(saved):
         if not name.startswith("head."):
             torch.testing.assert_close(value, theirs.state_dict()[name])
     assert torch.equal(own.head.weight, head)
+
+
+def test_as_wide_as_what_it_begins_with(saved, tmp_path):
+    assert width_in(saved[0]) == 32
+    wide = network(classes=3, width=64)
+    path = save_model(
+        tmp_path / "wide.safetensors", ModelCard("segment", wide.architecture.as_dict(), ()), weights(wide)
+    )
+    assert width_in(path) == 64
+    assert begin_with(network(width=64), path) == []
+    assert begin_with(network(), path), "a narrower one can take over but a part"
+    assert width_in(shipped_weights()["resnet18"]) == 64
+    for other in (shipped_weights()[LITE], tmp_path / "none.safetensors", None):
+        assert width_in(other) == 32
 
 
 def test_another_field_of_view_takes_what_fits(saved):
@@ -109,7 +123,7 @@ def test_shipped_weights_have_a_card_and_fit():
     assert "simulated" in cards["resnet18"].training["data"]
     assert cards[LITE].licence == "Apache-2.0"
     assert "ImageNet" in cards[LITE].training["data"]
-    assert begin_with(network(encoder="resnet18"), shipped["resnet18"]) == []
+    assert begin_with(network(encoder="resnet18", width=64), shipped["resnet18"]) == []
 
 
 def test_the_encoder_of_photographs_fills_all_that_is_looked_through():
@@ -158,7 +172,7 @@ def test_shipped_weights_see_what_they_were_trained_for():
     """With its own last layer, the pre-trained network outlines a faint disc in noise."""
     path = shipped_weights()["resnet18"]
     outline = read_card(path).training["kinds"]
-    trained = network(classes=len(outline) + 3, head_kernel=1)
+    trained = network(classes=len(outline) + 3, head_kernel=1, width=width_in(path))
     trained.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()})
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:256, :256]

@@ -56,10 +56,20 @@ def test_at_full_resolution_there_are_no_cells(images):
 
 def test_a_card_from_before_the_smooth_head_builds_the_network_that_it_describes():
     record = Architecture(encoder="resnet18", classes=3, head_kernel=1).as_dict()
-    del record["head_kernel"], record["lattice"]
+    del record["head_kernel"], record["lattice"], record["width"]
     architecture = Architecture.from_dict(record)
-    assert (architecture.head_kernel, architecture.lattice) == (1, False)
-    assert build(architecture).head.weight.shape == (12, 64, 1, 1)
+    assert (architecture.head_kernel, architecture.lattice, architecture.width) == (1, False, 64)
+    network = build(architecture)
+    assert network.head.weight.shape == (12, 64, 1, 1)
+    assert network.decoder.blocks[-1].conv2[0].out_channels == 64
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 4])
+def test_what_works_on_most_pixels_has_few_channels(reduction):
+    """Nearly all of the time is spent there."""
+    network = build(Architecture(encoder="resnet18", reduction=reduction))
+    assert network.head.in_channels == 32
+    assert network.decoder.blocks[-1].conv2[0].out_channels <= 32
 
 
 def test_a_card_tells_all_of_a_network():
@@ -71,3 +81,9 @@ def test_a_card_tells_all_of_a_network():
 def test_a_kernel_that_no_version_made_is_refused(edge):
     with pytest.raises(OptionError, match="head_kernel must be 1 or 3"):
         build(Architecture(encoder="resnet18", head_kernel=edge))
+
+
+@pytest.mark.parametrize("width", [0, 48, 1 << 20])
+def test_a_width_that_no_version_made_is_refused(width):
+    with pytest.raises(OptionError, match="width must be 32 or 64"):
+        build(Architecture(encoder="resnet18", width=width))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from napari_visualccc.models.nn.encoders import begin_with, shipped_weights
+from napari_visualccc.models.nn.encoders import begin_with, shipped_weights, width_in
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.precision import fastest_precision
 from napari_visualccc.models.nn.tiled import padded_to
@@ -39,7 +39,7 @@ class Context(nn.Module):
 
     def __init__(self, encoder: str = _ENCODER, weights: Path | None = None) -> None:
         super().__init__()
-        network = build(Architecture(encoder=encoder))
+        network = build(Architecture(encoder=encoder, width=width_in(weights)))
         if weights is not None:
             begin_with(network, weights)
         self.name = encoder

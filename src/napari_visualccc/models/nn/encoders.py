@@ -19,9 +19,10 @@ from napari_visualccc.models.download import download
 from napari_visualccc.models.files import EXTENSION, KEY, file_hash, load_tensors, read_card, read_metadata
 from napari_visualccc.models.nn.foreign import grey_tensors
 from napari_visualccc.models.nn.offers import offer_of, shipped_weights
+from napari_visualccc.models.nn.unet import KIND, WIDTH, Architecture
 from napari_visualccc.models.zoo import AUTO, FOREIGN, NAMES, RANDOM
 
-__all__ = ["RANDOM", "begin", "begin_with", "shipped_weights", "weights_for"]
+__all__ = ["RANDOM", "begin", "begin_with", "shipped_weights", "weights_for", "width_in"]
 
 # A file that fills less than this share of an encoder's weights was made for another one.
 _LEAST_SHARE = 0.5
@@ -61,6 +62,20 @@ def weights_for(encoder: str, wanted: str, progress: Progress | None = None) -> 
     if not Path(wanted).is_file():
         raise ModelError(f"weights {wanted!r} are neither a file that is there nor one of {', '.join(NAMES)}")
     return Path(wanted)
+
+
+def width_in(path: Path | None) -> int:
+    """Width of the network in a file (see `Architecture`), so that one that begins with it takes all of it over.
+
+    Parameters
+    ----------
+    path
+        If it is no segmentation network of ours, the width is that of new ones.
+    """
+    if path is None or path.suffix != EXTENSION or not path.is_file() or KEY not in read_metadata(path):
+        return WIDTH
+    record = read_card(path).architecture
+    return Architecture.from_dict(record).width if record.get("kind") == KIND else WIDTH
 
 
 def begin(network: nn.Module, encoder: str, wanted: str, progress: Progress | None = None) -> str:

@@ -20,12 +20,12 @@ from napari_visualccc.models.zoo import DEFAULT_ENCODER
 
 # In the card: tells these networks from others.
 KIND = "encoder-decoder"
-# Channels of the level that draws the detail, at half (reduction 2 and 4) and at full resolution (reduction 1).
-_DETAIL_WIDTH, _FULL_DETAIL_WIDTH = 64, 32
+# Channels of what works at half the resolution or more: nearly all of the time is spent there. Earlier models had more.
+WIDTH, _FORMER_WIDTH = 32, 64
 # How much differences from the local mean are enlarged.
 _GAINS = (2.0, 8.0, 32.0)
-# The reduced body is cheap: its decoder hands on more than smp's 16 channels.
-_DECODER_CHANNELS = (256, 128, 64, 64, 64)
+# The reduced body is cheap: its decoder hands on more than smp's 16 channels, at last `Architecture.width`.
+_DECODER_CHANNELS = (256, 128, 64, 64)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Architecture:
         Whether the decoder is also shown the local power spectrum, for lattice images.
     head_kernel
         Edge of the kernel of the last layer, which draws 2×2 pixels per class: 3, or 1 in models from before.
+    width
+        Channels of the level that draws the detail, and of what the decoder hands it: 32, or 64 in models from before.
     """
 
     decoder: str = "unet"
@@ -54,6 +56,7 @@ class Architecture:
     reduction: int = 2
     lattice: bool = False
     head_kernel: int = 3
+    width: int = WIDTH
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for the card."""
@@ -70,8 +73,9 @@ class Architecture:
         """
         try:
             parts = str(record["decoder"]), str(record["encoder"]), int(record["classes"]), int(record["reduction"])
-            # Models from before the power spectrum have none; those from before the smooth head say nothing of it.
-            return cls(*parts, bool(record.get("lattice", False)), int(record.get("head_kernel", 1)))
+            # Models from before the power spectrum have none; earlier ones say nothing of their head and width.
+            lattice, head_kernel = bool(record.get("lattice", False)), int(record.get("head_kernel", 1))
+            return cls(*parts, lattice, head_kernel, int(record.get("width", _FORMER_WIDTH)))
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"the model's card does not describe a segmentation network: {error}") from error
 
@@ -86,7 +90,7 @@ class SegmentationNetwork(nn.Module):
     per class (Shi et al. 2016, doi 10.1109/CVPR.2016.207), which is three times faster than convolutions at full
     resolution and as exact. ::
 
-        image ─ Greys ─┬─ 2×2 pixels to channels ─ 64 ch, half ───────── ⊕ ─ 64 ch ─ 4 scores per class to 2×2 pixels
+        image ─ Greys ─┬─ 2×2 pixels to channels ─ 32 ch, half ───────── ⊕ ─ 32 ch ─ 4 scores per class to 2×2 pixels
                        └─ mean of 2×2 ─ encoder ─ decoder ─ enlarge ─────┘
 
     With ``reduction=1`` the body works at full resolution, and so does the detail level.
@@ -108,7 +112,7 @@ class SegmentationNetwork(nn.Module):
         self.upsampling = body.segmentation_head[1]
         self.reduction = architecture.reduction
         self.cell = min(2, self.reduction)
-        detail = _DETAIL_WIDTH if self.cell > 1 else _FULL_DETAIL_WIDTH
+        detail = architecture.width if self.cell > 1 else WIDTH
         self.greys = Greys()
         self.down = _block(self.greys.channels * self.cell**2, detail)
         self.up = _block(width + detail, detail)
@@ -204,6 +208,8 @@ def _body(architecture: Architecture) -> Any:
         raise OptionError(f"reduction must be one of {REDUCTIONS}, not {architecture.reduction}")
     if architecture.head_kernel not in (1, 3):
         raise OptionError(f"head_kernel must be 1 or 3, not {architecture.head_kernel}")
+    if architecture.width not in (WIDTH, _FORMER_WIDTH):
+        raise OptionError(f"width must be {WIDTH} or {_FORMER_WIDTH}, not {architecture.width}")
     if architecture.decoder not in DECODERS:
         raise OptionError(f"decoder {architecture.decoder!r} is not known: choose one of {', '.join(DECODERS)}")
     if architecture.lattice and architecture.decoder not in WITH_LATTICE:
@@ -214,7 +220,7 @@ def _body(architecture: Architecture) -> Any:
     try:
         words: dict[str, Any] = {"encoder_weights": None, "in_channels": 1, "classes": architecture.classes}
         if architecture.reduction > 1 and architecture.decoder.startswith("unet"):
-            words["decoder_channels"] = _DECODER_CHANNELS
+            words["decoder_channels"] = (*_DECODER_CHANNELS, architecture.width)
         return smp.create_model(architecture.decoder, architecture.encoder, **words)
     except (KeyError, ValueError, RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
