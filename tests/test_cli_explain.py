@@ -20,7 +20,7 @@ from napari_visualccc.segment import SegmentationModel
 def folder(tmp_path_factory):
     """A U-Net that has learnt nothing, three images, labels."""
     root = tmp_path_factory.mktemp("explain")
-    torch.manual_seed(0)
+    torch.manual_seed(2)  # by chance it calls most pixels Li/Li2O, so that there is something to explain
     architecture = Architecture(encoder="resnet18", classes=2)
     classes = (ClassInfo(0, "ground", label_colour(1)), ClassInfo(1, "Li/Li2O", label_colour(2)))
     SegmentationModel(build(architecture), ModelCard("segment", architecture.as_dict(), classes)).save(

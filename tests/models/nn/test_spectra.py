@@ -128,7 +128,7 @@ def test_cards_remember_it_and_old_ones_have_none():
 
 
 def test_it_begins_with_weights_that_know_nothing_of_spectra():
-    network = build(Architecture("unet", "resnet18", 2, lattice=True))
+    network = build(Architecture("unet", "resnet18", 2, lattice=True, width=64))
     left = begin_with(network, shipped_weights()["resnet18"])
     assert left
     assert all(name.startswith("spectrum.") for name in left)
