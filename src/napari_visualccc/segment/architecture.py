@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.params import AUTO
-from napari_visualccc.segment.lattice import looks_at_lattice
+from napari_visualccc.segment.lattice import had_lattice, looks_at_lattice
 from napari_visualccc.segment.learning import checkpoint_architecture
 from napari_visualccc.segment.options import TrainOptions
 
@@ -44,11 +44,14 @@ def architecture_of(
     """
     from napari_visualccc.models.nn.unet import Architecture
 
-    lattice = looks_at_lattice(options, images, state, checkpoint)
+    earlier = checkpoint_architecture(checkpoint) if checkpoint is not None and state is None else None
+    had = None if earlier is None else earlier.lattice
+    if state is not None and state.tensors:
+        had = had_lattice(state)
+    lattice = looks_at_lattice(options, images, had)
     made = Architecture(
         options.decoder, options.encoder, classes, int(options.reduction), lattice, width=_width(options, state)
     )
-    earlier = checkpoint_architecture(checkpoint) if checkpoint is not None and state is None else None
     # The same one, but for what no option tells.
     if earlier is not None and replace(made, head_kernel=earlier.head_kernel, width=earlier.width) == earlier:
         return earlier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.params import AUTO
 from napari_visualccc.models.architectures import WITH_LATTICE
-from napari_visualccc.segment.learning import checkpoint_architecture
 from napari_visualccc.segment.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -22,12 +20,7 @@ _log = logging.getLogger(__name__)
 _SPECTRUM = "best.spectrum."
 
 
-def looks_at_lattice(
-    options: TrainOptions,
-    images: Sequence[NDArray[np.float32]],
-    state: TrainingState | None = None,
-    checkpoint: str | Path | None = None,
-) -> bool:
+def looks_at_lattice(options: TrainOptions, images: Sequence[NDArray[np.float32]], had: bool | None = None) -> bool:
     """Whether the network is to have the local power spectrum.
 
     Parameters
@@ -36,15 +29,14 @@ def looks_at_lattice(
         ``lattice`` decides unless it is ``"auto"``.
     images
         To learn from, normalised: with ``"auto"`` it is asked whether they show lattice fringes.
-    state, checkpoint
-        Of a training to go on from: with ``"auto"`` its network stays what it was, whatever images have come in since.
+    had
+        Whether the network that is gone on from has it: with ``"auto"`` it stays what it was, whatever images have come
+        in since. None if a new training begins.
     """
     if options.lattice != AUTO:
         return options.lattice == "on"
-    if state is not None and state.tensors:
-        return had_lattice(state)
-    if checkpoint is not None and (architecture := checkpoint_architecture(checkpoint)):
-        return architecture.lattice
+    if had is not None:
+        return had
     from napari_visualccc.models.nn.spectra import shows_lattice
 
     found = options.decoder in WITH_LATTICE and shows_lattice(images)
