@@ -5,7 +5,7 @@ import pytest
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.scores import UNLABELLED
-from napari_visualccc.segment import annotated, dataset_of_masks, dataset_of_strokes
+from napari_visualccc.segment import annotated, dataset_of_masks, dataset_of_strokes, with_offset
 
 
 def item(labels, image=None, **words):
@@ -88,3 +88,57 @@ def test_targets_of_a_few_strokes_are_those_of_the_whole_plane(dtype):
     dataset = dataset_of_strokes([annotated(np.zeros((40, 30), np.uint8), labels)])
     expected = np.where(labels == 0, UNLABELLED, labels.astype(int) - 1)
     np.testing.assert_array_equal(dataset.targets(dataset.items[0], 0), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "ignore", "classes"),
+    [
+        ([0, 1, 2], "ab", 0, {1: "a", 2: "b"}),
+        ([1, 2], "abc", 0, {1: "b", 2: "c"}),
+        ([0, 2], "abc", None, {0: "a", 1: "b", 2: "c"}),
+        ([0, 2], "abcd", 1, {0: "a", 2: "c", 3: "d"}),
+        ([0, 1, 255], "ab", 255, {0: "a", 1: "b"}),
+        ([3, 7, -1], "ab", None, {3: "a", 7: "b"}),
+    ],
+)
+def test_names_are_of_the_values_there_or_of_those_from_0_and_never_of_the_ignored(values, names, ignore, classes):
+    dataset = dataset_of_masks([item([values])], names=list(names), ignore=ignore)
+    assert {one.value: one.name for one in dataset.classes} == classes
+    assert dataset.unlabelled == ()
+
+
+def test_names_of_particles_are_two():
+    with pytest.raises(InputError, match="3 class names"):
+        dataset_of_masks([item([[0, 5]])], names=["a", "b", "c"], binary=True)
+    with pytest.raises(InputError, match="only the value 1"):
+        dataset_of_masks([item([[0, 5]])], ignore=0, binary=True)
+
+
+@pytest.mark.parametrize("make", [dataset_of_masks, dataset_of_strokes])
+def test_minus_one_has_no_label_and_other_negative_values_are_refused(make):
+    dataset = make([item([[-1, 1, 2]])])
+    assert dataset.values == (1, 2)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[UNLABELLED, 0, 1]]
+    with pytest.raises(InputError, match="negative value -3"):
+        make([item([[-3, 1, 2]])])
+
+
+def test_particles_have_no_negative_numbers():
+    dataset = dataset_of_masks([item([[-1, 0, 7]])], binary=True)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[UNLABELLED, 0, 1]]
+    with pytest.raises(InputError, match="label -2"):
+        dataset.targets(item([[-2, 0, 7]]), 0)
+
+
+def test_strokes_may_have_another_value_that_says_nothing():
+    dataset = dataset_of_strokes([item([[0, 1, 2, 9]])], ignore=9)
+    assert dataset.values == (1, 2)
+    assert dataset.targets(dataset.items[0], 0).tolist() == [[UNLABELLED, 0, 1, UNLABELLED]]
+
+
+def test_what_has_no_label_has_none_after_an_offset():
+    moved = with_offset(item(np.array([[-1, 0, 1, 255]])), 1, 255)
+    assert moved.labels.read(0).tolist() == [[-1, 1, 2, -1]]
+    assert with_offset(item(np.array([[0, 255]], np.uint8)), 1).labels.read(0).tolist() == [[1, 256]]
+    with pytest.raises(InputError, match="label 0, which -1 makes negative"):
+        with_offset(item([[0, 1]]), -1)

@@ -171,3 +171,18 @@ def test_labels_that_the_model_does_not_know(model, discs):
         evaluate(model, dataset_of_masks([annotated(image, mask * 2)]))
     ignoring = Dataset((annotated(image, mask * 2),), model.card.classes, (2,))
     assert evaluate(model, ignoring).confusion[1].sum() == 0
+
+
+def test_a_pixel_that_is_called_by_an_ignored_value_is_missed(model, discs):
+    image, mask = discs(30)
+    called = predict(model, image, device="cpu").labels
+    ignoring = Dataset((annotated(image, mask),), model.card.classes, (0,))
+    found = evaluate(model, ignoring, device="cpu")
+    missed, met = int(((mask == 1) & (called == 0)).sum()), int(((mask == 1) & (called == 1)).sum())
+    assert missed > 0
+    assert found.confusion.tolist() == [[0, 0], [missed, met]]
+    metrics = found.metrics
+    assert metrics["iou"]["disc"] == metrics["mean_iou"] == pytest.approx(met / (met + missed))
+    assert np.isnan([metrics["iou"]["ground"], metrics["dice"]["ground"], metrics["boundary_f1"]["ground"]]).all()
+    assert found.table.loc[0, ["iou", "dice", "precision", "recall"]].isna().all()
+    assert metrics["labelled_share"] == pytest.approx(mask.mean())

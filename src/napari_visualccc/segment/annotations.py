@@ -16,6 +16,7 @@ from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.results import Colour
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.segment.measure_options import NO_DATA
 
 # More values than this are instances, not phases.
 MOST_CLASSES = 64
@@ -71,11 +72,31 @@ def annotated(
     )
 
 
-def with_offset(item: Annotated, offset: int) -> Annotated:
-    """The same image, a number added to all its labels."""
+def with_offset(item: Annotated, offset: int, ignore: int | None = None) -> Annotated:
+    """The same image, a number added to all its labels.
+
+    Parameters
+    ----------
+    item
+        Image with labels.
+    offset
+        What to add.
+    ignore
+        Value of pixels without a label, as it is before: they, and those of -1, are -1 then.
+
+    Raises
+    ------
+    InputError
+        If a label becomes negative.
+    """
     if not offset:
         return item
-    values = np.stack([item.labels.read(index) for index in range(len(item.labels))]).astype(np.int32) + offset
+    values = np.stack([item.labels.read(index) for index in range(len(item.labels))]).astype(np.int64)
+    counts = (values != NO_DATA) if ignore is None else (values != NO_DATA) & (values != ignore)
+    values = np.where(counts, values + offset, NO_DATA)
+    lowest = int(values.min(where=counts, initial=0))
+    if lowest < 0:
+        raise InputError(f"{item.name} has the label {lowest - offset}, which {offset} makes negative")
     return replace(item, labels=Planes(values.reshape(item.labels.shape), rgb=False, name=item.labels.name))
 
 
@@ -90,7 +111,7 @@ class Dataset:
     classes
         Phases in the order of the network's outputs.
     ignore
-        Values of pixels without a label.
+        Values of pixels without a label, beside -1, which never is one.
     binary
         Every value above 0 is the second class (outlines of particles, masks of 0 and 255).
 
@@ -117,6 +138,13 @@ class Dataset:
         return tuple(one.value for one in self.classes)
 
     @property
+    def unlabelled(self) -> tuple[int, ...]:
+        """Positions of classes that no label can show, as their value is ignored."""
+        if self.binary:
+            return (0,) if 0 in self.ignore else ()  # of the values above 0 only one can be ignored
+        return tuple(position for position, value in enumerate(self.values) if value in self.ignore)
+
+    @property
     def planes(self) -> Iterator[tuple[Annotated, int]]:
         """All planes, as (item, index)."""
         return ((item, index) for item in self.items for index in range(len(item.image)))
@@ -134,8 +162,8 @@ class Dataset:
         # Strokes lie in a few rows: the others need no look, which matters while one paints.
         rows = _rows_with_labels(every, self.ignore)
         raw = every[rows]
-        known = _unique(raw)
-        wanted = {int(value): self._position(int(value), item) for value in known if int(value) not in self.ignore}
+        skipped = {NO_DATA, *self.ignore}
+        wanted = {int(value): self._position(int(value), item) for value in _unique(raw) if int(value) not in skipped}
         if not wanted:
             return result  # before the image is read: of a long stack only a few planes are painted
         if raw.dtype == np.uint8:
@@ -153,7 +181,7 @@ class Dataset:
         return result
 
     def _position(self, value: int, item: Annotated) -> int:
-        if self.binary:
+        if self.binary and value >= 0:
             return int(value > 0)
         if value not in self.values:
             known = ", ".join(f"{one.value} ({one.name})" for one in self.classes)
@@ -172,14 +200,15 @@ def dataset_of_masks(
     ignore: int | None = None,
     binary: bool = False,
 ) -> Dataset:
-    """Dataset of masks whose values are classes (0 counts).
+    """Dataset of masks whose values are classes (0 counts, -1 never does).
 
     Parameters
     ----------
     items
         At least one.
     names
-        Of the classes, in the order of their values; made up if empty.
+        Of the classes; made up if empty. As many as there are values: of these, in their order. More: of the values
+        from 0 on, some of which these masks may lack; that of the ignored value names no class.
     ignore
         Value of pixels without a label.
     binary
@@ -188,24 +217,18 @@ def dataset_of_masks(
     Raises
     ------
     InputError
-        If there are fewer than two classes, more than `MOST_CLASSES`, or not as many as names.
+        If there are fewer than two classes, more than `MOST_CLASSES`, a negative one, or not as many as names.
     """
     if not items:
         raise InputError("there is no image with labels to learn from")
     skipped = () if ignore is None else (int(ignore),)
-    if binary:
-        values = [0, 1]
-    else:
-        found = sorted(set().union(*(label_values(item.labels) for item in items)) - set(skipped))
-        values = _class_values(found, len(names))
-    if len(values) < 2:
-        raise InputError(f"the labels hold only the value {values[0] if values else ignore}: paint at least two phases")
-    chosen = tuple(names) or tuple(f"class {value}" for value in values)
-    if len(chosen) != len(values):
-        raise InputError(f"{len(chosen)} class names were given ({', '.join(chosen)}) for the values {values}")
-    classes = tuple(
-        ClassInfo(value, name, _colour(value, values[0])) for value, name in zip(values, chosen, strict=True)
-    )
+    # Above 0 all values are one class: to ignore one of them ignores a particle.
+    found = ([1] if ignore == 0 else [0, 1]) if binary else _values_of(items, skipped)
+    named = _named_values(found, names, ignore, binary)
+    if len(named) < 2:
+        raise InputError(f"the labels hold only the value {next(iter(named), ignore)}: paint at least two phases")
+    lowest = min(named)
+    classes = tuple(ClassInfo(value, name, _colour(value, lowest)) for value, name in named.items())
     return Dataset(tuple(items), classes, skipped, binary)
 
 
@@ -214,15 +237,17 @@ def dataset_of_strokes(
     *,
     names: Mapping[int, str] | None = None,
     colours: Mapping[int, Colour] | None = None,
+    ignore: int | None = None,
 ) -> Dataset:
-    """Dataset of painted labels: 0 is not painted, 1, 2, … are phases.
+    """Dataset of painted labels: 0 is not painted, nor is -1 or the value to `ignore`; 1, 2, … are phases.
 
     Raises
     ------
     InputError
-        If fewer than two phases are painted.
+        If fewer than two phases are painted, or a label is negative.
     """
-    painted = sorted(set().union(*(label_values(item.labels) for item in items)) - {0}) if items else []
+    skipped = (0,) if ignore in (None, 0) else (0, int(ignore))
+    painted = _values_of(items, skipped)
     if len(painted) < 2:
         seen = f"only phase {painted[0]}" if painted else "nothing"
         raise InputError(f"{seen} is painted so far: paint a little of each of at least two phases")
@@ -231,7 +256,7 @@ def dataset_of_strokes(
         ClassInfo(value, names.get(value) or f"phase {value}", colours.get(value) or label_colour(value))
         for value in painted
     )
-    return Dataset(tuple(items), classes, (0,))
+    return Dataset(tuple(items), classes, skipped)
 
 
 def _rows_with_labels(labels: NDArray[Any], ignore: Sequence[int]) -> NDArray[np.intp] | slice:
@@ -258,16 +283,31 @@ def label_values(labels: Planes) -> set[int]:
     return found
 
 
-def _class_values(found: list[int], names: int) -> list[int]:
-    """Label values of the classes: 0 … names - 1 if that explains what was found, else the values themselves."""
+def _values_of(items: Sequence[Annotated], skipped: Sequence[int]) -> list[int]:
+    """Values that labels hold, ascending, without those that say nothing."""
+    found = sorted(set().union(*(label_values(item.labels) for item in items)) - {NO_DATA, *skipped})
+    if found and found[0] < 0:
+        raise InputError(
+            f"the labels hold the negative value {found[0]}: number the phases from 0; only -1 may be there, for "
+            "pixels without a label"
+        )
+    return found
+
+
+def _named_values(found: list[int], names: Sequence[str], ignore: int | None, complete: bool) -> dict[int, str]:
+    """Label values of the classes and their names, see `dataset_of_masks`; `complete` if there can be no others."""
     if len(found) > MOST_CLASSES:
         raise InputError(
             f"the labels hold more than {MOST_CLASSES} values: these look like numbered objects, not phases. "
             "Say --binary to learn object against background"
         )
-    if names and found and found[0] >= 0 and found[-1] < names:
-        return list(range(names))
-    return found
+    if not names:
+        return {value: f"class {value}" for value in found}
+    if len(names) == len(found):
+        return dict(zip(found, names, strict=True))
+    if found and found[-1] < len(names) and not complete:
+        return {value: name for value, name in enumerate(names) if value != ignore}
+    raise InputError(f"{len(names)} class names were given ({', '.join(names)}) for the values {found}")
 
 
 def _colour(value: int, lowest: int) -> Colour:

@@ -52,6 +52,9 @@ class Evaluation:
         Share of their pixels that have a label and count, 0 … 1.
     learnt
         Number of planes of images that the model learnt from; None if it is not known of which it did.
+    unlabelled
+        Positions of classes that no label can show, as their value is ignored: pixels of others that are called so
+        are missed, but their own scores are not known (NaN) and are in no mean over classes.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -62,6 +65,7 @@ class Evaluation:
     n: int
     labelled_share: float = 1.0
     learnt: int | None = None
+    unlabelled: tuple[int, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ class Evaluation:
     def metrics(self) -> dict[str, Any]:
         """The numbers by name, in plain types."""
         names = [one.name for one in self.classes]
-        return metrics_of(self.confusion, self.classes) | {
+        return metrics_of(self.confusion, self.classes, self.unlabelled) | {
             "boundary_f1": dict(zip(names, self.boundary.tolist(), strict=True)),
             "boundary_tolerance": self.tolerance,
             "boundary_unit": self.unit,
@@ -91,27 +95,44 @@ class Evaluation:
             {
                 "label": [one.value for one in self.classes],
                 "class": [one.name for one in self.classes],
-                "iou": scores.iou(self.confusion),
-                "dice": scores.dice(self.confusion),
-                "precision": scores.precision(self.confusion),
-                "recall": scores.recall(self.confusion),
+                **{
+                    name: _known(score(self.confusion), self.unlabelled)
+                    for name, score in (
+                        ("iou", scores.iou),
+                        ("dice", scores.dice),
+                        ("precision", scores.precision),
+                        ("recall", scores.recall),
+                    )
+                },
                 "boundary_f1": self.boundary,
                 "true_pixels": self.confusion.sum(axis=1),
             }
         )
 
 
-def metrics_of(confusion: NDArray[np.int64], classes: Sequence[ClassInfo]) -> dict[str, Any]:
-    """Class-mean IoU, pooled IoU (never compare the two), IoU and Dice per class, pixel accuracy, confusion matrix."""
+def metrics_of(
+    confusion: NDArray[np.int64], classes: Sequence[ClassInfo], unlabelled: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Class-mean IoU, pooled IoU (never compare the two), IoU and Dice per class, pixel accuracy, confusion matrix.
+
+    See `Evaluation.unlabelled`.
+    """
     names = [one.name for one in classes]
+    iou = _known(scores.iou(confusion), unlabelled)
+    dice = _known(scores.dice(confusion), unlabelled)
     return {
-        "mean_iou": scores.mean_iou(confusion),
+        "mean_iou": float(scores.mean_of_classes(iou)),
         "pooled_iou": scores.pooled_iou(confusion),
-        "iou": dict(zip(names, scores.iou(confusion).tolist(), strict=True)),
-        "dice": dict(zip(names, scores.dice(confusion).tolist(), strict=True)),
+        "iou": dict(zip(names, iou.tolist(), strict=True)),
+        "dice": dict(zip(names, dice.tolist(), strict=True)),
         "pixel_accuracy": scores.accuracy(confusion),
         "confusion": confusion.tolist(),
     }
+
+
+def _known(values: NDArray[np.float64], unlabelled: Sequence[int]) -> NDArray[np.float64]:
+    """Scores per class, NaN for those that no label can show."""
+    return np.where(np.isin(np.arange(len(values)), unlabelled), np.nan, values)
 
 
 def evaluate(
@@ -130,7 +151,8 @@ def evaluate(
     model
         Trained network.
     dataset
-        Images with labels whose values are those of the model's card; pixels without a label do not count.
+        Images with labels whose values are those of the model's card; pixels without a label, which are those that
+        `Dataset.ignore` names, do not count. What the model calls so is wrong wherever there is a label.
     options
         How to predict.
     tolerance
@@ -163,8 +185,8 @@ def evaluate(
         called = as_planes(result.labels, rgb=False)
         for index in range(len(item.image)):
             size = item.pixel_size if alike else PixelSize()
-            count.add(dataset.targets(item, index), _positions(called.read(index), dataset), size)
-    return replace(count.result(), learnt=learnt if hashes else None)
+            count.add(dataset.targets(item, index), _positions(called.read(index), dataset.values), size)
+    return replace(count.result(dataset.unlabelled), learnt=learnt if hashes else None)
 
 
 def compare(
@@ -200,11 +222,11 @@ def compare(
     first, second = as_planes(true, rgb=False, name="first labels"), as_planes(called, rgb=False, name="second labels")
     if first.shape != second.shape:
         raise InputError(f"labels of shape {first.shape} cannot be compared with labels of shape {second.shape}")
-    dataset = Dataset((), tuple(classes), tuple(ignore))
-    count = _Counter(dataset.classes, tolerance)
+    values = [None if one.value in ignore else one.value for one in classes]
+    count = _Counter(tuple(classes), tolerance)
     for index in silent(progress).steps(range(len(first)), message="comparing"):
         count.add(
-            _positions(first.read(index), dataset), _positions(second.read(index), dataset), pixel_size or PixelSize()
+            _positions(first.read(index), values), _positions(second.read(index), values), pixel_size or PixelSize()
         )
     result = count.result()
     if not result.confusion.sum():
@@ -235,17 +257,18 @@ class _Counter:
         self._n += 1
         self._pixels += true.size
 
-    def result(self) -> Evaluation:
+    def result(self, unlabelled: tuple[int, ...] = ()) -> Evaluation:
         share = int(self._confusion.sum()) / max(1, self._pixels)
         return Evaluation(
-            self._classes, self._confusion, self._boundary.f1(), self._shown, self._unit or "px", self._n, share
-        )
+            self._classes, self._confusion, _known(self._boundary.f1(), unlabelled), self._shown, self._unit or "px",
+            self._n, share, unlabelled=unlabelled,
+        )  # fmt: skip
 
 
-def _positions(labels: NDArray[Any], dataset: Dataset) -> NDArray[np.uint8]:
-    """Class position of each label value; values that are no class count as unlabelled."""
+def _positions(labels: NDArray[Any], values: Sequence[int | None]) -> NDArray[np.uint8]:
+    """Position of each label among the values of the classes; labels that are none of them count as unlabelled."""
     result = np.full(labels.shape, UNLABELLED, np.uint8)
-    for position, value in enumerate(dataset.values):
-        if value not in dataset.ignore:
+    for position, value in enumerate(values):
+        if value is not None:
             result[labels == value] = position
     return result

@@ -74,6 +74,8 @@ class SegmentationModel:
         outputs = file.card.architecture.get("classes")
         if outputs != len(file.card.classes):
             raise ModelError(f"{path} names {len(file.card.classes)} classes but has {outputs} outputs")
+        if any(one.value < 0 for one in file.card.classes):
+            raise ModelError(f"{path} has a class of negative value, which no labels can hold: train it anew")
         network = network_of(file.card.architecture)
         fill(network, file.tensors, str(path))
         return cls(network.eval(), file.card, file.hash)
