@@ -128,6 +128,47 @@ def test_ignored_labels_count_nowhere():
     assert (result.object_labels[:20] == 0).all()
 
 
+def test_phases_to_ignore_may_be_named():
+    named, numbered = (
+        measure_phases(film(), options=MeasureOptions(ignore=word), class_names=NAMES) for word in ("Pore", "3")
+    )
+    assert named.phases.equals(numbered.phases)
+    assert named.phases["class"].tolist() == ["metal", "oxide"]
+
+
+def test_labels_without_a_name_count_nowhere_where_others_have_one():
+    labels = np.stack([film(), film()])
+    labels[:, :, :9] = 255
+    labels[1, :, 9:18] = 77
+    result = measure_phases(labels, class_names=NAMES)
+    assert result.phases["class"].tolist() == ["metal", "oxide", "pore"]
+    assert result.phases.pixels.sum() == 60 * (81 + 72)
+    assert set(result.objects["label"]) == {1, 2, 3}
+    assert (result.interfaces.label_b <= 3).all()
+    assert (result.object_labels[labels > 3] == 0).all()
+    assert result.notes == ("15 % of the pixels have labels without a name (77, 255) and count nowhere",)
+    expected = measure_phases(labels, options=MeasureOptions(ignore="77,255"), class_names=NAMES)
+    assert result.phases.equals(expected.phases)
+    assert expected.notes == ()
+    assert measure_phases(labels).phases["label"].tolist() == [1, 2, 3, 77, 255]
+
+
+@pytest.mark.parametrize("asked", [{"objects_of": "255"}, {"thickness_of": "255"},
+                                   {"thickness_of": "oxide", "layer_includes": "255"}])  # fmt: skip
+def test_a_label_without_a_name_counts_if_it_is_asked_for(asked):
+    labels = film()
+    labels[:6], labels[6:12] = 255, 77
+    result = measure_phases(labels, options=MeasureOptions(**asked), class_names=NAMES)
+    assert result.phases["label"].tolist() == [1, 2, 3, 255]
+    assert result.phases.pixels.sum() == 54 * 90
+    assert result.notes[0].startswith("10 % of the pixels have labels without a name (77)")
+
+
+def test_nothing_that_has_a_name_is_there():
+    with pytest.raises(InputError, match=r"no phase: all its labels are ignored or have no name \(1, 2, 3\)"):
+        measure_phases(film(), class_names={9: "rust"})
+
+
 def test_planes_without_any_phase():
     stack = np.stack([np.full((60, 90), -1), film()]).astype(np.int16)
     result = measure_phases(stack, stack.astype(float), MeasureOptions(thickness_of="2"))

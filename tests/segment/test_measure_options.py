@@ -15,8 +15,11 @@ def test_minus_one_is_never_a_class():
     assert MeasureOptions(ignore=" 0, 255 ").ignored == {-1, 0, 255}
 
 
-def test_labels_to_ignore_are_numbers():
-    with pytest.raises(OptionError, match="--ignore"):
+def test_phases_to_ignore_are_named_or_numbered():
+    assert MeasureOptions(ignore="oxide layer, 255").ignored_of(NAMES) == {-1, 2, 255}
+    with pytest.raises(OptionError, match=r"--ignore knows no phase 'void': give Metal \(1\)"):
+        MeasureOptions(ignore="void").ignored_of(NAMES)
+    with pytest.raises(OptionError, match="--ignore knows no phase 'void': give labels, such as 1"):
         _ = MeasureOptions(ignore="void").ignored
 
 

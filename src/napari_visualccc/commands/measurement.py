@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_visualccc.commands.base import Answer, Command, warn
+from napari_visualccc.commands.base import (
+    Answer,
+    Command,
+    choice_flags,
+    chosen_plane,
+    chosen_signals,
+    declare_choice,
+    declare_device,
+    warn,
+)
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
@@ -19,7 +28,9 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="CSV", required=True, help="File for the objects; the other tables are put beside it."
     )
+    declare_choice(parser)
     add_arguments(parser, MeasureOptions)
+    declare_device(parser, " (measuring: CPU)")
 
 
 def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
@@ -29,11 +40,13 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
     options = from_arguments(MeasureOptions, arguments)
     path = Path(arguments.labels)
-    signal = read(path)[0]
-    image = read(arguments.image)[0].planes if arguments.image else None
-    flags = [str(path)] + (["--image", arguments.image] if arguments.image else [])
+    signal = chosen_signals(read(path), arguments)[0]
+    labels, image = chosen_plane(signal, arguments.plane)[0], None
+    if arguments.image:
+        image = chosen_plane(read(arguments.image)[0], arguments.plane)[0]
+    flags = [str(path), *choice_flags(arguments), *(["--image", arguments.image] if arguments.image else [])]
     result = measure_phases(
-        signal.planes, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments.classes, path),
+        labels, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments.classes, path),
         name=str(path), arguments=flags, progress=progress,
     )  # fmt: skip
     warn(result.notes)

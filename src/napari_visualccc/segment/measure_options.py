@@ -43,7 +43,8 @@ class MeasureOptions(Options):
     )  # fmt: skip
     ignore: str = option(
         "", label="Ignore",
-        help="Labels that count nowhere, separated by commas, such as 0 for unlabelled or 255; -1 never counts.",
+        help="Phases that count nowhere: names or labels separated by commas, such as 0 for unlabelled or 255; -1 "
+        "never counts, nor do labels without a name where others have one.",
     )  # fmt: skip
     connectivity: str = option(
         "8", label="Connectivity", choices=("4", "8"), advanced=True,
@@ -63,17 +64,18 @@ class MeasureOptions(Options):
 
     @property
     def ignored(self) -> frozenset[int]:
+        """Labels that are no class, where phases have no names; see `ignored_of`."""
+        return self.ignored_of({})
+
+    def ignored_of(self, class_names: Mapping[int, str]) -> frozenset[int]:
         """Labels that are no class.
 
         Raises
         ------
         OptionError
-            If one is not a whole number.
+            If one is neither a name nor a whole number.
         """
-        try:
-            return frozenset({NO_DATA, *(int(word) for word in split_words(self.ignore))})
-        except ValueError as error:
-            raise OptionError(f"Ignore (--ignore) takes labels separated by commas, not {self.ignore!r}") from error
+        return frozenset({NO_DATA, *find_labels(self.ignore, class_names, "--ignore")})
 
 
 def split_words(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from napari_visualccc.segment.objects import PlaneObjects, measure_objects
 from napari_visualccc.segment.phases import PhaseCounts
 from napari_visualccc.segment.sizes import size_summary
 from napari_visualccc.segment.thickness import PlaneThickness, measure_thickness, thickness_summary, thickness_table
+from napari_visualccc.segment.unnamed import UnnamedLabels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,8 @@ def measure_phases(
     Parameters
     ----------
     labels
-        Whole numbers, shape (Y, X) or (…, Y, X), NumPy or dask; or `Planes`. Each value is a phase, except -1 and
-        those that the options ignore.
+        Whole numbers, shape (Y, X) or (…, Y, X), NumPy or dask; or `Planes`. Each value is a phase, except -1,
+        those that the options ignore, and, if some have names, those that have none.
     image
         Intensities of the same shape, to be averaged over each object; colours count as luminance.
     options
@@ -55,7 +56,8 @@ def measure_phases(
     pixel_size
         Of the labels; plain pixels by default. Pixels need not be square.
     class_names
-        Name per label. Phases that are named but not found are listed with no area.
+        Name per label. Phases that are named but not found are listed with no area. Labels without a name count
+        nowhere, which a note says, unless the options ask for one by its number. If empty, every label is a phase.
     name
         Name of the source, for the record.
     arguments
@@ -122,13 +124,15 @@ class _Measuring:
     """Sums and tables over planes."""
 
     def __init__(self, planes: Planes, options: MeasureOptions, size: PixelSize, names: dict[int, str]) -> None:
-        self._planes, self._options, self._size, self._names = planes, options, size, names
-        self._ignored = options.ignored
+        self._planes, self._options, self._size = planes, options, size
+        self._ignored = options.ignored_of(names)
         self._wanted = find_labels(options.objects_of, names, "--objects-of")
         layer = find_labels(options.thickness_of, names, "--thickness-of")
         if len(layer) > 1:
             raise OptionError(f"--thickness-of takes one phase, not {options.thickness_of!r}")
         self._layer = (*layer, *find_labels(options.layer_includes, names, "--layer-includes")) if layer else ()
+        self._unnamed = UnnamedLabels(names, (*self._wanted, *self._layer))
+        self._names = {label: name for label, name in names.items() if label not in self._ignored}
         self._counts = PhaseCounts(planes.shape, options.block)
         self._lengths = InterfaceLengths(size) if options.interfaces else None
         self._objects: list[pd.DataFrame] = []
@@ -140,7 +144,9 @@ class _Measuring:
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:
         progress(0.0, "reading labels")
-        positions, labels = _positions(self._planes.read(index), self._ignored, self._planes.name)
+        positions, labels = self._unnamed.left_out(
+            *_positions(self._planes.read(index), self._ignored, self._planes.name)
+        )
         self._counts.add(positions, labels)
         phases = [phase for phase, label in enumerate(labels.tolist()) if not self._wanted or label in self._wanted]
         options = self._options
@@ -183,7 +189,7 @@ class _Measuring:
 
         options, size, planes = self._options, self._size, self._planes
         if not len(self._counts.labels):
-            raise InputError(f"{planes.name} holds no phase: all its labels are ignored")
+            raise InputError(f"{planes.name} holds no phase: all its labels are ignored{self._unnamed.words}")
         phases, blocks = self._counts.table(self._names, size, options.bootstrap, options.seed)
         found = [table for table in self._objects if len(table)] or self._objects[:1]
         objects = pd.concat(found, ignore_index=True)
@@ -205,7 +211,7 @@ class _Measuring:
             ),
             thickness_map=None if self._map is None else planes.fold(self._map),
             pixel_size=size,
-            notes=self._enclosed.notes(self._names) if layered else (),
+            notes=(*self._unnamed.notes, *(self._enclosed.notes(self._names) if layered else ())),
         )
 
 
