@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from napari_visualccc.cli import build_parser, main
+from napari_visualccc.cli import _commands, build_parser, main
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.io import read, write_tiff
 
@@ -125,6 +126,15 @@ def test_every_command_has_help_with_an_example(capsys, command):
     assert f"visualccc {command}" in text.split("example:")[1]
 
 
+def test_every_command_that_computes_takes_a_seed_and_a_device():
+    for command in _commands():
+        parser = ArgumentParser()
+        command.declare(parser)
+        said = parser.format_help()
+        computes = command.name not in ("info", "map export") and not command.name.startswith("models")
+        assert [flag in said for flag in ("--seed", "--device")] == [computes, computes], command.name
+
+
 def test_a_bug_is_exit_1_with_a_traceback():
     code = (
         "import sys, napari_visualccc.io as io; io.read = lambda *_: 1 / 0;"
@@ -133,3 +143,12 @@ def test_a_bug_is_exit_1_with_a_traceback():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys, tmp_path):
+    def greedy(path):
+        raise MemoryError("Unable to allocate 8 TiB")
+
+    monkeypatch.setattr("napari_visualccc.io.read", greedy)
+    assert main(["info", str(tmp_path)]) == 2
+    assert "not enough memory" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 
 from napari_visualccc.cli import main
 from napari_visualccc.io import read
@@ -200,6 +201,22 @@ def test_measure_a_mask_by_names(folder, capsys, tmp_path):
     assert "95 %" in capsys.readouterr().out
 
 
+def test_measure_takes_one_plane_as_the_widget_says(capsys, tmp_path):
+    stack = np.ones((3, 20, 30), np.uint8)
+    stack[1, 5:9, 5:9] = 2
+    image = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((20, 30), np.float32)
+    tifffile.imwrite(tmp_path / "labels.tif", stack, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "image.tif", image, photometric="minisblack")
+    code, answer, _ = run(
+        capsys, "segment", "measure", tmp_path / "labels.tif", "--plane", 1, "--image", tmp_path / "image.tif",
+        "--output", tmp_path / "out.csv",
+    )  # fmt: skip
+    assert code == 0
+    assert [row["pixels"] for row in answer["fractions"]] == [600 - 16, 16]
+    assert {row["mean_intensity"] for row in answer["objects"]} == {1}
+    assert "--plane 1" in answer["provenance"]["command"]
+
+
 def test_measure_says_that_cracks_may_belong_to_the_layer(capsys, caplog, tmp_path):
     labels = np.zeros((60, 200), np.uint8)
     labels[20:40] = 1
@@ -295,6 +312,22 @@ def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, capsys, tmp_p
     (tmp_path / "m.training").write_bytes(b"cut off")
     assert run(capsys, *flags, *NETWORK)[0] == 0
     assert "--resume" in caplog.text
+
+
+def test_a_model_that_cannot_be_saved_is_not_lost(folder, capsys, tmp_path):
+    flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
+    (tmp_path / "m.safetensors").mkdir()  # in its place
+    code, _, err = run(capsys, *flags, *NETWORK)
+    assert code == 2
+    assert "could not be written" in err
+    assert (tmp_path / "m.training").exists()
+    (tmp_path / "m.safetensors").rmdir()
+    code, answer, _ = run(capsys, *flags, *NETWORK, "--resume")
+    assert code == 0
+    assert answer["steps"] == 4
+    assert answer["history"], "it did not begin anew"
+    assert (tmp_path / "m.safetensors").is_file()
+    assert not (tmp_path / "m.training").exists()
 
 
 def test_encoders_are_fetched_or_it_is_said_how(capsys, tmp_path, monkeypatch):

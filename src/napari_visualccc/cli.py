@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_visualccc._version import __version__
-from napari_visualccc.commands import classify, explain, fft, maps, measurement, models, process, segment
+from napari_visualccc.commands import classify, explain, fft, maps, measurement, models, process, segment, segment_train
 from napari_visualccc.commands.base import (
     Answer,
     Command,
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VisualCCCError as error:
         bar.clear()
         sys.stderr.write(f"visualccc: {error}\n")
+        return 2
+    except MemoryError as error:
+        bar.clear()
+        sys.stderr.write(f"visualccc: not enough memory: close other programs, or do it in parts {error}\n")
         return 2
     except KeyboardInterrupt:
         bar.clear()
@@ -99,6 +103,7 @@ def _commands() -> tuple[Command, ...]:
         *process.COMMANDS,
         *fft.COMMANDS,
         *classify.COMMANDS,
+        *segment_train.COMMANDS,
         *segment.COMMANDS,
         *measurement.COMMANDS,
         *maps.COMMANDS,
@@ -209,6 +214,7 @@ def _declare_demo(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="Open the results in napari at the end if there is a display (auto), or never.",
     )
+    declare_device(parser, ": without effect, the demo decides itself")
 
 
 def _demo(arguments: argparse.Namespace, progress: Progress) -> Answer:

@@ -45,6 +45,11 @@ def declare_device(parser: argparse.ArgumentParser, note: str = "") -> None:
     )
 
 
+def declare_seed(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seed`` to a command that draws nothing: all that compute are called alike."""
+    parser.add_argument("--seed", type=int, default=0, metavar="INT", help="Without effect: nothing is drawn here.")
+
+
 def warn(notes: Iterable[str]) -> None:
     """Say on standard error what to know before believing the numbers."""
     for note in notes:

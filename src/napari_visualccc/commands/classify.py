@@ -15,6 +15,7 @@ from napari_visualccc.commands.base import (
     chosen_signals,
     declare_choice,
     declare_device,
+    declare_seed,
     warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
@@ -126,6 +127,7 @@ def _declare_predict(parser: argparse.ArgumentParser) -> None:
     declare_choice(parser)
     _declare_cache(parser)
     add_arguments(parser, PredictOptions)
+    declare_seed(parser)
     declare_device(parser)
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.commands.base import Answer, Command, chosen_signals
+from napari_visualccc.commands.base import Answer, Command, chosen_signals, declare_device, declare_seed
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -34,6 +34,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bragg", action="store_true", help="Also write the image that the spots alone make.")
     parser.add_argument("--output", metavar="DIR", help="Folder for tables and maps. Default: nothing is written.")
     add_arguments(parser, LatticeOptions)
+    declare_seed(parser)
+    declare_device(parser, " (spectra: CPU)")
 
 
 def _fft(arguments: argparse.Namespace, progress: Progress) -> Answer:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.commands.base import Answer, Command, declare_device
+from napari_visualccc.commands.base import Answer, Command, declare_device, declare_seed
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
@@ -188,6 +188,7 @@ def _declare_similar(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="Micrograph to look for; need not be on the map.")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="How many to list. Default: 10.")
     parser.add_argument("--plane", type=int, default=0, metavar="N", help="Plane of a stack, counted from 0.")
+    declare_seed(parser)
     declare_device(parser)
 
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, choice_flags, chosen_plane, chosen_signals, declare_choice
+from napari_visualccc.commands.base import (
+    Answer,
+    Command,
+    choice_flags,
+    chosen_plane,
+    chosen_signals,
+    declare_choice,
+    declare_device,
+    declare_seed,
+)
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,6 +37,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     declare_choice(parser)
     parser.add_argument("--format", choices=["tiff", "zarr"], default="tiff", help="OME-TIFF or OME-Zarr.")
     parser.add_argument("--list", action="store_true", help="List all steps with their options, and do nothing else.")
+    declare_seed(parser)
+    declare_device(parser, " (processing: CPU)")
 
 
 def _process(arguments: argparse.Namespace, progress: Progress) -> Answer:

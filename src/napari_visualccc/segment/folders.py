@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +14,53 @@ from napari_visualccc.segment.annotations import Annotated
 
 # What programs add to the name of a mask.
 _SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_seg", "_phases", "-mask", "-labels")
+# Layers of a segmentation as `write_result` names them.
+_RESULT = re.compile(r"(.+)_(?:phases|confidence|entropy)\.ome\.(?:tif|zarr)")
 
 
 def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     """Read the images of a folder (or one file) and the mask of each: the file of the same stem in another folder.
 
-    Images without a mask are left out, as one annotates some of many.
+    Images without a mask are left out, as one annotates some of many, and so are our own results among the images.
 
     Raises
     ------
     InputError
-        If no image has a mask, or shapes differ.
+        If no image has a mask, one has several, or shapes differ.
     FileFormatError
         If a file cannot be read.
     """
-    by_stem = {stem(path): path for path in image_files(masks)}
-    pairs = [(path, by_stem[stem(path)]) for path in image_files(images) if stem(path) in by_stem]
+    by_stem: dict[str, list[Path]] = {}
+    for path in image_files(masks):
+        by_stem.setdefault(stem(path), []).append(path)
+    pairs = [(path, by_stem[stem(path)]) for path in source_files(images) if stem(path) in by_stem]
     if not pairs:
         raise InputError(f"no image in {images} has a mask of the same name in {masks}")
-    return [_read_pair(image, mask) for image, mask in pairs]
+    for image, found in pairs:
+        if len(found) > 1:
+            raise InputError(f"{image.name} has two masks in {masks}, {found[0].name} and {found[1].name}: leave one")
+    return [_read_pair(image, found[0]) for image, found in pairs]
+
+
+def source_files(path: str | Path) -> list[Path]:
+    """As `image_files`, without what an earlier segmentation wrote into the folder; a file itself is taken as it is.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such path, or no image in it.
+    """
+    path = Path(path)
+    files = [file for file in image_files(path) if file == path or not _is_result(file)]
+    if not files:
+        raise FileFormatError(f"{path} holds no image file, only results of a segmentation")
+    return files
+
+
+def _is_result(path: Path) -> bool:
+    """True for labels, confidence and entropy with the record of their making beside them."""
+    match = _RESULT.fullmatch(path.name)
+    return match is not None and path.with_name(f"{match[1]}_provenance.json").exists()
 
 
 def image_files(path: str | Path) -> list[Path]:

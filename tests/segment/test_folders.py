@@ -1,0 +1,44 @@
+"""Which files are images, and which masks are theirs."""
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from napari_visualccc.core.errors import FileFormatError, InputError
+from napari_visualccc.segment import pair_files
+from napari_visualccc.segment.folders import source_files
+
+PIXELS = np.arange(20, dtype=np.uint8).reshape(4, 5)
+
+
+def fill(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        iio.imwrite(folder / name, PIXELS)
+    return folder
+
+
+def test_images_and_masks_of_one_name(tmp_path):
+    images = fill(tmp_path / "images", "a.tif", "b.png", "c.tif")
+    masks = fill(tmp_path / "masks", "a_mask.png", "b.png", "d.png", "d_mask.png")
+    assert [pair.name for pair in pair_files(images, masks)] == ["a.tif", "b.png"]
+
+
+def test_two_masks_of_one_image_are_refused(tmp_path):
+    images = fill(tmp_path / "images", "a.tif", "b.tif")
+    masks = fill(tmp_path / "masks", "a.png", "a_mask.png", "b.png")
+    with pytest.raises(InputError, match=r"a\.tif has two masks in .*, a\.png and a_mask\.png"):
+        pair_files(images, masks)
+
+
+def test_results_of_ours_are_no_images_but_may_be_masks(tmp_path):
+    images = fill(tmp_path / "images", "a.tif", "a_phases.ome.tif", "a_entropy.ome.tif", "b_phases.ome.tif")
+    (images / "a_provenance.json").write_text("{}")
+    # Nothing says that the labels of b are ours.
+    assert [path.name for path in source_files(images)] == ["a.tif", "b_phases.ome.tif"]
+    assert source_files(images / "a_phases.ome.tif") == [images / "a_phases.ome.tif"]
+    masks = fill(tmp_path / "masks", "a_phases.ome.tif")
+    (masks / "a_provenance.json").write_text("{}")
+    assert [pair.name for pair in pair_files(images, masks)] == ["a.tif"]
+    with pytest.raises(FileFormatError, match="only results"):
+        source_files(masks)
