@@ -1,4 +1,5 @@
 import os
+import tracemalloc
 
 import dask.array as da
 import numpy as np
@@ -222,3 +223,20 @@ def test_reciprocal_layers_saved_from_napari(tmp_path):
     data, attributes, _ = Image(STACK[0], scale=(0.1, 0.1), units=("1/nm", "1/nm")).as_layer_data_tuple()
     (written,) = write_image(str(tmp_path / "a.ome.tif"), data, attributes)
     assert read(written)[0].pixel_size.unit == "1/nm"
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "u8"])
+def test_a_large_plane_is_not_turned_into_the_file_s_type_at_once(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr("napari_visualccc.io.writers._BLOCK", 1 << 16)
+    data = np.memmap(tmp_path / "kept", dtype, "w+", shape=(2, 1024, 1030))
+    data[:] = np.arange(1024)[:, None]
+    tracemalloc.start()
+    try:
+        path = write_tiff(tmp_path / "a.ome.tif", data, PixelSize())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20  # half a plane of 4 bytes per pixel
+    (signal,) = read(path)
+    assert signal.data.shape == data.shape
+    np.testing.assert_array_equal(np.asarray(signal.data), data)

@@ -119,3 +119,18 @@ def test_nothing_to_segment(model):
 def test_cancelling(model):
     with pytest.raises(Cancelled):
         predict(model, np.zeros((600, 600)), PredictOptions(tile=128), progress=Progress(is_cancelled=lambda: True))
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(np.float32, 3.4e38), (np.float32, -3.4e38), (np.float32, 1e30), (np.float64, 1e300)]
+)
+def test_what_programs_write_where_there_is_no_data_is_no_data(model, image, rows, dtype, value):
+    """In so few pixels that they do not set the grey scale, and in many."""
+    holes = image.astype(dtype)
+    holes[:rows, :30] = value
+    empty = image.astype(np.float64)
+    empty[:rows, :30] = np.nan
+    found, expected = predict(model, holes), predict(model, empty)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert found.pixels == expected.pixels

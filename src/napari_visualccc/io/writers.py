@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Calibration = tuple[Axis, ...] | PixelSize
 # OME-TIFF knows these axes; whatever stands before y and x is called plane (Q) if it is none of them.
 _LETTERS = {"y": "Y", "x": "X", "z": "Z", "time": "T", "t": "T", "channel": "C"}
+# Pixels handed over at a time: results that lie in a temporary file are larger than memory, each plane of them even.
+_BLOCK = 1 << 22
 
 
 def axes_for(data: Any, calibration: Calibration, *, rgb: bool = False) -> tuple[Axis, ...]:
@@ -52,7 +55,7 @@ def write_tiff(
     path
         File to make or replace.
     data
-        Shape (…, Y, X), or (…, Y, X, 3|4) if `rgb`; dask is written plane by plane.
+        Shape (…, Y, X), or (…, Y, X, 3|4) if `rgb`; written a few rows at a time, labels plane by plane.
     calibration
         Axes of the data, or the size of a pixel.
     labels
@@ -71,7 +74,7 @@ def write_tiff(
     axes = axes_for(data, calibration, rgb=rgb)
     if 0 in data.shape:
         raise OutputError(f"{path} could not be written: the image is empty, its shape is {tuple(data.shape)}")
-    data = _as_ome_type(data)
+    dtype = _ome_type(data)
     letters = _letters(axes)
     kept = [
         {"letter": letter, "name": axis.name, "scale": axis.scale, "offset": axis.offset, "unit": axis.unit}
@@ -87,42 +90,48 @@ def write_tiff(
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
-            _planes(data, rgb),
+            _parts(data, dtype, rgb=rgb, whole=labels),
             shape=data.shape,
-            dtype=data.dtype,
+            dtype=dtype,
             ome=True,
             photometric="rgb" if rgb else "minisblack",
             compression="zlib" if labels else None,
             metadata=about,
-            bigtiff=data.nbytes > 2**31,
+            bigtiff=math.prod(data.shape) * dtype.itemsize > 2**31,
         )
     return path
 
 
-def _planes(data: Any, rgb: bool) -> Iterator[np.ndarray[Any, Any]]:
+def _parts(data: Any, dtype: np.dtype[Any], *, rgb: bool, whole: bool) -> Iterator[np.ndarray[Any, Any]]:
+    """Rows of all planes in the file's type: a block at a time, or `whole` planes, which compression asks for."""
     flat = 3 if rgb else 2
+    height, width = data.shape[-flat], data.shape[1 - flat]
+    step = height if whole else max(1, _BLOCK // width)
     for place in np.ndindex(data.shape[:-flat]):
-        yield np.ascontiguousarray(data[place])
+        plane = data[place]
+        for top in range(0, height, step):
+            yield np.ascontiguousarray(plane[top : top + step], dtype)
 
 
-def _as_ome_type(data: Any) -> Any:
-    """Array of a type that OME-TIFF has and others read."""
-    if data.dtype.kind == "b":
-        return data.astype(np.uint8)
-    if data.dtype.kind == "f" and data.dtype.itemsize not in (4, 8):
-        return data.astype(np.float32 if data.dtype.itemsize < 4 else np.float64)
-    if data.dtype.kind in "iu" and data.dtype.itemsize == 8:
+def _ome_type(data: Any) -> np.dtype[Any]:
+    """Type that OME-TIFF has and others read."""
+    dtype: np.dtype[Any] = np.dtype(data.dtype)
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    if dtype.kind in "iu" and dtype.itemsize == 8:
         return _narrowed(data)
-    return data
+    return dtype
 
 
-def _narrowed(data: Any) -> Any:
+def _narrowed(data: Any) -> np.dtype[Any]:
     """TIFF readers stumble over 64-bit integers: 32 bits if the values fit, else float64."""
     low, high = int(data.min()), int(data.max())
     for dtype in (np.uint32, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return data.astype(dtype)
-    return data.astype(np.float64)
+            return np.dtype(dtype)
+    return np.dtype(np.float64)
 
 
 def _letters(axes: tuple[Axis, ...]) -> str:
@@ -152,7 +161,7 @@ def write_json(path: str | Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def _file_part(title: str) -> str:
+def file_part(title: str) -> str:
     """Title of a layer as part of a file name: names of classes may hold anything (Li/Li2O)."""
     return re.sub(r'[\\/:*?"<>|\x00-\x1f]', "-", title)
 
@@ -176,7 +185,7 @@ def write_result(
     extension = ".ome.zarr" if zarr else ".ome.tif"
     written = [
         write(
-            folder / f"{stem}_{_file_part(layer.title)}{extension}",
+            folder / f"{stem}_{file_part(layer.title)}{extension}",
             layer.data,
             calibration,
             labels=layer.kind == "labels",

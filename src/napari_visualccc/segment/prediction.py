@@ -195,7 +195,7 @@ class _Output:
 
     def put(self, index: int, rows: slice, probabilities: NDArray[np.float32]) -> None:
         chosen = probabilities.argmax(axis=0)
-        missing = ~np.isfinite(self._planes.read(index, (rows, slice(None))))
+        missing = np.isnan(self._planes.plane(index, (rows, slice(None))))
         labels = self._values[chosen]
         labels[missing] = self._model.nothing
         self._labels[index, rows] = labels
