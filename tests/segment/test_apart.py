@@ -1,6 +1,7 @@
 """Training in a process of its own: the same result, pictures, stopping, cancelling, and processes that die."""
 
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -10,8 +11,17 @@ import pytest
 
 from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.progress import Cancelled, Progress
-from napari_visualccc.segment import TrainOptions, annotated, dataset_of_strokes, predict, train, train_apart
+from napari_visualccc.core.progress import Cancelled, Progress, silent
+from napari_visualccc.segment import (
+    TrainOptions,
+    annotated,
+    apart,
+    dataset_of_strokes,
+    predict,
+    train,
+    train_apart,
+    worker,
+)
 from napari_visualccc.segment.worker import dataset_of, describe
 
 SHORT = TrainOptions(steps=6, max_minutes=5, reduction="2", patch=128, batch=2, validation=0.0)
@@ -45,17 +55,17 @@ def test_a_job_comes_out_of_its_folder_as_it_went_in(dataset, tmp_path):
 
 def test_the_result_is_that_of_training_here(dataset, discs):
     moments = []
-    apart = train_apart(dataset, SHORT, watch=moments.append)
+    there = train_apart(dataset, SHORT, watch=moments.append)
     here = train(dataset, SHORT)
     assert [moment.step for moment in moments] == [1, 2, 3, 4, 5, 6]
     image, _ = discs(5)
-    assert (predict(apart.model, image).labels == predict(here.model, image).labels).mean() > 0.995
-    assert apart.steps == here.steps == 6
-    assert apart.model.card.class_names == {1: "ground", 2: "disc"}
-    assert apart.model.card.training["data"] == here.model.card.training["data"]
-    assert apart.provenance.command == here.provenance.command
-    assert len(apart.history) == len(here.history)
-    on = train_apart(dataset, replace(SHORT, steps=9), state=apart.state)
+    assert (predict(there.model, image).labels == predict(here.model, image).labels).mean() > 0.995
+    assert there.steps == here.steps == 6
+    assert there.model.card.class_names == {1: "ground", 2: "disc"}
+    assert there.model.card.training["data"] == here.model.card.training["data"]
+    assert there.provenance.command == here.provenance.command
+    assert len(there.history) == len(here.history)
+    on = train_apart(dataset, replace(SHORT, steps=9), state=there.state)
     assert on.steps == 9
 
 
@@ -69,6 +79,18 @@ def test_pictures_follow_the_view_and_stopping_keeps_the_best(dataset, discs):
     assert pictures[0].shape == (100, 192)
     assert set(np.unique(pictures[0])) <= {1, 2}
     assert result.model.card.training["stopped"] is True
+
+
+def test_a_picture_of_what_was_looked_at_before_is_not_shown(tmp_path, discs):
+    shown = []
+    conversation = apart._Conversation(tmp_path, None, shown.append, silent(None))
+    for seed in (3, 4):
+        conversation.hand_over(lambda seed=seed: discs(seed)[0])
+    np.save(tmp_path / worker.PICTURE, np.ones((2, 2)))
+    conversation._take({"picture": 1})
+    assert not shown
+    conversation._take({"picture": 2})
+    assert len(shown) == 1
 
 
 def test_cancelling_ends_the_process_at_once(dataset):
@@ -105,10 +127,67 @@ def test_a_killed_process_is_explained(dataset):
 
 def test_the_process_ends_when_its_parent_is_gone(dataset, tmp_path):
     """A parent number that no process has."""
-    from napari_visualccc.segment import worker
-
     describe(dataset, LONG, tmp_path)
     worker.work(tmp_path, parent=2**22 + 1)
     assert not (tmp_path / worker.MODEL).exists()
     report = tmp_path / worker.REPORT
     assert not report.exists() or "done" not in report.read_text()
+
+
+def empty():
+    """A plane without a finite pixel."""
+    return np.full((40, 50), np.nan)
+
+
+def unreadable():
+    """A plane whose file is gone."""
+    raise OSError("the file is gone")
+
+
+@pytest.mark.parametrize("view", [empty, unreadable])
+def test_what_cannot_be_drawn_does_not_end_a_training(dataset, view):
+    views, pictures = [view], []
+    result = train_apart(dataset, SHORT, look=lambda: views.pop()() if views else None, show=pictures.append)
+    assert result.steps == 6
+    assert not pictures
+
+
+def test_a_full_disk_costs_the_picture_not_the_training(trained, tmp_path, monkeypatch, discs):
+    worker.save_view(tmp_path, discs(3)[0], 1)
+    assert worker._draw(trained.model, tmp_path) == 1
+    picture = (tmp_path / worker.PICTURE).read_bytes()
+
+    def full(path, labels):
+        path.write_bytes(b"half a pic")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    assert worker._draw(trained.model, tmp_path) is None
+    assert (tmp_path / worker.PICTURE).read_bytes() == picture
+    assert {path.name for path in tmp_path.iterdir()} == {worker.VIEW, worker.PICTURE}
+
+
+@pytest.mark.parametrize("size", [None, PixelSize(2, 2, "nm"), PixelSize(4, 4, "nm")])
+def test_the_picture_is_seen_at_the_pixel_size_of_the_view(trained, tmp_path, discs, size):
+    image = discs(3)[0]
+    worker.save_view(tmp_path, image if size is None else (image, size), 7)
+    assert worker._draw(trained.model, tmp_path) == 7
+    expected = predict(trained.model, image, pixel_size=size)
+    assert expected.rescaled == ((2.0, 2.0) if size == PixelSize(4, 4, "nm") else (1.0, 1.0))
+    np.testing.assert_array_equal(np.load(tmp_path / worker.PICTURE), expected.labels)
+
+
+def test_a_training_whose_state_could_not_be_kept_is_a_training(dataset, tmp_path, caplog):
+    describe(dataset, SHORT, tmp_path)
+    worker.work(tmp_path, os.getpid())
+    done = [json.loads(line) for line in (tmp_path / worker.REPORT).read_text().splitlines()][-1]["done"]
+    whole = apart._result(dataset, SHORT, tmp_path, done, 1.0)
+    assert whole.state.tensors
+    assert not caplog.records
+    (tmp_path / worker.STATE).unlink()
+    result = apart._result(dataset, SHORT, tmp_path, done, 1.0)
+    assert "not continued" in caplog.text
+    assert not result.state.tensors
+    assert (result.steps, len(result.history)) == (6, len(whole.history))
+    assert result.model.card.training["steps"] == 6
+    assert train_apart(dataset, SHORT, state=result.state).steps == 6, "it begins anew"

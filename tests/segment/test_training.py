@@ -1,12 +1,13 @@
 """Training end to end on simulated discs."""
 
+import errno
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from napari_visualccc.core.errors import InputError, ModelError, OptionError
+from napari_visualccc.core.errors import InputError, ModelError, OptionError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
@@ -179,7 +180,7 @@ def test_a_cancelled_training_goes_on_where_it_was(two, tmp_path):
     result = train(two, SHORT, device="cpu", checkpoint=checkpoint, watch=seen.append)
     assert seen[0].step > 1
     assert result.steps == 4
-    assert not checkpoint.exists()
+    assert checkpoint.exists(), "the model is not saved yet"
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage that is no checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
@@ -339,3 +340,73 @@ def test_a_decoder_without_room_for_spectra_does_without(lattices):
     assert train(dataset, options, device="cpu").model.card.architecture["lattice"] is False
     with pytest.raises(OptionError, match="power spectrum"):
         train(dataset, replace(options, lattice="on"), device="cpu")
+
+
+def broken(*_, **__):
+    raise RuntimeError("broken")
+
+
+def test_a_training_whose_last_measurement_fails_is_not_lost(two, tmp_path, monkeypatch):
+    checkpoint = tmp_path / "net.training"
+    monkeypatch.setattr("napari_visualccc.segment.learning.SegmentationTask.matrix", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        train(two, SHORT, device="cpu", checkpoint=checkpoint)
+    monkeypatch.undo()
+    seen = []
+    assert train(two, SHORT, device="cpu", checkpoint=checkpoint, watch=seen.append).steps == 4
+    assert not seen, "all steps were taken already"
+
+
+def full(path, *_, **__):
+    """Stands for `write_checkpoint` where there is no room."""
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    except OSError as error:
+        raise OutputError(f"{path} could not be written") from error
+
+
+def test_a_full_disk_does_not_end_a_training(two, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("napari_visualccc.segment.learning.write_checkpoint", full)
+    assert train(two, SHORT, device="cpu", checkpoint=tmp_path / "net.training").steps == 4
+    assert caplog.text.count("the training goes on") == 1
+
+
+def test_a_place_where_nothing_can_be_written_is_told_at_once(two, tmp_path):
+    (tmp_path / "file").touch()
+    seen = []
+    with pytest.raises(OutputError, match="could not be written"):
+        train(
+            two, replace(SHORT, steps=100), device="cpu", checkpoint=tmp_path / "file" / "net.training",
+            watch=seen.append,
+        )  # fmt: skip
+    assert len(seen) < 5
+
+
+def test_a_time_that_is_over_before_the_steps_is_told(two, caplog, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.models.nn.fit._Trainer.is_over", lambda trainer: trainer.state.step >= 3)
+    result = train(two, SHORT, device="cpu")
+    assert result.notes[0].startswith("the training time was over after 3 of 4 steps")
+    assert result.notes[0] in caplog.text
+    assert not replace(result, stopped=True).notes
+    assert not replace(result, steps=4).notes
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_too_little_memory_is_said_in_words(two, monkeypatch, error):
+    def greedy(*_):
+        raise error
+
+    monkeypatch.setattr("napari_visualccc.segment.learning.SegmentationTask.loss", greedy)
+    with pytest.raises(OptionError, match=r"make the patches \(64 pixels\) smaller"):
+        train(two, SHORT, device="cpu")
+
+
+def test_one_patch_per_step_is_refused_where_nothing_is_left_to_average(two):
+    with pytest.raises(OptionError, match="take more patches per step"):
+        train(two, replace(SHORT, decoder="deeplabv3plus", batch=1, lattice="off"), device="cpu")
+
+
+def test_errors_that_are_not_the_user_s_stay_what_they_are(two, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.segment.learning.SegmentationTask.loss", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        train(two, SHORT, device="cpu")

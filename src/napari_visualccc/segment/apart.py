@@ -8,6 +8,7 @@ training in the viewer half as fast as on the command line.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from napari_visualccc.segment.training import TrainResult, history_of, record_of
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment, TrainingState
 
+_log = logging.getLogger(__name__)
 _LOOK_S = 0.05
 # Threads that wait for each other must sleep, not spin: the viewer draws on the same cores. Spinning cost a training
 # beside a busy program two and a half times the processor time; what comes out is the same.
@@ -47,7 +49,7 @@ def train_apart(
     *,
     state: TrainingState | None = None,
     watch: Callable[[Moment], None] | None = None,
-    look: Callable[[], NDArray[Any] | None] | None = None,
+    look: Callable[[], worker.View | None] | None = None,
     show: Callable[[NDArray[Any]], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
@@ -59,9 +61,10 @@ def train_apart(
     dataset, options, state, watch, should_stop
         As for `train`.
     look
-        Asked all the time: grey values of shape (Y, X) that the user looks at, or None if that did not change.
+        Asked all the time: grey values of shape (Y, X) that the user looks at, alone or as a pair with their
+        `PixelSize`, or None if that did not change.
     show
-        Given the labels of these grey values after each validation.
+        Given the labels of these grey values after each validation; not if there can be none, as of an empty plane.
     progress
         Reports; cancelling ends the other process at once.
 
@@ -85,8 +88,8 @@ def train_apart(
             _keep(state, dataset, options, folder)
         conversation = _Conversation(folder, watch, show, progress)
         for _ in conversation.go_on():
-            if look is not None and (view := look()) is not None:
-                worker.save_array(folder / worker.VIEW, view)
+            if look is not None:
+                conversation.hand_over(look)
             if should_stop is not None and should_stop():
                 (folder / worker.STOP).touch()
             progress.check()
@@ -104,7 +107,7 @@ class _Conversation:
         progress: Progress,
     ) -> None:
         self._folder, self._watch, self._show, self._progress = folder, watch, show, progress
-        self._read = 0
+        self._read = self._views = 0
         self.done: dict[str, Any] = {}
 
     def go_on(self) -> Iterator[None]:
@@ -128,6 +131,16 @@ class _Conversation:
         if not self.done:
             raise _lost(process.returncode, (self._folder / "errors.txt").read_text(errors="replace"))
 
+    def hand_over(self, look: Callable[[], worker.View | None]) -> None:
+        """Tell what the user looks at; a plane that cannot be read or written does not end a training."""
+        try:
+            view = look()
+            if view is not None:
+                self._views += 1
+                worker.save_view(self._folder, view, self._views)
+        except Exception as error:  # noqa: BLE001 - reading a plane may fail in any way
+            _log.warning("the plane that is looked at cannot be handed over: %s", error)
+
     def _listen(self) -> None:
         path = self._folder / worker.REPORT
         if not path.exists():
@@ -148,7 +161,8 @@ class _Conversation:
         elif "moment" in entry and self._watch is not None:
             self._watch(Moment(*entry["moment"]))
         elif "picture" in entry and self._show is not None:
-            self._show(np.load(self._folder / worker.PICTURE))
+            if entry["picture"] == self._views:  # not of what was looked at before
+                self._show(np.load(self._folder / worker.PICTURE))
         elif "done" in entry:
             self.done = entry["done"]
         elif "error" in entry:
@@ -176,15 +190,19 @@ def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder:
 
 
 def _result(dataset: Dataset, options: TrainOptions, folder: Path, done: dict[str, Any], seconds: float) -> TrainResult:
+    from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.segment.learning import read_checkpoint
 
     model = SegmentationModel.load(folder / worker.MODEL)
+    told = TrainingState({}, done["step"], done["seconds"], done["best_step"], {}, done["history"])
     state = read_checkpoint(folder / worker.STATE, model.card)
-    assert state is not None
+    if state is None or state.step != told.step:  # the disk was full
+        _log.warning("the training can be used, but not continued: its state could not be kept")
+        state = TrainingState()
     # The record names the images as they are here, not the planes that were handed over.
-    record = record_of(dataset, options, state, done["device"], seconds, None, done["stopped"])
+    record = record_of(dataset, options, told, done["device"], seconds, None, done["stopped"])
     card = replace(model.card, training=record["training"])
     return TrainResult(
-        record["provenance"], replace(model, card=card, hash=""), dict(card.metrics), history_of(state), state,
-        state.step, done["stopped"],
+        record["provenance"], replace(model, card=card, hash=""), dict(card.metrics), history_of(told), state,
+        told.step, done["stopped"],
     )  # fmt: skip

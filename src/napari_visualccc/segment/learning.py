@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_visualccc.core import scores
-from napari_visualccc.core.errors import ModelError, OptionError
+from napari_visualccc.core.errors import ModelError, OptionError, OutputError
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.architectures import LAST_LAYER
 from napari_visualccc.models.card import ModelCard
@@ -33,6 +34,7 @@ _KEY = "visualccc-training"
 _FAVOUR_UNTIL, _FAIR_FROM = 0.3, 0.7
 # Validation must not eat the training time: so many pixels, spread over the planes held out.
 _MOST_VALIDATED = 1 << 22
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SegmentationTask:
@@ -169,6 +171,41 @@ def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) ->
         "history": state.history, "values": _values(card), "architecture": dict(card.architecture),
     }  # fmt: skip
     save_tensors(path, {name: value.numpy() for name, value in state.tensors.items()}, {_KEY: json.dumps(record)})
+
+
+class Keeper:
+    """Keeps the state of a training in a file; a disk that fills up is told once, and does not end the training.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    card
+        Of the model that is trained.
+    """
+
+    def __init__(self, path: str | Path, card: ModelCard) -> None:
+        self._path, self._card = path, card
+        self._has_kept = self._has_told = False
+
+    def __call__(self, state: TrainingState) -> None:
+        """Write the file.
+
+        Raises
+        ------
+        OutputError
+            If nothing can be written there for another reason than a full disk: better known now than at the end.
+        """
+        try:
+            write_checkpoint(self._path, state, self._card)
+            self._has_kept = True
+        except OutputError as error:
+            # The model itself is a fifth of the size: it may well fit.
+            if not self._has_kept and getattr(error.__cause__, "errno", None) not in _FULL:
+                raise
+            if not self._has_told:
+                _log.warning("%s: the training goes on, but if it is cut off now, what it learnt since is lost", error)
+            self._has_told = True
 
 
 def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:

@@ -43,7 +43,7 @@ class TrainOptions(Options):
     reduction: str = option(
         "2", label="Field of view", choices=("1", "2", "4"), advanced=True,
         help="Factor by which the encoder sees the image reduced, and its field of view widened; a shallow level above "
-        "it draws the detail. 1 is the classic U-Net, twice as slow.",
+        "it draws the detail. 1 is the classic U-Net, three times as slow.",
     )  # fmt: skip
     lattice: str = option("auto", label="Lattice fringes", choices=LATTICE_CHOICES, help=_LATTICE_HELP, advanced=True)
     invert: float = option(
@@ -52,8 +52,9 @@ class TrainOptions(Options):
     )  # fmt: skip
     steps: int = option(
         0, label="Steps", minimum=0, maximum=10_000_000, advanced=True,
-        help="End after so many steps even if there is time left; 0 for no limit. The same number of steps with the "
-        "same seed gives the same model again, which a time budget does not.",
+        help="Learn for so many steps instead of for a time; 0 for no number. If the training time is over before, it "
+        "ends there, and says so. The same number of steps with the same seed gives the same model again, which a time "
+        "budget does not.",
     )  # fmt: skip
     patch: Any = option(
         "auto", label="Patch", kind="int", auto=True, minimum=32, maximum=4096, step=32, unit="px", advanced=True,

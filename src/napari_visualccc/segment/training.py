@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment, TrainingState
     from napari_visualccc.models.nn.unet import Architecture
 
+_log = logging.getLogger(__name__)
 # Learning rate of an encoder that knows something already, as a share of the rest's: it is adapted, not overwritten.
 _KEEPING = 0.3
+# What torch says where batch normalisation has nothing to average over.
+_ONE_VALUE = "more than 1 value per channel"
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,17 @@ class TrainResult(Result):
         """The history."""
         return {"history": self.history}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how it came about: whether the time was over before its steps were taken."""
+        steps = self.provenance.parameters.get("steps", 0)
+        if self.stopped or self.steps >= steps:
+            return ()
+        return (
+            f"the training time was over after {self.steps} of {steps} steps, before the last ones, which refine: "
+            "give it more time or fewer steps",
+        )
+
 
 def train(
     dataset: Dataset,
@@ -98,7 +114,7 @@ def train(
         Where to compute.
     checkpoint
         File that the state of the training is kept in after each validation. If it is there already, and was made
-        with the same classes and network, the training goes on from it; it is removed at the end.
+        with the same classes and network, the training goes on from it. Remove it once the model is saved.
     state
         Of an earlier training of the same network, to go on from; if phases were added or taken away since, only the
         last layer begins anew.
@@ -122,21 +138,23 @@ def train(
     InputError
         If there is nothing to learn from.
     OptionError
-        If network and options do not go together, or the training diverged.
+        If network and options do not go together, memory ran out, or the training diverged.
+    OutputError
+        If the checkpoint cannot be written, unless it is for a full disk: that is told in the log.
 
     Notes
     -----
-    AdamW with warm-up and cosine decay against the time budget, loss on labelled pixels only, moving average of the
-    weights, best on the data held out.
+    AdamW with warm-up and cosine decay over the time budget (over the steps, if a number of them is asked for: the
+    time then is but a limit), loss on labelled pixels only, moving average of the weights, best on the data held out.
 
     References
     ----------
     .. [1] Ronneberger et al., U-Net, doi 10.1007/978-3-319-24574-4_28.
     """
-    from napari_visualccc.models.nn.fit import Diverged, fit
+    from napari_visualccc.models.nn.fit import fit
     from napari_visualccc.models.nn.precision import fastest_precision
     from napari_visualccc.models.nn.schedule import Schedule
-    from napari_visualccc.segment.learning import SegmentationTask, going_on, read_checkpoint, write_checkpoint
+    from napari_visualccc.segment.learning import Keeper, SegmentationTask, going_on, read_checkpoint
 
     options = options or TrainOptions()
     progress = silent(progress)
@@ -175,31 +193,50 @@ def train(
             stopped.append(True)
         return bool(stopped)
 
-    def keep(now: TrainingState) -> None:
-        assert checkpoint is not None
-        write_checkpoint(checkpoint, now, model.card)
-
     if preview is not None:
         task.preview = lambda network: preview(replace(model, network=network))
-    try:
+    with _in_words(patch):
         final = fit(
             model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
-            keep=keep if checkpoint is not None else None, watch=watch, should_stop=stop,
+            keep=Keeper(checkpoint, model.card) if checkpoint is not None else None, watch=watch, should_stop=stop,
             progress=progress.part(0.03, 0.98),
         )  # fmt: skip
-    except Diverged as error:
-        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
-    if checkpoint is not None:
-        Path(checkpoint).unlink(missing_ok=True)
     model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
     card = replace(model.card, training=record["training"], metrics=metrics)
     progress(1.0)
-    return TrainResult(
+    result = TrainResult(
         record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
     )
+    for note in result.notes:
+        _log.warning(note)
+    return result
+
+
+@contextmanager
+def _in_words(patch: tuple[int, int]) -> Iterator[None]:
+    """Say in words what can be mended when learning from patches (their edge, how many of them per step) fails."""
+    from napari_visualccc.models.nn.fit import Diverged
+    from napari_visualccc.models.nn.segmenter import is_out_of_memory
+
+    edge, batch = patch
+    try:
+        yield
+    except Diverged as error:
+        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise OptionError(
+                f"the training does not fit into memory: make the patches ({edge} pixels) smaller, or take fewer of "
+                f"them per step ({batch})"
+            ) from error
+        if _ONE_VALUE in str(error):
+            raise OptionError(
+                f"this network cannot learn from {batch} patch of {edge} pixels per step: take more patches per step"
+            ) from error
+        raise
 
 
 def _expecting(network: Any, *, hints: Hints) -> Any:

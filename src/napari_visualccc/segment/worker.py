@@ -6,7 +6,7 @@ What the two processes tell each other lies in the folder:
 ``job.json``           options, classes and images (in)
 ``plane_0.npz`` …      grey values and labels of each painted plane (in)
 ``state.safetensors``  of an earlier training, to go on from (in); of this one (out)
-``view.npy``           grey values that the user looks at; may change at any time (in)
+``view.npz``           grey values that the user looks at, and their pixel size; may change at any time (in)
 ``stop``               once it is there, the training ends with the best model so far (in)
 ``report.jsonl``       a line per step, validation and picture (out)
 ``picture.npy``        labels of what the user looks at (out)
@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.pixel_size import PixelSize
@@ -39,11 +42,14 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment
     from napari_visualccc.segment.model import SegmentationModel
 
-JOB, STATE, VIEW, STOP = "job.json", "state.safetensors", "view.npy", "stop"
+JOB, STATE, VIEW, STOP = "job.json", "state.safetensors", "view.npz", "stop"
 REPORT, PICTURE, MODEL = "report.jsonl", "picture.npy", "model.safetensors"
 # The viewer goes first when both want a core.
 _NICENESS = 5
 _REPORT_EVERY_S = 0.1
+# Grey values of shape (Y, X), alone or with the size of their pixels.
+View = NDArray[Any] | tuple[NDArray[Any], PixelSize]
+_log = logging.getLogger(__name__)
 
 
 class _Report:
@@ -71,17 +77,15 @@ def work(folder: Path, parent: int) -> None:
     """Train as the folder says; end when the process `parent` is gone."""
     import psutil
 
-    from napari_visualccc.segment.learning import write_checkpoint
     from napari_visualccc.segment.training import train
 
     report = _Report(folder / REPORT)
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
 
     def show(model: SegmentationModel) -> None:
-        picture = _picture(model, folder / VIEW)
-        if picture is not None:
-            save_array(folder / PICTURE, picture)
-            report(picture=True)
+        number = _draw(model, folder)
+        if number is not None:
+            report(picture=number)
 
     try:
         result = train(
@@ -90,8 +94,11 @@ def work(folder: Path, parent: int) -> None:
             progress=Progress(report.progress, lambda: not psutil.pid_exists(parent)),
         )  # fmt: skip
         result.model.save(folder / MODEL)
-        write_checkpoint(folder / STATE, result.state, result.model.card)
-        report(done={"stopped": result.stopped, "device": result.model.card.training["device"]})
+        state = result.state
+        report(done={
+            "stopped": result.stopped, "device": result.model.card.training["device"], "step": state.step,
+            "seconds": state.seconds, "best_step": state.best_step, "history": state.history,
+        })  # fmt: skip
     except Cancelled:
         pass
     except VisualCCCError as error:
@@ -100,23 +107,45 @@ def work(folder: Path, parent: int) -> None:
         report(crash=traceback.format_exc())
 
 
-def _picture(model: SegmentationModel, path: Path) -> Any:
+def _draw(model: SegmentationModel, folder: Path) -> int | None:
+    """Write the picture of what the user looks at, and give the number of the view that it is of.
+
+    None if there is no picture this time, which never ends a training.
+    """
     from napari_visualccc.segment.prediction import predict
 
+    if not (folder / VIEW).exists():
+        return None  # nobody looks
     try:
-        view = np.load(path)
-    except (OSError, ValueError, EOFError):
-        return None  # nobody looks, or the other process is just writing
-    return predict(model, view, rgb=False).labels
+        with np.load(folder / VIEW) as view:
+            image, (y, x), unit, number = view["image"], view["pixel_size"], str(view["unit"]), int(view["number"])
+        labels = predict(model, image, pixel_size=PixelSize(float(y), float(x), unit), rgb=False).labels
+        with _replacing(folder / PICTURE) as temporary:
+            np.save(temporary, labels)
+    except Exception as error:  # noqa: BLE001 - an empty plane, a full disk, a view just being replaced: whatever it is
+        _log.warning("no picture of the plane that is looked at: %s", error)
+        return None
+    return number
 
 
-def save_array(path: Path, array: Any) -> None:
-    """Write an array so that a reader sees the old one or the new one, never half of one."""
+def save_view(folder: Path, view: View, number: int = 0) -> None:
+    """Tell the training what the user looks at; by the number it tells of which view a picture is."""
+    image, size = view if isinstance(view, tuple) else (view, PixelSize())
+    with _replacing(folder / VIEW) as temporary:
+        np.savez(temporary, image=image, pixel_size=[size.y, size.x], unit=size.unit, number=number)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Path to write to, so that a reader of `path` sees the old file or the new one, never half of one."""
     temporary = path.with_name("writing_" + path.name)
-    np.save(temporary, array)
-    # On Windows a file that is being read cannot be replaced: there will be another picture.
-    with contextlib.suppress(PermissionError):
-        os.replace(temporary, path)
+    try:
+        yield temporary
+        # On Windows a file that is being read cannot be replaced: there will be another picture.
+        with contextlib.suppress(PermissionError):
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def describe(dataset: Dataset, options: TrainOptions, folder: Path) -> None:

@@ -133,3 +133,42 @@ def test_schedule_rises_and_falls():
     assert rates[0] < 0.05
     assert rates[-1] == pytest.approx(0.005)
     assert all(b < a for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+class Clock:
+    """Time as a task lets it pass."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("napari_visualccc.models.nn.fit.time.perf_counter", lambda: self.now)
+
+
+class Slow(Line):
+    """Takes so many seconds for its first steps, then one each; remembers at which share of the schedule they were."""
+
+    def __init__(self, clock: Clock, *seconds: float) -> None:
+        super().__init__()
+        self._clock, self._seconds = clock, dict(enumerate(seconds))
+        self.shares: list[float] = []
+
+    def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
+        self.shares.append(done)
+        self._clock.now += self._seconds.get(step, 1.0)
+        return super().batch(step, done)
+
+
+def test_time_has_no_say_in_what_a_number_of_steps_learns(monkeypatch):
+    found = []
+    for first in (1, 70):
+        network, task = line(), Slow(Clock(monkeypatch), first)
+        state = fit(network, task, Schedule(seconds=100, steps=20), PLAIN)
+        assert state.step == 20
+        found.append((task.shares, [row["step"] for row in state.history], network.weight.item()))
+    assert found[0] == found[1]
+    assert found[0][0] == [step / 20 for step in range(20)]
+
+
+def test_time_ends_a_training_that_has_steps_left(monkeypatch):
+    state = fit(line(), Slow(Clock(monkeypatch), 1, 1, 1, 97), Schedule(seconds=100, steps=20), PLAIN)
+    assert state.step == 4
+    assert state.history[-1]["step"] == 4, "it is looked at before it ends"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_visualccc.core.errors import OptionError
+from napari_visualccc.core.errors import ModelError, OptionError
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.architectures import DECODERS
 from napari_visualccc.models.nn.fuse import fused
@@ -143,7 +143,7 @@ def test_smaller_tiles_when_memory_runs_out(caplog):
 
 def test_no_memory_at_all_is_said_in_words(monkeypatch):
     monkeypatch.setattr(Greedy, "limit", 0)
-    with pytest.raises(MemoryError, match="small tile"):
+    with pytest.raises(OptionError, match="not enough memory on cpu to segment even one small tile"):
         whole(Segmenter(Greedy(), precision=PLAIN), np.zeros((300, 300), np.float32))
 
 
@@ -204,5 +204,20 @@ def test_half_precision_that_overflows_is_replaced(caplog):
 def test_values_that_are_never_finite_are_an_error():
     network = Pointwise()
     network.factor.data[:] = float("nan")
-    with pytest.raises(ArithmeticError, match="not finite"):
+    with pytest.raises(ModelError, match="not numbers"):
         whole(Segmenter(network, precision=PLAIN), np.zeros((64, 64), np.float32))
+
+
+def test_near_ties_between_formats_are_not_decided_by_chance(monkeypatch):
+    usual, half = Precision(torch.float32, True), Precision(torch.bfloat16, True)
+
+    def chosen(plain, channels_last, bfloat16, **words):
+        seconds = dict(zip((PLAIN, usual, half), (plain, channels_last, bfloat16), strict=True))
+        monkeypatch.setattr("napari_visualccc.models.nn.precision._seconds", lambda device: seconds)
+        return fastest_precision("cpu", **words)
+
+    assert {chosen(1.0, 0.9, 5.0), chosen(1.0, 1.0, 5.0), chosen(1.0, 1.09, 5.0)} == {usual}
+    assert chosen(1.0, 1.2, 5.0) == PLAIN
+    assert chosen(1.0, 1.0, 0.95) == usual
+    assert chosen(1.0, 1.0, 0.5) == half
+    assert chosen(1.0, 1.0, 0.5, exact=True) == usual

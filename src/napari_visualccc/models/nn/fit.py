@@ -1,4 +1,4 @@
-"""The one training loop: warm-up and cosine against a time budget, averaged weights, the best model kept, resumable."""
+"""The one training loop: warm-up and cosine over time or steps, averaged weights, the best model kept, resumable."""
 
 from __future__ import annotations
 
@@ -141,14 +141,14 @@ def _run(
     state = trainer.state
     start = time.perf_counter() - state.seconds
     checked = trainer.done()
-    while (done := trainer.done()) < 1:
-        loss = trainer.step(done)
+    while not trainer.is_over():
+        loss = trainer.step(trainer.done())
         state.seconds = time.perf_counter() - start
         done = trainer.done()
-        stop = should_stop()
+        stop = should_stop() or trainer.is_over()
         scores: Mapping[str, float] = {}
         # The first look comes early, so that there is a model to keep and a picture to show.
-        if stop or done >= 1 or done - checked >= 1 / schedule.checks or (state.best_step < 0 and done >= 0.02):
+        if stop or done - checked >= 1 / schedule.checks or (state.best_step < 0 and done >= 0.02):
             checked = done
             scores = trainer.check(loss)
             state.seconds = time.perf_counter() - start
@@ -186,10 +186,17 @@ class _Trainer:
             self._load(self.state.tensors)
 
     def done(self) -> float:
-        """Share of the schedule that is over."""
-        by_time = self.state.seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
-        by_step = self.state.step / self._schedule.steps if self._schedule.steps else 0.0
-        return max(by_time, by_step)
+        """Share of the schedule that is over: of its steps if it has a number of them, else of its time.
+
+        Were it the larger of the two, a slow first step would change what is learnt from the steps after it.
+        """
+        if self._schedule.steps:
+            return self.state.step / self._schedule.steps
+        return self.state.seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
+
+    def is_over(self) -> bool:
+        """True at the end of the schedule, and when the time is up even if there are steps left."""
+        return self.done() >= 1 or self.state.seconds >= self._schedule.seconds
 
     def step(self, done: float) -> float:
         images, targets = self._task.batch(self.state.step, done)

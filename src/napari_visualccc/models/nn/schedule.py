@@ -20,7 +20,8 @@ class Schedule:
     seconds
         Time budget, validation included; infinite if only steps count.
     steps
-        Number of steps; 0 for as many as fit into the time. Only a number of steps is repeatable to the last bit.
+        Number of steps; 0 for as many as fit into the time. Only a number of steps is repeatable to the last bit: it
+        alone then sets the pace, and the time is where training ends even if steps are left.
     learning_rate, weight_decay
         Of AdamW, at the top of the schedule.
     encoder_rate

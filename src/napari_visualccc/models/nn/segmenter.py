@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_visualccc.core.errors import ModelError, OptionError
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.resample import Read, ResampledPlane, interpolate
 from napari_visualccc.core.runtime import allocate
@@ -81,8 +82,10 @@ class Segmenter:
         ------
         Cancelled
             From `progress`.
-        MemoryError
-            If even the smallest tile does not fit.
+        OptionError
+            If there is not enough memory even for the smallest tile.
+        ModelError
+            If the network gives values that are not finite.
         """
         with kept_memory():
             if factors == (1.0, 1.0):
@@ -116,28 +119,38 @@ class Segmenter:
                         yield rows, band.probabilities[:, rows.start - band.rows.start :].numpy()
                         done = rows.stop
                 return
-            except NotFinite:
-                if self._precision == PLAIN:
-                    raise
+            except NotFinite as error:
+                if self._precision.dtype == torch.float32:
+                    raise ModelError(
+                        "the network gives values that are not numbers: its weights are damaged, or its training went "
+                        "astray; train it anew, with a smaller learning rate"
+                    ) from error
                 _log.warning("%s gave values that are not finite: going on in float32", self._precision.name)
                 self._precision = PLAIN
                 self._network = self._network.float().to(memory_format=PLAIN.layout)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if tile <= _SMALLEST_TILE:
-                    raise MemoryError("there is not enough memory to segment even one small tile") from error
+                    raise OptionError(
+                        f"there is not enough memory on {self.device} to segment even one small tile: close other "
+                        "programs, or choose another device"
+                    ) from error
                 tile = max(_SMALLEST_TILE, tile // 2)
                 _log.warning("memory ran out: going on with tiles of %d pixels", tile)
                 if self.device == "cuda":
                     torch.cuda.empty_cache()
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """True if memory ran out, on whichever device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return "out of memory" in words or "can't allocate memory" in words or "cannot allocate memory" in words
+    return any(
+        sign in words
+        for sign in ("out of memory", "can't allocate memory", "cannot allocate memory", "status_alloc_failed")
+    )
 
 
 def _brought_back(seen: NDArray[np.float16], shape: tuple[int, int], progress: Progress) -> Bands:
