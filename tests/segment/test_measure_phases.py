@@ -48,6 +48,17 @@ def test_ignored_pixels_are_in_no_fraction():
     assert found.area_px2.tolist() == [16, 16]
 
 
+def test_planes_without_a_label_change_no_interval():
+    plane = (noise((96, 128), 3, np.random.default_rng(0)) > 0.3).astype(int)
+    nothing = np.full_like(plane, -1)
+    alone, blocks = table([plane])
+    found, same = table([nothing, plane, nothing, nothing])
+    assert found.fraction_low.tolist() == alone.fraction_low.tolist()
+    assert found.fraction_high[1] > found.fraction[1] > found.fraction_low[1]
+    assert same == blocks
+    assert table([nothing, nothing])[0].empty or table([nothing, nothing])[0].fraction_low.isna().all()
+
+
 def test_planes_may_hold_different_phases():
     counts = PhaseCounts((2, 4, 4))
     counts.add(np.zeros((4, 4), np.int32), np.array([7]))

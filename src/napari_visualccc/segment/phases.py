@@ -142,7 +142,8 @@ class PhaseCounts:
         counts = np.zeros((len(self._planes), *self._grid, len(labels)), np.int32)
         for index, (found, plane) in enumerate(self._planes):
             counts[index][..., np.searchsorted(labels, found)] = plane
-        blocks, sums = self._blocks(counts)
+        known = counts.any(axis=(1, 2, 3))  # planes without a label say nothing of how fractions vary
+        blocks, sums = self._blocks(counts[known] if known.any() else counts)
         weights = sums.sum(axis=1)
         interval = ratio_interval(sums, weights, resamples, random_generator(seed, 1))
         pixels = counts.sum(axis=(0, 1, 2), dtype=np.int64)
@@ -161,7 +162,7 @@ class PhaseCounts:
 
     def _blocks(self, counts: NDArray[np.int32]) -> tuple[Blocks, NDArray[np.float64]]:
         """Extent of the blocks, and the counts in each, shape (blocks, phases)."""
-        planes, height, width = self._shape
+        planes, (height, width) = len(counts), self._shape[1:]
         parts = list(self._grid)
         if self._block == "auto":
             known = counts.sum(axis=3).astype(np.float64)
