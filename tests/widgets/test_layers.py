@@ -28,3 +28,40 @@ def test_kind_of_a_layer_wrapped_or_not(layer, kind):
         warnings.simplefilter("error")
         assert kind_of(layer) == kind
         assert kind_of(PublicOnlyProxy(layer)) == kind
+
+
+def test_planes_are_found_in_stacks_of_other_units():
+    from napari.components import ViewerModel
+
+    from napari_visualccc.widgets._layers import show_plane
+    from napari_visualccc.widgets._source import current_plane
+
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((8, 8)), scale=(2, 2), units=("nm", "nm"))
+    nm = viewer.add_image(np.zeros((4, 8, 8)), scale=(500, 2, 2), units=("nm", "nm", "nm"))
+    um = viewer.add_image(np.zeros((4, 8, 8)), scale=(0.5, 0.002, 0.002), units=("um", "um", "um"))
+    for plane in (3, 1):
+        for layer in (nm, um):
+            show_plane(viewer, layer, (plane, 0, 0))
+            assert current_plane(nm, viewer) == current_plane(um, viewer) == plane
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"), [("scan · phases", "scan phases"), ("a/b: 50 kx?", "a-b- 50 kx-"), ("plain", "plain")]
+)
+def test_names_of_layers_become_names_of_files(name, stem):
+    from napari_visualccc.widgets._layers import file_stem
+
+    assert file_stem(name) == stem
+
+
+def test_the_plane_of_a_stack_that_is_just_taken_away_is_no_error():
+    from napari.components import ViewerModel
+
+    from napari_visualccc.widgets._source import current_plane
+
+    viewer = ViewerModel()
+    stack = viewer.add_image(np.zeros((4, 8, 8)))
+    viewer.layers.clear()
+    assert viewer.dims.ndim == 2
+    assert current_plane(stack, viewer) == 0

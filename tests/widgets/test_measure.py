@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,10 +136,10 @@ def test_a_crack_in_the_layer_is_pointed_out(opened, qtbot):
     viewer.add_labels(band, name="band", scale=(0.5, 0.5), units=("nm", "nm"))
     widget.form.controls["thickness_of"].set_value("2")
     measured(widget, qtbot)
-    assert "'class 3' lies within 'class 2'" in widget.panel.thickness_words.text()
+    assert "'class 3' lies within 'class 2'" in widget.panel.notes.text()
     widget.form.controls["layer_includes"].set_value("3")
     measured(widget, qtbot)
-    assert "lies within" not in widget.panel.thickness_words.text()
+    assert widget.panel.notes.isHidden()
 
 
 def test_objects_do_not_hide_the_map_of_thickness(opened, qtbot):
@@ -227,10 +229,112 @@ def test_one_plane_of_a_stack(opened, qtbot):
 def test_painting_makes_the_numbers_stale(opened, qtbot):
     _, widget, layer = opened
     measured(widget, qtbot)
+
+    def is_stale():
+        return "painted on since" in widget.hint.text()
+
     layer.paint((5, 5), 2)
-    assert "painted on since" in widget.hint.text()
+    qtbot.waitUntil(is_stale, timeout=30_000)
+    layer.undo()
+    qtbot.waitUntil(lambda: not is_stale(), timeout=30_000)
+    layer.data = np.roll(layer.data, 3)
+    qtbot.waitUntil(is_stale, timeout=30_000)
+    layer.contour = 1  # a look changes nothing
     measured(widget, qtbot)
-    assert "painted" not in widget.hint.text()
+    assert not is_stale()
+    layer.contour = 0
+    qtbot.wait(800)
+    assert not is_stale()
+
+
+def test_what_is_painted_during_a_measurement_is_not_in_its_numbers(opened, qtbot, monkeypatch):
+    _, widget, layer = opened
+    monkeypatch.setattr("napari_visualccc.segment.measure_phases", paused(measure_phases))
+    widget.run_bar.button.click()
+    qtbot.wait(100)
+    layer.paint((5, 5), 2)
+    qtbot.waitUntil(lambda: "painted on since" in widget.hint.text(), timeout=30_000)
+
+
+def test_a_cancelled_measurement_leaves_old_numbers_old(opened, qtbot, monkeypatch):
+    _, widget, layer = opened
+    measured(widget, qtbot)
+    layer.paint((5, 5), 2)
+    qtbot.waitUntil(lambda: "painted on since" in widget.hint.text(), timeout=30_000)
+    monkeypatch.setattr("napari_visualccc.segment.measure_phases", paused(measure_phases))
+    widget.run_bar.button.click()
+    widget.runner.cancel()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    widget._options_changed()
+    assert "painted on since" in widget.hint.text()
+
+
+def test_saving_does_not_end_a_measurement(opened, qtbot, monkeypatch, tmp_path):
+    _, widget, _ = opened
+    before = measured(widget, qtbot)
+    monkeypatch.setattr("napari_visualccc.segment.measure_phases", paused(measure_phases))
+    widget.run_bar.button.click()
+    widget.results.export(str(tmp_path))
+    qtbot.waitUntil(lambda: not widget.runner.is_running and not widget._writer.is_running, timeout=30_000)
+    assert widget.results.shown is not before
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def paused(function):
+    """The function, after half a second in which it can be cancelled."""
+
+    def call(*args, progress, **keywords):
+        for _ in range(50):
+            progress.check()
+            time.sleep(0.01)
+        return function(*args, progress=progress, **keywords)
+
+    return call
+
+
+def test_intensities_are_those_of_the_image_that_was_segmented(opened, qtbot):
+    viewer, widget, layer = opened
+    other = viewer.add_image(np.full(layer.data.shape, 7.0), name="scan [1]")
+    labels = viewer.add_labels(layer.data.copy(), name="scan [1] · phases")
+    assert widget.chooser.layer is labels
+    assert widget.image.currentText() == "scan [1]"
+    other.name = "second"
+    labels.name = "second · phases"
+    assert widget.image.currentText() == "second"
+    shown = measured(widget, qtbot)
+    assert set(shown.result.objects["mean_intensity"]) == {7}
+    assert "--image second" in shown.result.provenance.command
+    widget.chooser.choose(layer)
+    assert widget.image.currentText() == "scan"
+    widget.image.setCurrentIndex(widget.image.findText("second"))
+    widget.image.activated.emit(widget.image.currentIndex())
+    viewer.add_image(np.zeros(layer.data.shape), name="third")
+    assert widget.image.currentText() == "second"  # by hand
+    other.data = np.zeros((5, 5))
+    assert widget.image.findText("second") < 0
+
+
+def test_what_is_ignored_is_what_the_user_wrote(opened, qtbot):
+    viewer, widget, layer = opened
+    ignore = widget.form.controls["ignore"]
+    viewer.add_labels(np.ones((80, 100), np.uint8), name="selected")
+    widget.chooser.choose(layer)
+    assert ignore.value() == "0"
+    ignore.set_value("")
+    measured(widget, qtbot)
+    assert ignore.value() == ""
+    ignore.set_value("matrix")
+    shown = measured(widget, qtbot)
+    assert shown.result.phases["class"].tolist() == ["pore"]
+    widget.chooser.choose(viewer.layers["selected"])  # which has no such phase
+    assert widget.image.currentText() == "scan"
+
+
+def test_a_look_at_the_objects_does_not_choose_them(opened, qtbot):
+    viewer, widget, layer = opened
+    measured(widget, qtbot)
+    viewer.layers.selection.active = viewer.layers["scan · phases · objects"]
+    assert widget.chooser.layer is layer
 
 
 def test_many_objects_stay_quick(opened, qtbot):
@@ -262,7 +366,7 @@ def test_export_writes_everything(opened, qtbot, tmp_path):
     _, widget, _ = opened
     measured(widget, qtbot)
     widget.results.export(str(tmp_path))
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=30_000)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "scan phases_objects.ome.tif", "scan phases_phases.csv", "scan phases_objects.csv", "scan phases_sizes.csv",

@@ -61,6 +61,11 @@ def finished(widget, qtbot):
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=WAIT_MS)
 
 
+def written(widget, qtbot):
+    """Wait for what may go on beside a training: comparing, saving, loading."""
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=WAIT_MS)
+
+
 def train(widget, qtbot):
     """Press Train and wait until the picture is there."""
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
@@ -85,7 +90,7 @@ def test_the_hint_leads_through(opened, qtbot):
     assert phases.metadata["visualccc"]["provenance"]["operation"] == "segment predict"
     assert widget.panel.table.model().rowCount() == 2
     assert "scan · phases (preview)" not in viewer.layers
-    assert len(widget._board.moments) == 4
+    assert len(widget.live.board.moments) == 4
 
 
 def test_strokes_lie_on_the_image_and_follow_the_phases(opened, qtbot):
@@ -130,7 +135,7 @@ def test_stop_keeps_the_best_so_far(opened, qtbot):
     paint(widget, layer, mask, qtbot)
     widget.form.set_values({"steps": 100_000})
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(widget._board.moments) >= 2, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(widget.live.board.moments) >= 2, timeout=WAIT_MS)
     assert widget.stop_button.isVisible()
     qtbot.mouseClick(widget.stop_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: widget.model is not None and not widget.runner.is_running, timeout=WAIT_MS)
@@ -144,7 +149,7 @@ def test_cancel_changes_nothing(opened, qtbot):
     paint(widget, layer, mask, qtbot)
     widget.form.set_values({"steps": 100_000})
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(widget._board.moments) >= 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(widget.live.board.moments) >= 1, timeout=WAIT_MS)
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
     finished(widget, qtbot)
     assert widget.model is None
@@ -187,7 +192,7 @@ def test_uncertainty_layers_and_comparison(opened, qtbot):
     viewer.add_labels(mask + 1, name="by hand", scale=layer.scale, units=layer.units)
     widget.panel.truth.setCurrentText("by hand")
     widget.results.compare()
-    finished(widget, qtbot)
+    written(widget, qtbot)
     text = widget.panel.scores.text()
     assert "mean IoU" in text
     assert "phase 2: IoU" in text
@@ -204,7 +209,7 @@ def test_labels_are_compared_by_name_where_they_have_names(opened, qtbot):
     named.features = pd.DataFrame({"index": [9, 4], "name": ["phase 1", "phase 2"]})
     widget.panel.truth.setCurrentText("named")
     widget.results.compare()
-    finished(widget, qtbot)
+    written(widget, qtbot)
     assert "mean IoU 1.000" in widget.panel.scores.text()
 
 
@@ -217,14 +222,14 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     qtbot.waitUntil(path.exists, timeout=30_000)
     expected = widget.results.shown.layer.data.copy()
     widget.desk.load(str(path))
-    finished(widget, qtbot)
+    written(widget, qtbot)
     assert "discs" in widget.panel.model_label.text()
     widget.desk.apply()
     finished(widget, qtbot)
     np.testing.assert_array_equal(widget.results.shown.layer.data, expected)
     assert str(path) in widget.results.shown.result.provenance.command
     widget.results.export(str(tmp_path / "out"))
-    finished(widget, qtbot)
+    written(widget, qtbot)
     names = sorted(entry.name for entry in (tmp_path / "out").iterdir())
     assert names == ["scan_phases.csv", "scan_phases.ome.tif", "scan_provenance.json"]
 
@@ -236,7 +241,7 @@ def test_a_file_that_is_no_model_is_explained(opened, qtbot, tmp_path, monkeypat
     seen = []
     monkeypatch.setattr("napari_visualccc.widgets._jobs.show_problem", seen.append)
     widget.desk.load(str(wrong))
-    finished(widget, qtbot)
+    written(widget, qtbot)
     assert "not a model file" in str(seen[0])
 
 
@@ -274,7 +279,7 @@ def test_closing_while_training_is_safe(opened, qtbot):
     paint(widget, layer, mask, qtbot)
     widget.form.set_values({"steps": 100_000})
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(widget._board.moments) >= 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(widget.live.board.moments) >= 1, timeout=WAIT_MS)
     job = widget.runner._job
     viewer.window.remove_dock_widget(widget)
     assert job.wait(20)
@@ -326,97 +331,6 @@ def test_a_quick_model_does_not_depend_on_the_order_of_the_strokes(opened, qtbot
     at_once = QuickSegmenter().fit(dataset_of_strokes([annotated(layer.data, strokes.data)])).model
     for name, values in at_once.network.state_dict().items():
         np.testing.assert_allclose(widget.model.network.state_dict()[name], values, rtol=1e-4, atol=1e-5)
-
-
-@pytest.fixture
-def stroke_layers(qtbot):
-    """Layers of strokes in a viewer without a window."""
-    from napari.components import ViewerModel
-    from qtpy.QtWidgets import QWidget
-
-    from napari_visualccc.widgets._strokes import StrokeLayers
-
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    layers = StrokeLayers(ViewerModel(), parent)
-    layers.set_phases({1: "ground", 2: "disc"}, {1: (1, 0, 0, 1), 2: (0, 1, 0, 1)})
-    yield layers
-    layers._keeper.cancel()
-    layers._keeper.wait(20)
-
-
-def kept_for(image, labels, names):
-    """Strokes of an earlier session on disk."""
-    from napari_visualccc.core.planes import Planes
-    from napari_visualccc.core.results import fingerprint
-    from napari_visualccc.segment.strokes import Strokes, autosave_path, save_strokes
-
-    path = autosave_path(fingerprint(Planes(image, rgb=False)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_strokes(path, Strokes(labels, names))
-    return path
-
-
-def settled(layers, qtbot):
-    """Wait until all is restored and kept."""
-    with qtbot.waitSignal(layers.counted, timeout=30_000):
-        layers._painted()
-    qtbot.waitUntil(lambda: not layers._keeper.is_running, timeout=30_000)
-
-
-def test_painting_before_the_earlier_strokes_are_there_loses_nothing(stroke_layers, qtbot):
-    (first, _), (second, _) = discs(), discs(1)
-    earlier = np.zeros(first.shape, np.uint8)
-    earlier[10, 10:20] = 2
-    paths = [kept_for(one, earlier, {1: "ground", 2: "disc"}) for one in (first, second)]
-    add = stroke_layers._viewer.add_image
-    strokes = [stroke_layers.paint(add(first, name="a"), 1), stroke_layers.paint(add(second, name="b"), 1)]
-    for one in strokes:
-        one.data[10, 5:15] = 1  # before the event loop has turned
-    settled(stroke_layers, qtbot)
-    for one, path in zip(strokes, paths, strict=True):
-        assert one.data[10, 5:20].tolist() == [1] * 10 + [2] * 5
-        assert path.exists()
-
-
-def test_restored_phases_go_by_name(stroke_layers, qtbot):
-    (first, _), (second, _) = discs(), discs(1)
-    labels = np.zeros(second.shape, np.uint8)
-    labels[5, :4] = (1, 2, 3, 0)
-    kept_for(second, labels, {1: "disc", 2: "halo", 3: "ground"})
-    seen = []
-    stroke_layers.restored.connect(lambda layer, names: seen.append(names))
-    stroke_layers.paint(stroke_layers._viewer.add_image(first, name="a"), 1).data[0, 0] = 1
-    strokes = stroke_layers.paint(stroke_layers._viewer.add_image(second, name="b"), 1)
-    settled(stroke_layers, qtbot)
-    assert strokes.data[5, :4].tolist() == [2, 3, 1, 0]
-    assert seen == [{1: "ground", 2: "disc", 3: "halo"}]
-
-
-def test_images_with_the_same_pixels_share_their_strokes_file(stroke_layers, qtbot, own_folder):
-    image, _ = discs()
-    painted = stroke_layers.paint(stroke_layers._viewer.add_image(image, name="a"), 1)
-    stroke_layers.paint(stroke_layers._viewer.add_image(image.copy(), name="b"), 1)
-    painted.data[0, :3] = 1
-    settled(stroke_layers, qtbot)
-    assert len(list(own_folder.iterdir())) == 1
-    painted.data[:] = 0
-    settled(stroke_layers, qtbot)
-    assert not list(own_folder.iterdir())
-
-
-def test_counting_a_stack_takes_no_memory_of_its_size():
-    import tracemalloc
-
-    from napari_visualccc.widgets._strokes import _counts
-
-    labels = np.zeros((50, 200, 300), np.uint8)
-    labels[7, 5, :6] = (1, 1, 1, 2, 2, 9)
-    tracemalloc.start()
-    assert _counts(labels) == {1: 3, 2: 2, 9: 1}
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < labels.nbytes / 10
 
 
 def network_of(names=("phase 1", "phase 2")):
@@ -508,11 +422,16 @@ def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
     widget.strokes.paint(stack, 1)
     assert [widget.panel.truth.itemText(i) for i in range(widget.panel.truth.count())] == ["by hand"]
     widget.results.compare()
-    finished(widget, qtbot)
+    written(widget, qtbot)
     assert "mean IoU 0.000" in widget.panel.scores.text()  # of plane 2 alone
     assert "matched by value" in widget.panel.scores.text()
     widget.results.show(widget.chooser.source(), result_of(mask + 1, ("pore", "metal")))
-    assert not phases.data[1].any()
+    assert phases.name == "stack · phases (earlier phases)"  # 1 and 2 mean something else now
+    assert phases.data[1].any()
+    renamed = viewer.layers["stack · phases"]
+    assert renamed.data.any(axis=(1, 2)).tolist() == [False, False, True]
+    widget.results.show(widget.chooser.source(), result_of(mask + 2, ("pore", "metal", "void")))
+    assert viewer.layers["stack · phases"] is renamed  # one phase more changes nothing about the others
 
 
 @pytest.mark.parametrize(
@@ -528,7 +447,7 @@ def test_a_comparison_says_how_labels_were_matched(named, words):
     from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
-    comparison = run_compare(labels, named, labels, result_of(labels), progress=Progress())
+    comparison = run_compare(labels, named, result_of(labels), progress=Progress())
     assert comparison.matched == words
     assert comparison.evaluation.metrics["mean_iou"] == 1
 
@@ -540,7 +459,7 @@ def test_labels_of_other_names_are_not_compared():
 
     labels = discs()[1] + 1
     with pytest.raises(InputError, match="called this, that"):
-        run_compare(labels, {"this": 1, "that": 2}, labels, result_of(labels), progress=Progress())
+        run_compare(labels, {"this": 1, "that": 2}, result_of(labels), progress=Progress())
 
 
 def test_a_label_beyond_the_list_joins_it(opened):
@@ -553,6 +472,27 @@ def test_a_label_beyond_the_list_joins_it(opened):
     assert tuple(strokes.get_color(4)) == widget.phases.colours[4]
     widget.phases._remove()
     assert strokes.selected_label == 3
+
+
+def test_a_phase_that_a_script_writes_joins_the_list(opened, qtbot):
+    _, widget, layer, _ = opened
+    widget.paint()
+    strokes = widget.strokes.of(layer)
+    strokes.data[10, :30], strokes.data[20, :5] = 3, 200  # of the latter there is no colour
+    with qtbot.waitSignal(widget.strokes.counted, timeout=30_000):
+        strokes.refresh()
+    assert widget.phases.names == {1: "phase 1", 2: "phase 2", 3: "phase 3"}
+    assert widget.phases.table.item(2, 1).text() == "30 px"
+
+
+def test_a_phase_taken_away_while_strokes_are_counted_stays_away(opened):
+    _, widget, layer, _ = opened
+    widget.paint()
+    widget.phases.reach(3)
+    widget.strokes.is_counted = True
+    widget.phases._remove()
+    widget._counted({1: 10, 3: 30})  # counted before that
+    assert list(widget.phases.names) == [1, 2]
 
 
 def test_two_phases_of_one_name_are_refused_in_words(opened, monkeypatch):
@@ -575,20 +515,24 @@ def test_the_phases_need_no_scroll_bar(opened, qtbot):
     qtbot.waitUntil(lambda: table.isVisible() and table.verticalScrollBar().maximum() == 0)
 
 
-def test_other_pixels_are_looked_at_anew(opened, monkeypatch):
+def test_other_pixels_are_looked_at_anew(opened, qtbot, monkeypatch):
     from napari_visualccc.segment import QuickSegmenter
 
-    _, widget, layer, _ = opened
+    _, widget, layer, mask = opened
     forgotten = []
 
     def forget(self):
         forgotten.append(self)
 
     monkeypatch.setattr(QuickSegmenter, "forget", forget)
-    segmenter = widget.quick._quick()
-    widget.quick._quick()
+    widget.quick_button.setChecked(True)
+    widget.live_box.setChecked(False)
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    assert not forgotten
     layer.data = layer.data[::-1]
-    assert forgotten == [segmenter]
+    train(widget, qtbot)
+    assert len(forgotten) == 1
 
 
 def train_result(steps, score, *, kind="blocks", data="a", share=1.0):
@@ -599,7 +543,7 @@ def train_result(steps, score, *, kind="blocks", data="a", share=1.0):
     model = network_of()
     metrics = {"mean_iou": score, "held_out": kind, "labelled_share": share}
     model = replace(model, card=replace(model.card, metrics=metrics, training={"data": data}))
-    return SimpleNamespace(steps=steps, metrics=metrics, model=model, state=None)
+    return SimpleNamespace(steps=steps, metrics=metrics, model=model, state=None, notes=())
 
 
 def test_a_training_that_taught_little_is_called_so():
@@ -613,6 +557,9 @@ def test_a_training_that_taught_little_is_called_so():
     assert "Trained for 1 step." in words
     assert "worse than the model before (0.900" in words
     assert "few steps" in words
+    result = train_result(900, 0.95)
+    result.notes = ("the time was over",)
+    assert about_training(result, None).endswith("The time was over.")
     assert "worse" not in about_training(train_result(900, 0.5, data="more strokes"), before)
 
 
@@ -662,11 +609,11 @@ def test_time_left_comes_from_the_budget_and_stopping_is_said(opened, qtbot, mon
     qtbot.waitUntil(lambda: "reading" in words.text(), timeout=30_000)
     qtbot.wait(700)  # after half a second others say how long it takes
     assert "left" not in words.text()
-    assert widget._board.seconds_left() is None
+    assert widget.live.board.seconds_left() is None
     widget.stop()
     qtbot.waitUntil(lambda: "stopping after this step" in words.text(), timeout=30_000)
     finished(widget, qtbot)
-    assert widget._board.seconds_left() == pytest.approx(30)
+    assert widget.live.board.seconds_left() == pytest.approx(30)
     assert "Trained for 1 step." in widget.hint.text()
 
 
@@ -700,10 +647,10 @@ def test_cancelling_before_the_first_step_leaves_no_empty_axes(opened, qtbot, mo
     monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
     paint(widget, layer, mask, qtbot)
     widget.train()
-    assert not widget.plot_fold.isHidden()
+    assert not widget.live.fold.isHidden()
     widget.runner.cancel()
     finished(widget, qtbot)
-    assert widget.plot_fold.isHidden()
+    assert widget.live.fold.isHidden()
 
 
 def test_measure_opens_as_a_tab_and_phases_keep_their_order(opened, qtbot):
@@ -777,3 +724,175 @@ def test_the_viewer_lives_while_a_network_learns(opened, qtbot):
         if held[-1] < 0.1:
             break
     assert min(held) < 0.1, held
+
+
+def test_what_is_done_beside_a_training_does_not_end_it(opened, qtbot, monkeypatch, tmp_path):
+    from napari_visualccc.widgets._segment_words import TRAINING
+
+    viewer, widget, layer, mask = opened
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_load", lambda path, progress: network_of())
+    viewer.add_labels(mask + 1, name="by hand")
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", slow_training)
+    monkeypatch.setattr(widget.desk, "apply", lambda: None)
+    paint(widget, layer, mask, qtbot)
+    widget.train()
+    widget.results.compare()
+    widget.results.export(str(tmp_path / "out"))
+    widget.desk.load("earlier.safetensors")
+    written(widget, qtbot)
+    assert "mean IoU 1.000" in widget.panel.scores.text()
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert "earlier" in widget.panel.model_label.text()
+    assert widget.runner.title == TRAINING
+    assert not widget.runner._job.is_cancelled
+    widget.stop()
+    finished(widget, qtbot)
+    assert "Trained for 1 step." in widget.hint.text()
+
+
+def test_corrections_are_counted_and_saved(opened, qtbot, tmp_path):
+    import json
+
+    import pandas as pd
+
+    viewer, widget, layer, mask = opened
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    before = int((mask == 0).sum())
+    phases.data_setitem((np.zeros(4, int), np.arange(4)), 2)
+    changed = before - 4 + int((mask[0, :4] == 1).sum())
+
+    def pixels():
+        return widget.results.shown.result.pixels[1]
+
+    qtbot.waitUntil(lambda: pixels() == changed, timeout=30_000)
+    assert phases.features["pixels"].tolist()[-2:] == [changed, mask.size - changed]
+    widget.results.export(str(tmp_path))
+    written(widget, qtbot)
+    assert pd.read_csv(tmp_path / "scan_phases.csv")["pixels"].tolist() == [changed, mask.size - changed]
+    record = json.loads((tmp_path / "scan_provenance.json").read_text(encoding="utf-8"))
+    assert record["parameters"]["corrected by hand"]
+    phases.undo()
+    qtbot.waitUntil(lambda: pixels() == before, timeout=30_000)
+
+
+def test_the_brush_follows_the_list_on_every_image(opened, qtbot):
+    viewer, widget, layer, _ = opened
+    other = viewer.add_image(discs(1)[0], name="other")
+    for image in (layer, other):
+        widget.chooser.choose(image)
+        widget.paint()
+    first, second = widget.strokes.of(layer), widget.strokes.of(other)
+    widget.phases.table.selectRow(1)
+    assert (first.selected_label, second.selected_label) == (2, 2)
+    viewer.layers.selection.active = first
+    assert widget.chooser.layer is layer
+    first.selected_label = 1
+    assert widget.phases.chosen == 1
+
+
+def test_a_live_picture_is_shown_where_it_belongs(opened):
+    viewer, widget, layer, mask = opened
+    stack = viewer.add_image(np.stack([layer.data] * 3), name="stack")
+    widget.chooser.choose(stack)
+    viewer.dims.set_current_step(0, 2)
+    board = widget.live.begin()
+    board.view()  # the training looks at it
+    widget.chooser.choose(layer)
+    widget.live.look()  # the user looks elsewhere meanwhile
+    board.show(mask + 1)
+    widget.live.draw(1.0, widget.strokes, widget.phases.colours)
+    assert "scan · phases (preview)" not in viewer.layers
+    assert viewer.layers["stack · phases (preview)"].translate[0] == 2
+
+
+def test_places_to_paint_are_found_in_a_viewer_of_more_axes(opened):
+    from napari_visualccc.segment import Suggestion
+
+    viewer, widget, layer, _ = opened
+    stack = viewer.add_image(np.stack([layer.data] * 4), name="stack", scale=(3, 2, 2))
+    viewer.add_image(np.zeros((5, 4, 8, 8)), name="four axes", scale=(1, 3, 2, 2))
+    viewer.dims.set_current_step(1, 3)
+    widget.chooser.choose(stack)
+    source = widget.chooser.source()
+    viewer.dims.set_current_step(0, 2)
+    viewer.dims.set_current_step(1, 0)
+    widget.desk._show_suggestions(source, [Suggestion(plane=0, y=5, x=6, uncertainty=0.9)])
+    assert viewer.dims.current_step[:2] == (2, 3)
+    np.testing.assert_array_equal(viewer.layers["stack · paint here"].data, [[3, 5, 6]])
+    assert widget.chooser.layer is stack
+
+
+def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    viewer.add_labels(mask[:50], name="half")
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    assert not widget.panel.compare_button.isEnabled()
+    assert widget.panel.truth.placeholderText() == "no labels of this shape"
+    truth = viewer.add_labels([mask + 1, mask[::2, ::2] + 1], multiscale=True, name="by hand")
+    truth.name = "by both hands"
+    assert widget.panel.truth.currentText() == "by both hands"
+    widget.results.compare()
+    written(widget, qtbot)
+    assert "Against by both hands" in widget.panel.scores.text()
+    assert "mean IoU 1.000" in widget.panel.scores.text()
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "expected"),
+    [
+        ("a.safetensors", "bioimage.io packages for other programs (*.zip)", "a.zip"),
+        ("a", "bioimage.io packages for other programs (*.zip)", "a.zip"),
+        ("a.zip", "Models (*.safetensors)", "a.zip"),
+        ("a.v2", "Models (*.safetensors)", "a.v2.safetensors"),
+    ],
+)
+def test_a_saved_model_has_the_ending_of_its_kind(path, pattern, expected):
+    from napari_visualccc.widgets._segment_use import as_named
+
+    assert as_named(path, pattern) == expected
+
+
+def test_a_label_that_can_be_no_phase_is_refused_in_words(opened, qtbot):
+    _, widget, layer, mask = opened
+    strokes = paint(widget, layer, mask, qtbot)
+    strokes.data_setitem((np.array([0]), np.array([0])), 200)
+    qtbot.waitUntil(lambda: "Label 200" in widget.phases.problem, timeout=30_000)
+    assert not widget.run_bar.button.isEnabled()
+    strokes.undo()
+    qtbot.waitUntil(widget.run_bar.button.isEnabled, timeout=30_000)
+
+
+def test_rows_and_phases_are_chosen_together(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    table = widget.panel.table
+    place = np.argwhere(mask == 1)[0]
+    widget.results.pick_at(phases.data_to_world(place))
+    assert table.selected_labels() == [2]
+    table.selectRow(0)
+    assert phases.selected_label == 1
+    widget.paint()  # a click of the brush is no question
+    widget.results.pick_at(phases.data_to_world(place))
+    assert table.selected_labels() == [1]
+
+
+def test_a_phase_begun_while_quick_looks_waits_for_the_next_look(opened, qtbot, monkeypatch):
+    from napari_visualccc.core.progress import Cancelled, Progress
+    from napari_visualccc.segment import QuickSegmenter
+
+    _, widget, layer, mask = opened
+    strokes = paint(widget, layer, mask, qtbot)
+    learn = QuickSegmenter.fit
+
+    def fit(self, dataset, **keywords):
+        strokes.data[0, 0] = 3  # the user is quicker
+        return learn(self, dataset, **keywords)
+
+    monkeypatch.setattr(QuickSegmenter, "fit", fit)
+    whole = widget.chooser.source()
+    with pytest.raises(Cancelled):
+        widget.quick._quick().look(widget._work(), whole, 0, Progress(), anew=False)
+    assert widget.quick._quick().look(widget._work(), whole, 0, Progress(), anew=False).labels.shape == mask.shape

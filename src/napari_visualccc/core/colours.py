@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from napari_visualccc.core.results import Colour
 
-# Tol's "bright" and "muted" schemes: told apart also by the colour-blind, on grey. https://personal.sron.nl/~pault/
+# Tol's "bright", "muted" and "light" schemes: told apart also by the colour-blind, on grey. https://personal.sron.nl/~pault/
 _PALETTE = (
     "4477AA", "EE6677", "228833", "CCBB44", "66CCEE", "AA3377", "EE7733", "332288", "44AA99", "882255",
-    "999933", "CC6677",
+    "999933", "FFAABB",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def load_strokes(path: str | Path, shape: tuple[int, ...]) -> Strokes:
             raise FileFormatError(f"{path} holds strokes for an image of shape {tuple(content['shape'].tolist())}")
         labels = np.zeros(shape, np.uint8)
         labels.reshape(-1)[content["places"]] = content["values"]
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FileFormatError(f"{path} cannot be read as kept strokes: {error}") from error
     return Strokes(labels, names)
 

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject
 from napari_visualccc.core.colours import label_colour
 from napari_visualccc.layers import METADATA_KEY, Placement, napari_unit
 from napari_visualccc.widgets._classify_labels import classes_of
+from napari_visualccc.widgets._layers import show_plane
 from napari_visualccc.widgets._parts import window_of
 from napari_visualccc.widgets._source import array_of, current_plane, is_rgb
 
@@ -49,10 +50,7 @@ class PlaneView(QObject):
         if not leading:
             return
         place = np.unravel_index(plane, leading)
-        world = layer.data_to_world((*place, *([0] * (layer.ndim - len(leading)))))
-        offset = self._viewer.dims.ndim - layer.ndim
-        for axis in range(len(leading)):
-            self._viewer.dims.set_point(offset + axis, world[axis])
+        show_plane(self._viewer, layer, (*place, *([0] * (layer.ndim - len(leading)))))
 
     def show_example(self, example: Example) -> None:
         """Show a plane of a data set: in its layer if it is open, else as a layer of its own."""

@@ -13,7 +13,7 @@ from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, res
 from napari_visualccc.widgets import _cluster_jobs as jobs
 from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import show_layer, update_layer
+from napari_visualccc.widgets._layers import file_stem, show_layer, update_layer
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, make_source
 
@@ -274,7 +274,7 @@ class ClusterResults(QObject):
     def _ask_path(self, title: str, pattern: str, ending: str, save: Callable[[str], None]) -> None:
         if self.shown is None:
             return
-        proposal = self.shown.layer.name.replace(SEPARATOR, " ").replace("/", "-") + ending
+        proposal = file_stem(self.shown.layer.name) + ending
         path, _ = QFileDialog.getSaveFileName(self.panel, title, proposal, pattern)
         if path:
             save(path)

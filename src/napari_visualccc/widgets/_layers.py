@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 
-from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, LayerData
+from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, SEPARATOR, LayerData
 
 # Undoing takes about thirty bytes for each pixel that changed.
 _MOST_UNDONE = 1 << 20
@@ -27,6 +27,17 @@ def kind_of(layer: Any) -> str:
 def is_helper(layer: Any) -> bool:
     """True for layers that are no result: strokes, which cover next to nothing, and previews, gone in a moment."""
     return bool({"strokes_on", "preview"} & set(layer.metadata.get(METADATA_KEY, {})))
+
+
+def is_by_product(layer: Any) -> bool:
+    """True for layers that say something about their source, and strokes on it: seldom what one wants to work on next.
+
+    Such are confidence and thickness of phases, heat, and numbered objects.
+    """
+    operation = str(layer.metadata.get(METADATA_KEY, {}).get("provenance", {}).get("operation", ""))
+    if kind_of(layer) == "image":
+        return operation.startswith(("segment", "explain"))
+    return is_helper(layer) or operation == "segment measure"
 
 
 def find_layer(viewer: Any, name: str, kind: str) -> Any:
@@ -141,6 +152,35 @@ def pick_on_click(viewer: Any, widget: Any) -> None:
                 alive.results.pick_at(event.position)
 
     viewer.mouse_drag_callbacks.append(click)
+
+
+def units_per_world(viewer: Any, layer: Any) -> NDArray[np.float64]:
+    """How many units of the layer one unit of the viewer's sliders is, per axis of the layer.
+
+    Layers may have units of their own: a stack in µm below an image in nm.
+    """
+    world = getattr(viewer.dims, "units", None)
+    if world is None or len(world) < layer.ndim:
+        return np.ones(layer.ndim)
+    factors = []
+    for theirs, ours in zip(world[-layer.ndim :], layer.units, strict=True):
+        comparable = theirs.dimensionality == ours.dimensionality
+        factors.append(float((1 * theirs).to(ours).magnitude) if comparable else 1.0)
+    return np.array(factors)
+
+
+def show_plane(viewer: Any, layer: Any, place: Any) -> None:
+    """Move the sliders to the plane of a layer in which a place, in its data coordinates, lies."""
+    world = np.asarray(layer.data_to_world(place)) / units_per_world(viewer, layer)
+    for axis in range(layer.ndim - 2):
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])
+
+
+def file_stem(name: str) -> str:
+    """Name of a layer as a file name that every system takes."""
+    from napari_visualccc.io.writers import file_part
+
+    return file_part(name.replace(SEPARATOR, " "))
 
 
 def open_widget(viewer: Any, name: str, layer: Any) -> None:

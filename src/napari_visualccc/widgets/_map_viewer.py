@@ -11,7 +11,7 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, Placement, signal_layer
 from napari_visualccc.maps.reading import Stack
-from napari_visualccc.widgets._layers import show_layer
+from napari_visualccc.widgets._layers import show_layer, show_plane
 from napari_visualccc.widgets._map_jobs import Plane
 from napari_visualccc.widgets._source import (
     array_of,
@@ -139,10 +139,8 @@ def _look_at(viewer: Any, layer: Any, index: int) -> None:
     layer.visible = True
     if plane_count(layer) > 1:
         leading = layer.data.shape[: layer.ndim - 2]
-        offset = viewer.dims.ndim - layer.ndim
-        for axis, place in enumerate(np.unravel_index(min(index, plane_count(layer) - 1), leading)):
-            world = layer.translate[axis] + int(place) * layer.scale[axis]
-            viewer.dims.set_point(offset + axis, world)
+        place = np.unravel_index(min(index, plane_count(layer) - 1), leading)
+        show_plane(viewer, layer, (*place, *([0] * (layer.ndim - len(leading)))))
     viewer.reset_view()
 
 

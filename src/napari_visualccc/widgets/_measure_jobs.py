@@ -2,27 +2,57 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.core.planes import Planes
+import numpy as np
+
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.widgets._source import Source
+from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import MeasureOptions, MeasureResult
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was measured, and the checksum of the labels when that began."""
+
+    result: MeasureResult
+    checksum: int
+
+
 def run_measure(
-    source: Source, image: Planes | None, options: MeasureOptions, names: dict[int, str], *, progress: Progress
-) -> MeasureResult:
-    """Measure a label image or stack."""
+    source: Source, image: Source | None, options: MeasureOptions, names: dict[int, str], *, progress: Progress
+) -> Answer:
+    """Measure a label image or stack, with the intensities of an image if there is one."""
     from napari_visualccc.segment import measure_phases
 
-    return measure_phases(
-        source.planes, image, options, pixel_size=source.pixel_size, class_names=names, name=source.name,
-        arguments=source.arguments, progress=progress,
+    before = run_checksum(labels_of(source), progress=progress)
+    with_image = ["--image", image.arguments[0]] if image is not None else []
+    result = measure_phases(
+        source.planes, image.planes if image is not None else None, options, pixel_size=source.pixel_size,
+        class_names=names, name=source.name, arguments=[*source.arguments, *with_image], progress=progress,
     )  # fmt: skip
+    return Answer(result, before)
+
+
+def labels_of(source: Source) -> Any:
+    """Labels of what was chosen, as they are now."""
+    labels = array_of(source.layer)
+    return labels if source.plane is None else labels.reshape(-1, *labels.shape[-2:])[source.plane]
+
+
+def run_checksum(labels: Any, *, progress: Progress) -> int:
+    """Number that changes when the labels do; 0 for arrays that are not in memory, which nobody paints."""
+    checksum = 0
+    if isinstance(labels, np.ndarray):
+        for plane in labels.reshape(-1, *labels.shape[-2:]):
+            progress.check()
+            checksum = zlib.crc32(plane.tobytes(), checksum)
+    return checksum
 
 
 def run_export(result: MeasureResult, folder: str, stem: str, *, progress: Progress) -> list[Path]:

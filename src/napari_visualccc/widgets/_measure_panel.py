@@ -76,6 +76,7 @@ class MeasurePanel(QWidget):
         super().__init__()
         self._result: MeasureResult | None = None
         self.title = Title()
+        self.notes = Hint()
         self.phases, self.objects, self.interfaces = ResultTable(), ResultTable(), ResultTable()
         for table in (self.phases, self.interfaces):
             table.setToolTip("Click a heading to sort; Ctrl+C copies the table")
@@ -111,7 +112,7 @@ class MeasurePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for part in (self.title, self.phases_fold, self.objects_fold, self.sizes_fold, self.layer_fold,
+        for part in (self.title, self.notes, self.phases_fold, self.objects_fold, self.sizes_fold, self.layer_fold,
                      self.interfaces_fold, row(self.provenance_button, self.export_button)):  # fmt: skip
             layout.addWidget(part)
         for fold in (self.phases_fold, self.sizes_fold):
@@ -126,6 +127,8 @@ class MeasurePanel(QWidget):
         """Fill tables and plots."""
         self._result = result
         self.title.say(title)
+        self.notes.setText("\n".join(result.notes))
+        self.notes.setVisible(bool(result.notes))
         lengths = Lengths.of(result.pixel_size)
         self.phases.show_table(result.phases, phase_columns(lengths), colours)
         objects = result.objects
@@ -181,7 +184,7 @@ class MeasurePanel(QWidget):
             return
         self.profile.show()
         self.profile.show_profile(profile, lengths.column, lengths.shown, lengths.factor)
-        self.thickness_words.setText("\n".join([thickness_sentence(_records(summary)[0], lengths), *result.notes]))
+        self.thickness_words.setText(thickness_sentence(_records(summary)[0], lengths))
         self.layer_fold.set_open(True)
 
     def _object_picked(self, labels: list[int]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_visualccc.layers import SEPARATOR, result_layers
+from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import show_layer
+from napari_visualccc.widgets._layers import file_stem, show_layer, show_plane
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source
@@ -47,9 +47,9 @@ class MeasureResults(QObject):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, panel: MeasurePanel, runner: JobRunner, memory: dict[str, Any]) -> None:
+    def __init__(self, viewer: Any, panel: MeasurePanel, writer: JobRunner, memory: dict[str, Any]) -> None:
         super().__init__(panel)
-        self._viewer, self.panel, self._runner, self._memory = viewer, panel, runner, memory
+        self._viewer, self.panel, self._writer, self._memory = viewer, panel, writer, memory
         self.shown: Measured | None = None
         panel.objects_selected.connect(self._rows_selected)
         panel.isolate_toggled.connect(self._isolate)
@@ -115,13 +115,11 @@ class MeasureResults(QObject):
         unit, size = result.pixel_size.column_unit, result.pixel_size
         plane = np.unravel_index(int(record["plane"]), layer.data.shape[:-2]) if layer.ndim > 2 else ()
         place = (*plane, record[f"y_{unit}"] / size.y, record[f"x_{unit}"] / size.x)
-        world = layer.data_to_world(place)
-        for axis in range(layer.ndim - 2):
-            self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim + axis, world[axis])
+        show_plane(self._viewer, layer, place)
         low, high = layer.corner_pixels[:, -2:]
         if not ((low <= place[-2:]) & (place[-2:] <= high)).all():
             scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 kept the camera in the viewer
-            scene.camera.center = (0.0, *world[-2:])
+            scene.camera.center = (0.0, *layer.data_to_world(place)[-2:])
 
     def _label_selected(self, event: object = None) -> None:
         if self.shown is None:
@@ -150,8 +148,10 @@ class MeasureResults(QObject):
         """Write tables, layers and record into a folder."""
         if self.shown is not None:
             shown = self.shown
-            stem = shown.source.name.replace(SEPARATOR, " ").replace("/", "-")
-            self._runner.start(jobs.run_export, shown.result, folder, stem, title="Save", then=self._say_saved)
+            self._writer.start(
+                jobs.run_export, shown.result, folder, file_stem(shown.source.name), title="Save", in_turn=True,
+                then=self._say_saved,
+            )  # fmt: skip
 
     def _say_saved(self, paths: Any) -> None:
         from napari.utils.notifications import show_info

@@ -44,6 +44,7 @@ class PhaseTable(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._names: list[str] = []
+        self._beyond = 0  # a label that is painted and can be no phase
         self.table = QTableWidget(0, 2)
         self.table.setHorizontalHeaderLabels(["Phase", "painted"])
         self.table.setToolTip("Click a phase to paint it; double-click its name to change it")
@@ -89,9 +90,12 @@ class PhaseTable(QWidget):
 
     @property
     def problem(self) -> str:
-        """What is wrong with the names, in words; empty if nothing."""
+        """What is wrong with the phases, in words; empty if nothing."""
         twice = next((name for name in self._names if self._names.count(name) > 1), None)
-        return f"Two phases are called “{twice}”: give them different names." if twice is not None else ""
+        if twice is not None:
+            return f"Two phases are called “{twice}”: give them different names."
+        beyond = f"Label {self._beyond} is painted, but phases go up to {MOST_PHASES}: erase it or paint another."
+        return beyond if self._beyond else ""
 
     def reach(self, number: int) -> None:
         """Add phases until there is one of that number."""
@@ -149,6 +153,8 @@ class PhaseTable(QWidget):
             count = pixels.get(number, 0)
             self.table.item(number - 1, 1).setText(f"{count:,} px" if count else "–")
         self.table.blockSignals(blocked)
+        self._beyond = max((number for number in pixels if number > MOST_PHASES), default=0)
+        self._problem.say(self.problem)
 
     def choose(self, number: int) -> None:
         """Select a phase and tell nobody."""

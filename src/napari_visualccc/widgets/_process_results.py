@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _process_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import find_layer, kind_of, show_layer
+from napari_visualccc.widgets._layers import file_stem, find_layer, kind_of, show_layer, show_plane
 from napari_visualccc.widgets._process_panel import ProcessPanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, make_source
@@ -144,14 +144,12 @@ class ProcessResults(QObject):
             return
         layer = self.shown.layer
         place = np.unravel_index(plane, layer.data.shape[:-2]) if layer.ndim > 2 else ()
-        world = layer.data_to_world((*place, 0, 0))
-        for axis in range(layer.ndim - 2):
-            self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim + axis, world[axis])
+        show_plane(self._viewer, layer, (*place, 0, 0))
 
     def _ask_path(self) -> None:
         if self.shown is None:
             return
-        proposal = self.shown.source.name.replace("/", "-") + " drift.csv"
+        proposal = file_stem(self.shown.source.name) + " drift.csv"
         path, _ = QFileDialog.getSaveFileName(self.panel, "Save drift table", proposal, "CSV (*.csv)")
         if path:
             self.export(path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.planes import Planes
-from napari_visualccc.core.progress import Progress
+from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.results import Colour
 from napari_visualccc.segment.options import PredictOptions, TrainOptions
-from napari_visualccc.widgets._source import Source, array_of, pixel_size_of
+from napari_visualccc.widgets._source import Source
+from napari_visualccc.widgets._stroke_keeping import count_labels
+from napari_visualccc.widgets._training_board import Board
 
 if TYPE_CHECKING:
-    from napari_visualccc.models.nn.fit import Moment, TrainingState
+    from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.segment import (
         Annotated,
         Dataset,
         Evaluation,
-        QuickSegmenter,
         SegmentationModel,
         SegmentationResult,
         Suggestion,
@@ -32,74 +34,6 @@ if TYPE_CHECKING:
 
 # Label of pixels that belong to no class of a result.
 NOTHING = -1
-# The live picture must not slow the training down: of larger planes only the middle is shown.
-_PREVIEW_PIXELS = 1 << 21
-
-
-class Board:
-    """What a running training tells the viewer, and how the viewer tells it to stop.
-
-    Used from two threads; each attribute is set as a whole by one of them, which Python does in one go.
-
-    Attributes
-    ----------
-    moments
-        Grows with every step.
-    stop
-        Set by the viewer.
-    """
-
-    def __init__(self) -> None:
-        self.moments: list[Moment] = []
-        self.stop = False
-        self._picture: NDArray[Any] | None = None
-        self._view: tuple[Planes, int] | None = None
-        self._is_new = False
-        self._shown: tuple[int, int] = (0, 0)
-
-    def seconds_left(self) -> float | None:
-        """How long the training goes on, by its schedule; None before the first step."""
-        last = self.moments[-1] if self.moments else None
-        return last.seconds * (1 - last.done) / last.done if last is not None and last.done > 0 else None
-
-    def look_at(self, planes: Planes, index: int) -> None:
-        """Plane that the next picture shows."""
-        self._view = (planes, index)
-        self._is_new = True
-
-    def take_picture(self) -> NDArray[Any] | None:
-        """Latest picture that was not taken yet: label values of shape (Y, X), 0 where nothing is known."""
-        picture, self._picture = self._picture, None
-        return picture
-
-    def should_stop(self) -> bool:
-        """True once the viewer asked the training to end. Worker thread."""
-        return self.stop
-
-    def view(self) -> NDArray[Any] | None:
-        """Grey values of what the user looks at; None if that did not change since it was asked. Worker thread."""
-        if self._view is None or not self._is_new:
-            return None
-        self._is_new = False
-        planes, index = self._view
-        self._shown = planes.plane_shape
-        return np.asarray(planes.read(index, _middle(self._shown)))
-
-    def show(self, labels: NDArray[Any]) -> None:
-        """Labels of the grey values that `view` gave last. Worker thread."""
-        region = _middle(self._shown)
-        if labels.shape == tuple(side.stop - side.start for side in region):  # not of the view before
-            picture = np.zeros(self._shown, np.uint8)
-            picture[region] = labels
-            self._picture = picture
-
-
-def _middle(shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Central part of a plane with at most `_PREVIEW_PIXELS`."""
-    factor = min(1.0, (_PREVIEW_PIXELS / (shape[0] * shape[1])) ** 0.5)
-    sizes = [max(1, int(n * factor)) for n in shape]
-    starts = [(n - size) // 2 for n, size in zip(shape, sizes, strict=True)]
-    return slice(starts[0], starts[0] + sizes[0]), slice(starts[1], starts[1] + sizes[1])
 
 
 @dataclass(frozen=True)
@@ -142,24 +76,59 @@ class Glance:
     plane: int
 
 
-def run_quick(quick: QuickSegmenter, work: Work, image: Any, plane: int, progress: Progress) -> Glance:
-    """Learn from all strokes in a moment, and label the plane that the user looks at."""
-    from napari_visualccc.segment import annotated, dataset_of_strokes
+class QuickBench:
+    """The pixel classifier, for one job at a time: what it keeps of the images must not be shared by two."""
 
-    dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
-    model = quick.fit(dataset, progress=progress.part(0, 0.7)).model
-    array = array_of(image)
-    shape = array.shape[:-1] if image.rgb else array.shape
-    unpainted = np.broadcast_to(np.uint8(0), shape)
-    here = annotated(Planes(array, rgb=bool(image.rgb)), unpainted, pixel_size=pixel_size_of(image))
-    progress(0.8, "applying")
-    return Glance(model, quick.labels(here, plane), image, plane)
+    def __init__(self) -> None:
+        from napari_visualccc.segment import QuickSegmenter
+
+        self._segmenter = QuickSegmenter()
+        self._lock = Lock()
+        self._must_forget = False
+
+    def forget(self) -> None:
+        """Look at the images anew: the pixels of one have changed. Does not wait for the job that runs."""
+        self._must_forget = True
+
+    def look(self, work: Work, whole: Source, plane: int, progress: Progress, *, anew: bool) -> Glance:
+        """Learn from all strokes, and label the plane of an image that the user looks at. Worker thread.
+
+        With `anew` from nothing but the strokes: in which order they were painted does not count, as in the command.
+        """
+        from napari_visualccc.segment import annotated, dataset_of_strokes
+
+        with self._lock:
+            progress.check()
+            if self._must_forget:
+                self._must_forget = False
+                self._segmenter.forget()
+            if anew:
+                self._segmenter.restart()
+            dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
+            try:
+                model = self._segmenter.fit(dataset, progress=progress.part(0, 0.7)).model
+            except InputError:
+                if _has_new_phase(work, dataset):
+                    raise Cancelled from None  # the next picture, which that stroke asked for, has it
+                raise
+            unpainted = np.broadcast_to(np.uint8(0), whole.planes.shape)
+            here = annotated(whole.planes, unpainted, pixel_size=whole.pixel_size)
+            progress(0.8, "applying")
+            return Glance(model, self._segmenter.labels(here, plane), whole.layer, plane)
 
 
-def run_quick_anew(quick: QuickSegmenter, work: Work, image: Any, plane: int, progress: Progress) -> Glance:
-    """The same from nothing but the strokes: in which order they were painted does not count, as in the command."""
-    quick.restart()
-    return run_quick(quick, work, image, plane, progress)
+def _has_new_phase(work: Work, dataset: Dataset) -> bool:
+    """True if a phase was painted for the first time while the strokes were read."""
+    from napari_visualccc.segment.annotations import label_values
+
+    return any(set(label_values(one.labels)) - {0, *dataset.values} for one in work.items)
+
+
+def run_quick(
+    bench: QuickBench, work: Work, whole: Source, plane: int, *, anew: bool = False, progress: Progress
+) -> Glance:
+    """Learn from all strokes in a moment, and label the plane of an image that the user looks at."""
+    return bench.look(work, whole, plane, progress, anew=anew)
 
 
 def run_train(
@@ -194,7 +163,10 @@ def run_suggest(
     """Places that the model is least sure of."""
     from napari_visualccc.segment import predict, suggest_places
 
-    result = predict(model, source.planes, PredictOptions(uncertainty=True), progress=progress.part(0, 0.9))
+    result = predict(
+        model, source.planes, PredictOptions(uncertainty=True), pixel_size=source.pixel_size,
+        progress=progress.part(0, 0.9),
+    )  # fmt: skip
     entropy = result.entropy
     assert entropy is not None
     return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
@@ -209,9 +181,9 @@ class Comparison:
 
 
 def run_compare(
-    true: Any, true_values: Mapping[str, int], called: Any, result: SegmentationResult, progress: Progress
+    true: Any, true_values: Mapping[str, int], result: SegmentationResult, progress: Progress
 ) -> Comparison:
-    """Compare the phases of a result (as they are now: they may have been painted over) with other labels.
+    """Compare the phases of a result with other labels.
 
     Labels that name their classes, all of ours among them, are matched by name, others by value.
     """
@@ -235,8 +207,8 @@ def run_compare(
         true, ignore = values, (*ignore, NOTHING)
         others = ", ".join(name for name in true_values if name not in names.values())
         matched = "matched by name" + (f", without {others}" if others else "")
-    return Comparison(compare(true, called, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress),
-                      matched)  # fmt: skip
+    evaluation = compare(true, result.labels, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress)
+    return Comparison(evaluation, matched)
 
 
 def run_save(model: SegmentationModel, path: str, progress: Progress) -> Path:
@@ -258,11 +230,24 @@ def run_load(path: str, progress: Progress) -> SegmentationModel:
     return SegmentationModel.load(path)
 
 
+def run_count(result: SegmentationResult, progress: Progress) -> SegmentationResult:
+    """The result with the pixels of its phases counted anew; itself if no count has changed."""
+    labels = result.labels
+    counts = count_labels(labels, progress)
+    counts[0] = labels.size - sum(counts.values())
+    pixels = {value: counts.get(value, 0) for value in result.class_names}
+    if pixels == {value: result.pixels.get(value, 0) for value in result.class_names}:
+        return result
+    record = result.provenance
+    record = replace(record, parameters={**record.parameters, "corrected by hand": True})
+    return replace(result, pixels=pixels, provenance=record)
+
+
 def run_export(result: SegmentationResult, folder: str, stem: str, axes: Any, progress: Progress) -> list[Path]:
     """Write labels, tables and record."""
     from napari_visualccc.io import write_result
 
-    return write_result(result, folder, stem, axes)
+    return write_result(run_count(result, progress), folder, stem, axes)
 
 
 def prepare_network(progress: Progress) -> None:

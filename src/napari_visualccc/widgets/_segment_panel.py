@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -12,6 +13,7 @@ from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._layers import is_helper, kind_of
 from napari_visualccc.widgets._parts import Fold, Hint, Title, button, row
+from napari_visualccc.widgets._source import array_of
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class SegmentPanel(QWidget):
         self.truth.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.truth.setMinimumContentsLength(8)
         self.compare_button = button("Compare", "IoU, Dice and boundary F1 of the phases against these labels")
+        self._truths: tuple[Any, ...] = ()
         self.scores = Hint()
         self.result_part = QWidget()
         inner = QVBoxLayout(self.result_part)
@@ -125,18 +128,30 @@ class SegmentPanel(QWidget):
             f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
             f"{evaluation.tolerance:.3g} {evaluation.unit}"
         )
-        self.scores.setText("\n".join([head, *rows, *evaluation.notes]))
+        self.show_words("\n".join([head, *rows, *evaluation.notes]))
+
+    def show_words(self, words: str) -> None:
+        """Say something where the scores stand."""
+        self.scores.setText(words)
         self.scores.show()
 
-    def list_truths(self, names: list[str]) -> None:
-        """Labels that can be compared with."""
-        before = self.truth.currentText()
+    def list_truths(self, layers: Sequence[Any], *, has_others: bool = False) -> None:
+        """Labels that can be compared with; whether there are others, of another shape."""
+        before = self.chosen_truth
+        self._truths = tuple(layers)
         self.truth.clear()
-        self.truth.addItems(names)
-        if names:  # a box with a placeholder chooses nothing by itself
-            self.truth.setCurrentText(before if before in names else names[0])
-        self.truth.setEnabled(bool(names))
-        self.compare_button.setEnabled(bool(names))
+        self.truth.setPlaceholderText("no labels of this shape" if has_others else "no other labels")
+        self.truth.addItems([layer.name for layer in layers])
+        if layers:  # a box with a placeholder chooses nothing by itself
+            self.truth.setCurrentIndex(self._truths.index(before) if before in self._truths else 0)
+        self.truth.setEnabled(bool(layers))
+        self.compare_button.setEnabled(bool(layers))
+
+    @property
+    def chosen_truth(self) -> Any:
+        """Layer to compare with, or None."""
+        place = self.truth.currentIndex()
+        return self._truths[place] if 0 <= place < len(self._truths) else None
 
 
 def _score(value: float) -> str:
@@ -160,12 +175,12 @@ def _columns(unit: str) -> tuple[Column, ...]:
     )
 
 
+def others(viewer: Any, shown: Any) -> list[Any]:
+    """Labels layers but the one shown and strokes, which cover next to nothing."""
+    layers = [] if shown is None else list(viewer.layers)
+    return [one for one in layers if kind_of(one) == "labels" and one is not shown and not is_helper(one)]
+
+
 def choices(viewer: Any, shown: Any) -> list[Any]:
-    """Labels layers of the shape of the one shown; neither itself nor strokes, which cover next to nothing."""
-    if shown is None:
-        return []
-    return [
-        layer for layer in viewer.layers
-        if kind_of(layer) == "labels" and layer is not shown and tuple(layer.data.shape) == tuple(shown.data.shape)
-        and not is_helper(layer)
-    ]  # fmt: skip
+    """Those that have the shape of the one shown."""
+    return [one for one in others(viewer, shown) if tuple(array_of(one).shape) == tuple(shown.data.shape)]

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._segment_results import SegmentResults
+from napari_visualccc.widgets._segment_preview import remove_preview, show_preview
 from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._segment_words import about_quick
-from napari_visualccc.widgets._source import Source, SourceChooser, current_plane
+from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
-if TYPE_CHECKING:
-    from napari_visualccc.segment import QuickSegmenter
-
 _AFTER_STROKE_MS = 60
-_LONGEST_WAIT_S = 1.0
 
 
 class QuickDesk(QObject):
@@ -41,16 +37,15 @@ class QuickDesk(QObject):
         self,
         chooser: SourceChooser,
         strokes: StrokeLayers,
-        results: SegmentResults,
         desk: ModelDesk,
         runner: JobRunner,
         work: Callable[[], jobs.Work],
     ) -> None:
         super().__init__(chooser)
-        self._chooser, self._strokes, self._results, self._desk = chooser, strokes, results, desk
+        self._chooser, self._strokes, self._desk = chooser, strokes, desk
         self._runner, self._work = runner, work
         self._live_runner = JobRunner(chooser, quiet=True)
-        self._segmenter: QuickSegmenter | None = None
+        self._bench: jobs.QuickBench | None = None
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()  # images whose features may be kept
         self._is_live = False
         self._phases = 0
@@ -69,7 +64,7 @@ class QuickDesk(QObject):
             self._request()
         elif was_live:
             self._live_runner.cancel()
-            self._results.remove_preview()
+            remove_preview(self._chooser.viewer)
 
     def _counted(self, pixels: dict[int, int]) -> None:
         before, self._phases = self._phases, len(pixels)
@@ -88,38 +83,37 @@ class QuickDesk(QObject):
             self._request()  # two threads must not share the features kept
             return
         self._live_runner.start(
-            jobs.run_quick, self._quick(), self._work(), layer, current_plane(layer, self._chooser.viewer),
-            then=self._show,
+            jobs.run_quick, self._quick(), self._work(), make_source(layer),
+            current_plane(layer, self._chooser.viewer), then=self._show,
         )  # fmt: skip
 
-    def _quick(self) -> QuickSegmenter:
-        from napari_visualccc.segment import QuickSegmenter
-
-        self._segmenter = self._segmenter or QuickSegmenter()
+    def _quick(self) -> jobs.QuickBench:
+        self._bench = self._bench or jobs.QuickBench()
         for image in {self._chooser.layer, *(one.image for one in self._strokes.all)} - set(self._watched):
             image.events.data.connect(self._forget)
             self._watched.add(image)
-        return self._segmenter
+        return self._bench
 
     def _forget(self, event: object = None) -> None:
         """Look at the images anew: the pixels of one have changed."""
         self._live_runner.cancel()
-        self._live_runner.wait(_LONGEST_WAIT_S)
-        if self._segmenter is not None:
-            self._segmenter.forget()
+        if self._bench is not None:
+            self._bench.forget()
         self._request()
 
     def _show(self, glance: jobs.Glance) -> None:
-        self._results.show_preview(glance.image, glance.plane, glance.labels, glance.model.card.colours)
+        show_preview(
+            self._chooser.viewer, glance.image, glance.plane, glance.labels, glance.model.card.colours,
+            below=self._strokes.of(glance.image),
+        )  # fmt: skip
         self.refreshed.emit()
 
     def train(self, source: Source) -> None:
         """Learn from all strokes, then segment the source."""
         self._live_runner.cancel()
-        self._live_runner.wait(_LONGEST_WAIT_S)
         self._runner.start(
-            jobs.run_quick_anew, self._quick(), self._work(), source.layer, source.plane or 0, title="Quick",
-            then=self._trained,
+            jobs.run_quick, self._quick(), self._work(), make_source(source.layer), source.plane or 0, anew=True,
+            title="Quick", then=self._trained,
         )  # fmt: skip
 
     def _trained(self, glance: jobs.Glance) -> None:

@@ -9,13 +9,22 @@ import numpy as np
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
-from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
+from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import find_layer, names_by_value, open_widget, repaint, show_layer
+from napari_visualccc.widgets._layers import (
+    file_stem,
+    find_layer,
+    names_by_value,
+    open_widget,
+    repaint,
+    show_layer,
+    show_plane,
+)
 from napari_visualccc.widgets._provenance import open_provenance
-from napari_visualccc.widgets._segment_panel import SegmentPanel, choices
-from napari_visualccc.widgets._source import Source, make_source
+from napari_visualccc.widgets._segment_panel import SegmentPanel, choices, others
+from napari_visualccc.widgets._source import Source, array_of, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
@@ -23,7 +32,8 @@ if TYPE_CHECKING:
 
 # Comparing larger results with the last ones, to paint only what changed, would halt the viewer.
 _MOST_COMPARED = 1 << 26
-PREVIEW, PLACES = "phases (preview)", "paint here"
+_AFTER_PAINTING_MS = 500
+PLACES = "paint here"
 
 
 @dataclass(frozen=True)
@@ -38,14 +48,23 @@ class Shown:
         """What the result is about of labels of the whole image: its plane, or all."""
         return labels if self.source.plane is None else labels.reshape(-1, *labels.shape[-2:])[self.source.plane]
 
+    @property
+    def painted(self) -> SegmentationResult:
+        """The result with its labels as they are now: the user may have corrected them."""
+        return replace(self.result, labels=self.part(self.layer.data).reshape(self.result.labels.shape))
+
 
 class SegmentResults(QObject):
     """Shows results as layers and in the panel."""
 
-    def __init__(self, viewer: Any, panel: SegmentPanel, runner: JobRunner, strokes: StrokeLayers) -> None:
+    def __init__(self, viewer: Any, panel: SegmentPanel, writer: JobRunner, strokes: StrokeLayers) -> None:
         super().__init__(panel)
-        self._viewer, self.panel, self._runner, self._strokes = viewer, panel, runner, strokes
+        self._viewer, self.panel, self._writer, self._strokes = viewer, panel, writer, strokes
+        self._counter = JobRunner(panel, quiet=True)
+        self._edits = Edits(viewer, self)
+        self._edits.edited.connect(self._edited)
         self._memory: dict[str, Any] = {}
+        self._truths: list[Any] = []
         self.shown: Shown | None = None
         panel.table.labels_selected.connect(self._rows_selected)
         panel.export_clicked.connect(self._ask_folder)
@@ -74,6 +93,9 @@ class SegmentResults(QObject):
         keep, layer = self.panel.keep_box.isChecked(), None
         for data, words, kind in result_layers(result, whole.placement):
             existing = None if keep else find_layer(self._viewer, words["name"], kind)
+            if place and kind == "labels" and not _says_the_same(existing, words):
+                self._put_aside(existing)
+                existing = None
             if kind == "image":
                 words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
             elif place:
@@ -84,40 +106,47 @@ class SegmentResults(QObject):
             )
         self._adopt(Shown(result, layer, source))
 
+    def _put_aside(self, layer: Any) -> None:
+        """Keep planes whose numbers mean other phases: beside those of now they would be misread."""
+        if layer is not None and np.any(layer.data):
+            from napari.utils.notifications import show_info
+
+            name, layer.name = layer.name, f"{layer.name} (earlier phases)"
+            show_info(f"“{name}” has other phases now; what was there is kept as “{layer.name}”.")
+
     def _adopt(self, shown: Shown) -> None:
+        if self.shown is not None:
+            self._edits.leave(self.shown.layer)
+            self.shown.layer.events.selected_label.disconnect(self._label_selected)
         self.shown = self._memory["shown"] = shown
+        self._edits.follow(shown.layer)
+        shown.layer.events.selected_label.connect(self._label_selected)
+        self._show_table(shown)
+        self._list_truths()
+
+    def _show_table(self, shown: Shown) -> None:
         extent = "this plane" if shown.source.plane is not None else f"{shown.result.labels.size / 1e6:.3g} Mpx"
         speed = shown.result.megapixels_per_second
         self.panel.show_result(shown.result, f"Phases · {extent} · {speed:.2g} Mpx/s")
-        self._list_truths()
 
-    def show_preview(self, image: Any, plane: int, picture: Any, colours: Any) -> None:
-        """Show what a running training makes of the current plane."""
-        if image not in self._viewer.layers:
-            return
-        name = image.name + SEPARATOR + PREVIEW
-        shape = image.data.shape[-3:-1] if image.rgb else image.data.shape[-2:]
-        if tuple(picture.shape) != tuple(shape):
-            return
-        leading = image.ndim - 2
-        translate = np.array(image.translate, float)
-        if leading:
-            array = image.data[0] if image.multiscale else image.data
-            place = np.unravel_index(plane, array.shape[:leading])
-            translate[:leading] += np.array(image.scale)[:leading] * np.array(place)
-        clear = (0.0, 0.0, 0.0, 0.0)
-        words = {
-            "name": name, "scale": image.scale, "translate": translate, "units": image.units, "opacity": 0.4,
-            "colormap": {None: clear, 0: clear, **colours}, "metadata": {METADATA_KEY: {"preview": True}},
-        }  # fmt: skip
-        show_layer(self._viewer, (picture.reshape((1,) * leading + picture.shape), words, "labels"), like=image,
-                   below=self._strokes.of(image))  # fmt: skip
+    def _edited(self, layer: Any) -> None:
+        if self.shown is not None and layer is self.shown.layer:
+            self._counter.later(self._count, _AFTER_PAINTING_MS)
 
-    def remove_preview(self) -> None:
-        """Take away preview layers."""
-        for layer in list(self._viewer.layers):
-            if layer.name.endswith(SEPARATOR + PREVIEW) and METADATA_KEY in layer.metadata:
-                self._viewer.layers.remove(layer)
+    def _count(self) -> None:
+        """Count the pixels of each phase anew: the user corrects the phases with the brush."""
+        if self.shown is not None:
+            self._counter.start(jobs.run_count, self.shown.painted, then=bound(self._counted, self.shown))
+
+    def _counted(self, shown: Shown, result: SegmentationResult) -> None:
+        if shown is not self.shown or result.pixels == shown.result.pixels:
+            return
+        shown = self.shown = self._memory["shown"] = replace(shown, result=result)
+        if shown.source.plane is None:
+            shown.layer.features = features_table(result.table)
+        record = {"provenance": result.provenance.as_dict()}
+        shown.layer.metadata = {**shown.layer.metadata, METADATA_KEY: shown.layer.metadata[METADATA_KEY] | record}
+        self._show_table(shown)
 
     def mark(self, source: Source, places: list[Suggestion]) -> None:
         """Mark places to paint as points; the viewer goes to the first."""
@@ -136,18 +165,17 @@ class SegmentResults(QObject):
             plane = one.plane if source.plane is None else source.plane
             rows.append([*np.unravel_index(plane, array_shape[:leading]), one.y, one.x] if leading else [one.y, one.x])
         active = self._viewer.layers.selection.active
+        like = {name: getattr(source.layer, name) for name in ("units", "scale", "translate", "rotate", "shear")}
         size = max(10.0, 0.04 * min(source.planes.plane_shape))
         layer = self._viewer.add_points(
-            np.array(rows, float), name=name, scale=source.layer.scale, translate=source.layer.translate,
-            units=source.layer.units, face_color="transparent", border_color="yellow", border_width=0.12, size=size,
+            np.array(rows, float), name=name, size=size, **like, affine=source.layer.affine,
+            face_color="transparent", border_color="yellow", border_width=0.12,
             features={"uncertainty": [one.uncertainty for one in places]},
             metadata={METADATA_KEY: {"suggestions": True}},
         )  # fmt: skip
         if active is not None:
             self._viewer.layers.selection.active = active
-        first = layer.data_to_world(layer.data[0])
-        for axis in range(leading):
-            self._viewer.dims.set_point(axis, first[axis])
+        show_plane(self._viewer, layer, layer.data[0])
 
     def _layers_changed(self, event: Any) -> None:
         if self.shown is not None and self.shown.layer not in self._viewer.layers:
@@ -156,24 +184,45 @@ class SegmentResults(QObject):
             self.panel.result_part.hide()
         self._list_truths()
 
-    def _list_truths(self) -> None:
-        layer = self.shown.layer if self.shown is not None else None
-        self.panel.list_truths([one.name for one in choices(self._viewer, layer)])
+    def _list_truths(self, event: object = None) -> None:
+        for layer in self._truths:
+            layer.events.name.disconnect(self._list_truths)
+        shown = self.shown.layer if self.shown is not None else None
+        self._truths = choices(self._viewer, shown)
+        for layer in self._truths:
+            layer.events.name.connect(self._list_truths)
+        self.panel.list_truths(self._truths, has_others=bool(others(self._viewer, shown)))
 
     def _rows_selected(self, labels: list[int]) -> None:
         if labels and self.shown is not None:
             self.shown.layer.selected_label = labels[0]
 
+    def _label_selected(self, event: object = None) -> None:
+        if self.shown is None:
+            return
+        label = int(self.shown.layer.selected_label)
+        if label in self.shown.result.class_names and label not in self.panel.table.selected_labels():
+            self.panel.table.select_labels([label])
+
+    def pick_at(self, position: Any) -> None:
+        """Select the row of the phase at a place in world coordinates, unless one paints."""
+        active = self._viewer.layers.selection.active
+        if self.shown is None or not self.shown.layer.visible or getattr(active, "mode", "pan_zoom") != "pan_zoom":
+            return
+        value = self.shown.layer.get_value(position, world=True)
+        if value:
+            self.shown.layer.selected_label = int(value)
+
     def compare(self) -> None:
         """Scores of the phases shown against other labels."""
-        name = self.panel.truth.currentText()
-        if self.shown is None or name not in self._viewer.layers:
+        truth = self.panel.chosen_truth
+        if self.shown is None or truth not in self._viewer.layers:
             return
-        truth, result = self._viewer.layers[name], self.shown.result
         values = {phase: value for value, phase in names_by_value(truth.features).items()}
-        self._runner.start(
-            jobs.run_compare, self.shown.part(truth.data), values, self.shown.part(self.shown.layer.data), result,
-            title="Compare", then=bound(self._compared, name),
+        self.panel.show_words("Comparing …")
+        self._writer.start(
+            jobs.run_compare, self.shown.part(array_of(truth)), values, self.shown.painted, title="Compare",
+            in_turn=True, then=bound(self._compared, truth.name),
         )  # fmt: skip
 
     def _compared(self, name: str, comparison: jobs.Comparison) -> None:
@@ -188,14 +237,11 @@ class SegmentResults(QObject):
         """Write labels, tables and record into a folder."""
         if self.shown is None:
             return
-        from napari_visualccc.core.pixel_size import PixelSize
-
-        shown = self.shown
-        stem = shown.source.name.replace(SEPARATOR, " ").replace("/", "-")
-        size: PixelSize = shown.result.pixel_size
-        painted = shown.part(shown.layer.data)  # by hand since, perhaps
-        result = replace(shown.result, labels=painted.reshape(shown.result.labels.shape))
-        self._runner.start(jobs.run_export, result, folder, stem, size, title="Save", then=self._say_saved)
+        result = self.shown.painted
+        self._writer.start(
+            jobs.run_export, result, folder, file_stem(self.shown.source.name), result.pixel_size, title="Save",
+            in_turn=True, then=self._say_saved,
+        )  # fmt: skip
 
     def _say_saved(self, paths: Any) -> None:
         from napari.utils.notifications import show_info
@@ -213,10 +259,18 @@ class SegmentResults(QObject):
             open_widget(self._viewer, "Measure", self.shown.layer)
 
 
+def _says_the_same(existing: Any, words: dict[str, Any]) -> bool:
+    """True if each label that a layer names means what it means in the layer to come."""
+    if existing is None:
+        return False
+    before, now = names_by_value(existing.features), names_by_value(words["features"])
+    return all(now.get(value) == name for value, name in before.items())
+
+
 def _write(existing: Any, data: Any, place: tuple[int, ...], leading: tuple[int, ...], words: dict[str, Any]) -> Any:
     """Array for a layer to show: the one it has, with the result written into it, where that can be done.
 
-    So other planes and the undo history stay. Planes with other phases cannot stay beside these.
+    So other planes and the undo history stay.
     """
     plane = data.reshape(data.shape[-2:]) if place else data
     shape = (*leading, *plane.shape) if place else data.shape
@@ -224,10 +278,9 @@ def _write(existing: Any, data: Any, place: tuple[int, ...], leading: tuple[int,
     if not place and data.size > _MOST_COMPARED:
         return data
     if fits and "features" in words:
-        if not place or names_by_value(existing.features) == names_by_value(words["features"]):
-            repaint(existing, plane, place)
-            return existing.data
-    elif fits and place:
+        repaint(existing, plane, place)
+        return existing.data
+    if fits and place:
         existing.data[place] = plane
         existing.refresh()
         return existing.data

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.core.errors import OutputError, VisualCCCError
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._explain_desk import ExplainDesk
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.segment import SegmentationModel, SegmentationResult
 
-_PATTERN = "Models (*.safetensors)"
-_PACKAGE = ".zip"
+_MODEL, _PACKAGE = ".safetensors", ".zip"
+_PATTERN = f"Models (*{_MODEL})"
 _PATTERNS_TO_SAVE = f"{_PATTERN};;bioimage.io packages for other programs (*{_PACKAGE})"
 _PLACES = 5
 
@@ -160,14 +160,18 @@ class ModelDesk(QObject):
 
     def _show_suggestions(self, source: Source, places: Any) -> None:
         self._results.mark(source, places)
+        self._chooser.choose(source.layer)
         self.changed.emit(
             "Paint at the marked places, then train again." if places else "It is sure everywhere: nothing to mark."
         )
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERNS_TO_SAVE)
-        if path:
-            self.save(path)
+        path, pattern = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERNS_TO_SAVE)
+        named = as_named(path, pattern)
+        if path and named != path and Path(named).exists():  # the dialog asked about another file
+            show_problem(OutputError(f"{named} exists already: choose it in the dialog, or another name"))
+        elif path:
+            self.save(named)
 
     def save(self, path: str) -> None:
         """Write the model: as a package for other programs if the path ends in ``.zip``."""
@@ -196,12 +200,19 @@ class ModelDesk(QObject):
 
     def load(self, path: str) -> None:
         """Read a model."""
-        self._runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, Path(path)))
+        self._writer.start(jobs.run_load, path, title="Load model", in_turn=True, then=bound(self._loaded, Path(path)))
 
     def _loaded(self, path: Path, model: SegmentationModel) -> None:
         self.take(model, path=path)
         self.quick_wanted.emit(is_quick(model))
         self.changed.emit("Choose an image and press “Apply to image”.")
+
+
+def as_named(path: str, pattern: str) -> str:
+    """Path with the ending of the kind of file that was chosen in the dialog; some systems do not add it."""
+    if _PACKAGE in pattern:
+        return path.removesuffix(_PACKAGE).removesuffix(_MODEL) + _PACKAGE
+    return path if path.endswith((_MODEL, _PACKAGE)) else path + _MODEL
 
 
 def is_quick(model: SegmentationModel) -> bool:

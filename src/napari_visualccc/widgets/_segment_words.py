@@ -62,7 +62,7 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
             if result.metrics["mean_iou"] < earlier:
                 words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
         words += [f"{word[0].upper()}{word[1:]}." for word in words_on_painted(result.metrics)]
-    words += about_lattice(result.model.card)
+    words += [*about_lattice(result.model.card), *(f"{note[0].upper()}{note[1:]}." for note in result.notes)]
     if result.steps < _FEW_STEPS:
         words.append("So few steps teach little: give it more time, or continue.")
     return " ".join(words)

@@ -13,7 +13,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, Placement
-from napari_visualccc.widgets._layers import kind_of
+from napari_visualccc.widgets._layers import is_by_product, kind_of, units_per_world
 from napari_visualccc.widgets._parts import Hint, Problem, row
 
 # Readable on napari's dark and on its light background; Qt's own link blue is not.
@@ -80,12 +80,6 @@ def remark_on(layer: Any) -> str:
     return "; ".join(remarks)
 
 
-def is_score_map(layer: Any) -> bool:
-    """True for images that say something about their source: confidence and thickness of phases, heat."""
-    record = layer.metadata.get(METADATA_KEY, {}).get("provenance", {})
-    return kind_of(layer) == "image" and str(record.get("operation", "")).startswith(("segment", "explain"))
-
-
 def plane_count(layer: Any) -> int:
     """Number of planes of an image layer."""
     shape = array_of(layer).shape
@@ -98,6 +92,7 @@ def current_plane(layer: Any, viewer: Any) -> int:
     if not leading:
         return 0
     point = np.asarray(viewer.dims.point)[-layer.ndim :]
+    point = point * units_per_world(viewer, layer)[-len(point) :]  # fewer while the last layers are taken away
     place = np.rint(layer.world_to_data(point))[: len(leading)].astype(int)
     return int(np.ravel_multi_index(tuple(np.clip(place, 0, np.array(leading) - 1)), leading))
 
@@ -116,6 +111,8 @@ class Source:
         Its calibration and its place, that of the one plane if `plane` is a number.
     plane
         Index of the chosen plane; None for the whole stack.
+    path
+        File that the layer came from; None if it came from none.
     """
 
     layer: Any
@@ -123,6 +120,7 @@ class Source:
     pixel_size: PixelSize
     placement: Placement
     plane: int | None
+    path: str | None = None
 
     @property
     def name(self) -> str:
@@ -132,7 +130,7 @@ class Source:
     @property
     def arguments(self) -> list[str]:
         """How the command line is told of this image: the layer's file, if it came from one, and the plane."""
-        named = str(self.layer.source.path or self.name)
+        named = self.path or self.name
         return [named] if self.plane is None else [named, "--plane", str(self.plane)]
 
     def fold(self, result: Any) -> Any:
@@ -146,14 +144,15 @@ def make_source(layer: Any, plane: int | None = None) -> Source:
     """Everything the engine needs of a layer, or of one of its planes."""
     planes = Planes(array_of(layer), rgb=is_rgb(layer), name=layer.name)
     place = placement_of(layer)
+    path = str(layer.source.path) if layer.source.path else None
     if plane is None or len(planes) == 1:
-        return Source(layer, planes, pixel_size_of(layer), place, None)
+        return Source(layer, planes, pixel_size_of(layer), place, None, path)
     index = np.unravel_index(plane, planes.leading)
     moved = tuple(
         t + s * int(i) for t, s, i in zip(place.translate, place.scale, index, strict=False)
     ) + place.translate[-2:]  # fmt: skip
     here = Placement(place.name, place.scale, moved, place.units, place.axis_labels)
-    return Source(layer, planes.only(plane), pixel_size_of(layer), here, plane)
+    return Source(layer, planes.only(plane), pixel_size_of(layer), here, plane, path)
 
 
 class SourceChooser(QWidget):
@@ -279,7 +278,7 @@ class SourceChooser(QWidget):
         for layer in self._layers:
             layer.events.name.connect(self._list)
             self.combo.addItem(layer.name)
-        sources = [layer for layer in self._layers if not is_score_map(layer)]
+        sources = [layer for layer in self._layers if not is_by_product(layer)]
         wanted = before if before in self._layers else next(iter(sources), None)
         if wanted is not None:
             self.combo.setCurrentIndex(self._layers.index(wanted))
@@ -296,7 +295,7 @@ class SourceChooser(QWidget):
 
     def _selected(self, event: object = None) -> None:
         active = self._viewer.layers.selection.active
-        if active is not None and not is_score_map(active):
+        if active is not None and not is_by_product(active):
             self.choose(active)
 
     def _chosen(self, index: int = 0) -> None:

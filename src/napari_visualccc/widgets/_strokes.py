@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QEvent, QObject, Signal
 
-from napari_visualccc.core.errors import FileFormatError, OutputError
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.core.results import Colour, fingerprint
+from napari_visualccc.core.results import Colour
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR
-from napari_visualccc.segment.strokes import Strokes, autosave_path, load_strokes, renumbered, save_strokes
+from napari_visualccc.segment.strokes import renumbered
+from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets._source import array_of
+from napari_visualccc.widgets._stroke_keeping import Kept, Restored, run_keep, run_restore
 
 STROKES = "strokes"
 _AFTER_PAINTING_MS = 500
 _BRUSH = 8
+_LONGEST_WAIT_S = 1.0
+# Where an image lies: its strokes lie there, too.
+_PLACING = ("units", "scale", "translate", "rotate", "shear", "affine")
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,18 @@ class StrokeLayers(QObject):
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._edits = Edits(viewer, self)
+        self._edits.edited.connect(self._painted)
         self._keeper = JobRunner(parent, quiet=True, while_hidden=True)
         self._images: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         # Nothing is written for these: their file holds what they still lack.
         self._unrestored: weakref.WeakSet[Any] = weakref.WeakSet()
         self.names: dict[int, str] = {}
         self.colours: dict[int, Colour] = {}
+        self.is_counted = False
+        """Whether the last count is of all that is painted now."""
         viewer.layers.events.removed.connect(self._removed)
+        parent.installEventFilter(self)
         self._find()
 
     def _find(self) -> None:
@@ -101,10 +107,8 @@ class StrokeLayers(QObject):
         return strokes
 
     def _make(self, image: Any) -> Any:
-        array = array_of(image)
-        shape = array.shape[:-1] if image.rgb else array.shape
         layer = self._viewer.add_labels(
-            np.zeros(shape, np.uint8),
+            np.zeros(_shape(image), np.uint8),
             name=image.name + SEPARATOR + STROKES,
             scale=image.scale, translate=image.translate, rotate=image.rotate, shear=image.shear, affine=image.affine,
             units=image.units, axis_labels=image.axis_labels, opacity=0.7,
@@ -118,17 +122,55 @@ class StrokeLayers(QObject):
         return layer
 
     def _restore(self, one: Painted) -> None:
-        planes = Planes(array_of(one.image), rgb=bool(one.image.rgb))
         self._keeper.start(
-            run_restore, planes, one.strokes.data.shape, in_turn=True, then=bound(self.adopt, one.strokes)
+            run_restore, _planes(one.image), one.strokes.data.shape, in_turn=True, then=bound(self.adopt, one.strokes)
         )
 
     def _watch(self, strokes: Any, image: Any) -> None:
         self._images[strokes] = weakref.ref(image)
-        strokes.events.labels_update.connect(self._painted)
-        strokes.events.paint.connect(self._painted)
-        strokes.events.set_data.connect(self._painted)  # the only event that an undo sends
+        self._edits.follow(strokes)
         strokes.events.selected_label.connect(self._label_selected)
+        for name in _PLACING:
+            getattr(image.events, name).connect(self._image_moved)
+        image.events.name.connect(self._image_renamed)
+        image.events.data.connect(self._image_replaced)
+
+    def image_of(self, strokes: Any) -> Any:
+        """Image that a layer holds the strokes of, or None."""
+        return next((one.image for one in self.all if one.strokes is strokes), None)
+
+    def select(self, phase: int) -> None:
+        """Let the brush paint this phase, on whichever image it is used next."""
+        for one in self.all:
+            one.strokes.selected_label = phase
+
+    def _image_moved(self, event: Any) -> None:
+        strokes = self.of(event.source)
+        if strokes is not None:
+            for name in _PLACING:
+                setattr(strokes, name, getattr(event.source, name))
+
+    def _image_renamed(self, event: Any) -> None:
+        image, strokes = event.source, self.of(event.source)
+        if strokes is not None:
+            strokes.metadata[METADATA_KEY]["strokes_on"] = image.name
+            strokes.name = image.name + SEPARATOR + STROKES
+
+    def _image_replaced(self, event: Any) -> None:
+        """Strokes on pixels that are gone stay as a layer, but teach nothing any more."""
+        image, strokes = event.source, self.of(event.source)
+        if strokes is None or tuple(strokes.data.shape) == _shape(image):
+            return
+        self._leave(strokes)
+        del strokes.metadata[METADATA_KEY]["strokes_on"]
+        strokes.name = f"{strokes.name} (of other pixels)"
+        self._warn(f"“{image.name}” has another shape now: its strokes were put aside. Paint anew.")
+        self._painted()
+
+    def _leave(self, strokes: Any) -> None:
+        del self._images[strokes]
+        self._edits.leave(strokes)
+        self._unrestored.discard(strokes)
 
     def set_phases(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
         """Give the phases to all layers; strokes of phases that are gone are erased."""
@@ -152,10 +194,13 @@ class StrokeLayers(QObject):
         for one in self.all:
             one.strokes.colormap = DirectLabelColormap(color_dict=colours)
 
-    def adopt(self, layer: Any, strokes: Strokes | None) -> None:
+    def adopt(self, layer: Any, restored: Restored) -> None:
         """Put strokes that were kept into a layer, where nothing was painted meanwhile."""
         self._unrestored.discard(layer)
-        if strokes is None or layer not in self._viewer.layers:
+        strokes = restored.strokes
+        if restored.problem:
+            self._warn(f"Strokes of an earlier session are lost: {restored.problem}")
+        if strokes is None or layer not in self._viewer.layers or layer not in self._images:
             return
         names = dict(strokes.names)
         if any(np.any(one.strokes.data) for one in self.all):  # the session has phases of its own
@@ -171,77 +216,59 @@ class StrokeLayers(QObject):
         self.phase_chosen.emit(int(event.source.selected_label))
 
     def _painted(self, event: object = None) -> None:
+        self.is_counted = False
         self._keeper.later(self._settled, _AFTER_PAINTING_MS)
         self.painted.emit()
 
     def _settled(self) -> None:
         unrestored = [one for one in self.all if one.strokes in self._unrestored]
         if not self._keeper.is_running and not unrestored:
-            images = [(Planes(array_of(one.image), rgb=bool(one.image.rgb)), one.strokes.data) for one in self.all]
-            self._keeper.start(run_keep, images, self.names, in_turn=True, then=self._kept)
+            self.is_counted = True
+            self._keeper.start(run_keep, self._to_keep(self.all), self.names, in_turn=True, then=self._kept)
         else:
             for one in unrestored if not self._keeper.is_running else ():  # it was cut off
                 self._restore(one)
             self._keeper.later(self._settled, _AFTER_PAINTING_MS)
 
-    def _kept(self, outcome: tuple[dict[int, int], str]) -> None:
-        counts, problem = outcome
-        if problem:
-            from napari.utils.notifications import show_warning
+    def _to_keep(self, pairs: list[Painted]) -> list[tuple[Planes, Any]]:
+        return [(_planes(one.image), one.strokes.data) for one in pairs]
 
-            show_warning(f"The strokes could not be kept on disk: {problem}")
-        self.counted.emit(counts)
+    def _kept(self, kept: Kept) -> None:
+        if kept.problem:
+            self._warn(f"The strokes could not be kept on disk: {kept.problem}")
+        self.counted.emit(kept.pixels)
+
+    def _warn(self, words: str) -> None:
+        from napari.utils.notifications import show_warning
+
+        show_warning(words)
 
     def _removed(self, event: Any) -> None:
-        if event.value in self._images:
+        pairs = [(image(), strokes) for strokes, image in self._images.items()]
+        gone = [Painted(*pair) for pair in pairs if event.value in pair]
+        if gone:
+            self._keep_now(gone)
             self._painted()
 
+    def _keep_now(self, pairs: list[Painted]) -> None:
+        """Keep what was painted a moment ago; afterwards it is gone."""
+        pairs = [one for one in pairs if one.image is not None and one.strokes not in self._unrestored]
+        if not self.is_counted and pairs:
+            self._keeper.wait(_LONGEST_WAIT_S)  # it writes the same files
+            run_keep(self._to_keep(pairs), self.names, Progress())
 
-def run_restore(planes: Planes, shape: tuple[int, ...], progress: Progress) -> Strokes | None:
-    """Strokes kept earlier for these pixels; None if there are none that can be read. Worker thread."""
-    path = autosave_path(fingerprint(planes))
-    if not path.exists():
-        return None
-    try:
-        return load_strokes(path, shape)
-    except FileFormatError:
-        return None  # painting goes on; the file is replaced at the first stroke
-
-
-def run_keep(
-    images: list[tuple[Planes, Any]], names: Mapping[int, str], progress: Progress
-) -> tuple[dict[int, int], str]:
-    """Keep all strokes on disk and count them; the second value says what went wrong. Worker thread."""
-    total: Counter[int] = Counter()
-    problem = ""
-    # Images with the same pixels share a file.
-    kept: dict[Path, NDArray[np.uint8] | None] = {}
-    for planes, painted in images:
-        progress.check()
-        labels = np.asarray(painted)
-        counts = _counts(labels)
-        total.update(counts)
-        path = autosave_path(fingerprint(planes))
-        others = kept.get(path)
-        if not counts:
-            kept[path] = others
-        else:
-            kept[path] = labels if others is None else np.where(labels == 0, others, labels)
-    for path, strokes in kept.items():
-        try:
-            if strokes is None:
-                path.unlink(missing_ok=True)
-            else:
-                save_strokes(path, Strokes(strokes, names))
-        except (OutputError, OSError) as error:
-            problem = str(error)
-    return dict(total), problem
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """The widget is put away, perhaps with the viewer: nothing may wait any longer."""
+        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+            self._keep_now(self.all)
+        return False
 
 
-def _counts(labels: NDArray[Any]) -> dict[int, int]:
-    """Painted pixels of each phase, plane by plane: a stack may be most of the memory, and is hardly painted."""
-    counts: Counter[int] = Counter()
-    for plane in labels.reshape(-1, *labels.shape[-2:]):
-        values, numbers = np.unique(plane[plane != 0], return_counts=True)
-        counts.update(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
-    return counts
+def _shape(image: Any) -> tuple[int, ...]:
+    """Shape of an image without its colours."""
+    array = array_of(image)
+    return tuple(array.shape[:-1] if image.rgb else array.shape)
+
+
+def _planes(image: Any) -> Planes:
+    return Planes(array_of(image), rgb=bool(image.rgb))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import OptionSpec
-from napari_visualccc.core.planes import Planes
+from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.measure_options import MeasureOptions
 from napari_visualccc.widgets import _measure_jobs as jobs
+from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import kind_of, names_by_value, open_widget, pick_on_click, theme_colours
@@ -19,12 +20,10 @@ from napari_visualccc.widgets._measure_results import MeasureResults
 from napari_visualccc.widgets._parts import Hint, RunBar, column, row
 from napari_visualccc.widgets._phase_control import PhaseControl
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb
-
-if TYPE_CHECKING:
-    from napari_visualccc.segment import MeasureResult
+from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb, make_source
 
 _AFTER_OPENING_MS = 300
+_AFTER_PAINTING_MS = 500
 _NO_IMAGE = "none"
 _UNLABELLED = "0"
 
@@ -39,12 +38,17 @@ class MeasureWidget(QWidget):
         self._busy_with: Any = None
         self._note = ""
         self._stale = False  # painted on since it was measured
-        self._watched: Any = None
+        self._layer: Any = None  # whose phases are offered
+        self._images: list[Any] = []
+        self._listened: list[Any] = []  # events of layers after which other images may fit the labels
+        self._image: Any = None  # that the user chose
         self._without_image = False  # the user wants no intensities
         self._build()
         self.runner = JobRunner(self)
-        self._preparer = JobRunner(self, quiet=True)
-        self.results = MeasureResults(self._viewer, self.panel, self.runner, self._memory)
+        self._writer = JobRunner(self, quiet=True, while_hidden=True)
+        self._preparer, self._checker = JobRunner(self, quiet=True), JobRunner(self, quiet=True)
+        self._edits = Edits(self._viewer, self)
+        self.results = MeasureResults(self._viewer, self.panel, self._writer, self._memory)
         self._restore()
         self._connect()
         self._source_changed()
@@ -82,6 +86,7 @@ class MeasureWidget(QWidget):
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self.results.changed.connect(self._refresh)
+        self._edits.edited.connect(self._painted)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.connect(self._layers_changed)
         self._viewer.events.theme.connect(self._style)
@@ -93,7 +98,11 @@ class MeasureWidget(QWidget):
     def _restore(self) -> None:
         if "options" in self._memory:
             self.form.set_values(self._memory["options"])
+            self._layer = self.chooser.layer
         self.results.restore()
+        if self.results.shown is not None:
+            self._edits.follow(self.results.shown.source.layer)
+            self._painted()
 
     def _style(self, event: object = None) -> None:
         self.panel.set_colours(**theme_colours(self._viewer))
@@ -115,7 +124,7 @@ class MeasureWidget(QWidget):
     def _next_with_result(self) -> str:
         if self.results.shown is None:
             return "Press Measure. To measure a layer, name its phase under “Thickness of”."
-        if self._stale:
+        if self._stale and self.results.shown.source.layer is self.chooser.layer:
             return "The labels were painted on since: press Measure to count that in."
         return "Click a row to find its object, or an object to find its row."
 
@@ -128,30 +137,31 @@ class MeasureWidget(QWidget):
         for control in self.form.controls.values():
             if isinstance(control, PhaseControl):
                 control.offer(names)
-        # 0 is no phase if the phases are named and it is not among them, or if nothing says what it is.
-        if 0 in names and self.form.controls["ignore"].value() == _UNLABELLED:
-            self.form.set_values({"ignore": ""})
-        elif 0 not in names and not self.form.controls["ignore"].value():
-            self.form.set_values({"ignore": _UNLABELLED})
+        if self.chooser.layer is not self._layer:
+            self._layer, self._image = self.chooser.layer, None
+            self._propose_ignored(names)
         self.form.check()
-        self._watch_painting()
         self._list_images()
         self._refresh()
 
-    def _watch_painting(self) -> None:
-        layer = self.chooser.layer
-        if self._watched is layer:
-            return
-        if self._watched is not None:
-            self._watched.events.paint.disconnect(self._painted)
-        if layer is not None:
-            layer.events.paint.connect(self._painted)
-        self._watched = layer
+    def _propose_ignored(self, names: dict[int, str]) -> None:
+        """Let 0 be no phase if the phases are named and it is not among them, or if nothing says what it is."""
+        written = self.form.controls["ignore"].field.text().strip()
+        if written in ("", _UNLABELLED):
+            self.form.set_values({"ignore": "" if 0 in names else _UNLABELLED})
 
-    def _painted(self, event: object = None) -> None:
+    def _painted(self, layer: Any = None) -> None:
+        self._checker.later(self._check, _AFTER_PAINTING_MS)
+
+    def _check(self) -> None:
+        """See whether the labels are still those that were measured."""
         shown = self.results.shown
-        if shown is not None and shown.source.layer is self.chooser.layer and not self._stale:
-            self._stale = True
+        if shown is not None and shown.source.layer in self._viewer.layers:
+            self._checker.start(jobs.run_checksum, jobs.labels_of(shown.source), then=bound(self._checked, shown))
+
+    def _checked(self, shown: Any, checksum: int) -> None:
+        if shown is self.results.shown:
+            self._stale = checksum != self._memory.get("checksum")
             self._refresh()
 
     def _options_changed(self) -> None:
@@ -166,28 +176,31 @@ class MeasureWidget(QWidget):
             self.runner.cancel()
         self._list_images()
 
-    def _list_images(self) -> None:
+    def _list_images(self, event: object = None) -> None:
         """Offer the images of the shape of the labels; the one they were made from comes first."""
-        before, layer = self.image.currentText(), self.chooser.layer
-        fitting = [] if layer is None else [one.name for one in self._viewer.layers if _fits(one, layer)]
-        fitting.sort(key=lambda name: not layer.name.startswith(name))
+        for emitter in self._listened:
+            emitter.disconnect(self._list_images)
+        labels = self.chooser.layer
+        fitting = [] if labels is None else [one for one in self._viewer.layers if _fits(one, labels)]
+        self._images = sorted(fitting, key=lambda one: -len(one.name) if _is_made_from(labels, one) else 1)
+        layers = [*self._images, *([] if labels is None else [labels])]
+        self._listened = [*(one.events.name for one in layers), *(one.events.data for one in self._images)]
+        for emitter in self._listened:
+            emitter.connect(self._list_images)
         blocked = self.image.blockSignals(True)
         self.image.clear()
-        self.image.addItems([*fitting, _NO_IMAGE])
-        wanted = _NO_IMAGE if self._without_image else before
-        self.image.setCurrentIndex(self.image.findText(wanted) if self._without_image or before in fitting else 0)
+        self.image.addItems([*(one.name for one in self._images), _NO_IMAGE])
+        wanted = self._images.index(self._image) if self._image in self._images else 0
+        self.image.setCurrentIndex(len(self._images) if self._without_image else wanted)
         self.image.blockSignals(blocked)
 
     def _image_chosen(self, index: int) -> None:
-        self._without_image = self.image.itemText(index) == _NO_IMAGE
+        self._without_image = index == len(self._images)
+        self._image = None if self._without_image else self._images[index]
 
-    def _intensities(self, source: Source) -> Planes | None:
-        name = self.image.currentText()
-        if name == _NO_IMAGE or name not in self._viewer.layers:
-            return None
-        layer = self._viewer.layers[name]
-        planes = Planes(array_of(layer), rgb=is_rgb(layer), name=name)
-        return planes if source.plane is None else planes.only(source.plane)
+    def _intensities(self, source: Source) -> Source | None:
+        index = self.image.currentIndex()
+        return make_source(self._images[index], source.plane) if 0 <= index < len(self._images) else None
 
     def run(self) -> None:
         """Measure the chosen labels with the options shown."""
@@ -199,16 +212,22 @@ class MeasureWidget(QWidget):
             show_problem(error)
             return
         self._busy_with = source.layer
-        self._stale = False
         self.runner.start(
             jobs.run_measure, source, image, options, self.names(), title=f"Measure {source.name}",
             then=bound(self._show, source),
         )  # fmt: skip
 
-    def _show(self, source: Source, result: MeasureResult) -> None:
-        self.results.show(source, result, keep=self.keep_box.isChecked())
-        # The new layer was selected for a moment, and the chooser followed the selection.
+    def _show(self, source: Source, answer: jobs.Answer) -> None:
+        self._stale = False
+        self._memory["checksum"] = answer.checksum
+        # The new layer is selected for a moment, and the chooser follows the selection.
+        blocked = self.chooser.blockSignals(True)
+        self.results.show(source, answer.result, keep=self.keep_box.isChecked())
         self.chooser.choose(source.layer)
+        self.chooser.blockSignals(blocked)
+        self._source_changed()
+        self._edits.follow(source.layer)
+        self._painted()  # while it was measured, perhaps
 
     def _job_started(self, title: str) -> None:
         self._note = ""
@@ -234,3 +253,7 @@ def _fits(image: Any, labels: Any) -> bool:
         return False
     shape = array_of(image).shape
     return tuple(shape[:-1] if is_rgb(image) else shape) == tuple(array_of(labels).shape)
+
+
+def _is_made_from(labels: Any, image: Any) -> bool:
+    return bool(labels.name.startswith(image.name + SEPARATOR))

@@ -13,25 +13,24 @@ from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._layers import open_widget, theme_colours
-from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
+from napari_visualccc.widgets._layers import open_widget, pick_on_click
+from napari_visualccc.widgets._parts import Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
+from napari_visualccc.widgets._segment_live import TrainingView
 from napari_visualccc.widgets._segment_panel import SegmentPanel
+from napari_visualccc.widgets._segment_preview import remove_preview
 from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, about_training, next_step
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source, pixel_size_of
+from napari_visualccc.widgets._source import Source, SourceChooser, pixel_size_of
 from napari_visualccc.widgets._strokes import StrokeLayers
-from napari_visualccc.widgets._training_plot import TrainingPlot
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import SegmentationModel, TrainResult
 
 _AFTER_OPENING_MS = 300
-# Curves are drawn by the GUI thread, on a core that the training could use.
-_REDRAW_S = 0.5
 
 
 class SegmentWidget(QWidget):
@@ -41,9 +40,7 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._viewer = bare(napari_viewer)
         self._memory = remembered(napari_viewer, "segment")
-        self._board = jobs.Board()
         self._note = ""
-        self._drawn = 0.0  # seconds of the running job at which the curves were drawn
         self._pixels: dict[int, int] = {}
         self._build()
         # A training takes minutes and has a process of its own: hiding the dock must not end it.
@@ -51,11 +48,11 @@ class SegmentWidget(QWidget):
         self._writer = JobRunner(self, quiet=True, while_hidden=True)
         self._preparer = JobRunner(self, quiet=True)
         self.strokes = StrokeLayers(self._viewer, self)
-        self.results = SegmentResults(self._viewer, self.panel, self.runner, self.strokes)
+        self.results = SegmentResults(self._viewer, self.panel, self._writer, self.strokes)
         self.desk = ModelDesk(
             self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
         )
-        self.quick = QuickDesk(self.chooser, self.strokes, self.results, self.desk, self.runner, self._work)
+        self.quick = QuickDesk(self.chooser, self.strokes, self.desk, self.runner, self._work)
         self._restore()
         self._connect()
         self._mode_changed()
@@ -82,20 +79,19 @@ class SegmentWidget(QWidget):
         self.run_bar = RunBar(TRAINING, "Train a network on all strokes of all images, in the background")
         self.stop_button = button("Stop and keep the best so far", "End the training now; the best model is kept")
         self.stop_button.hide()
-        self.plot = TrainingPlot()
-        self.plot_fold = Fold("Learning curve", self.plot)
-        self.plot_fold.hide()
+        self.live = TrainingView(self._viewer, self.chooser)
         self.panel = SegmentPanel()
         modes = row(self.quick_button, self.network_button)
         column(
             self, self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form,
-            self.continue_box, self.run_bar, self.stop_button, self.plot_fold, self.panel,
+            self.continue_box, self.run_bar, self.stop_button, self.live.fold, self.panel,
         )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._refresh)
+        self.chooser.changed.connect(self._plane_changed)
         self.chooser.calibrate_clicked.connect(self._open_pixel_size)
-        self.phases.phase_chosen.connect(self._choose_phase)
+        self.phases.phase_chosen.connect(self.strokes.select)
         self.phases.changed.connect(self._phases_changed)
         self.paint_button.clicked.connect(self.paint)
         self.form.changed.connect(self._refresh)
@@ -115,7 +111,8 @@ class SegmentWidget(QWidget):
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
         self._viewer.dims.events.current_step.connect(self._plane_changed)
-        self._viewer.events.theme.connect(self._style_plot)
+        self._viewer.layers.selection.events.active.connect(self._layer_selected)
+        pick_on_click(self._viewer, self)
 
     def _prepare(self) -> None:
         self._preparer.start(jobs.prepare_network)
@@ -171,18 +168,19 @@ class SegmentWidget(QWidget):
         self.strokes.set_phases(self.phases.names, self.phases.colours)
         self._refresh()
 
-    def _choose_phase(self, number: int) -> None:
-        layer = self.strokes.of(self.chooser.layer) if self.chooser.layer is not None else None
-        if layer is not None:
-            layer.selected_label = number
-
     def _label_chosen(self, number: int) -> None:
         """Follow the layer's own label control; what is not in the list would be learnt unseen."""
         if number > MOST_PHASES:
-            self._choose_phase(MOST_PHASES)
+            self.strokes.select(MOST_PHASES)
             return
         self.phases.reach(number)
         self.phases.choose(number)
+
+    def _layer_selected(self, event: Any) -> None:
+        """Who selects the strokes on an image works on that image."""
+        image = self.strokes.image_of(event.value)
+        if image is not None:
+            self.chooser.choose(image)
 
     def paint(self) -> None:
         """Get the brush ready on the chosen image."""
@@ -192,6 +190,8 @@ class SegmentWidget(QWidget):
 
     def _counted(self, pixels: dict[int, int]) -> None:
         self._pixels = pixels
+        if self.strokes.is_counted:  # not of a phase that was taken away meanwhile
+            self.phases.reach(max((number for number in pixels if number <= MOST_PHASES), default=0))
         self.phases.show_counts(pixels)
         self._refresh()
 
@@ -239,33 +239,23 @@ class SegmentWidget(QWidget):
         if self.quick_button.isChecked():
             self.quick.train(source)
             return
-        self._board = jobs.Board()
-        self._look()
+        board = self.live.begin()
         state = self.desk.state if self.continue_box.isChecked() else None
         if state is not None:  # the budget counts from now
             state = replace(state, seconds=0.0, step=0, history=[], best_step=-1)
-        self.plot_fold.show()
-        self.plot_fold.set_open(True)
-        self._style_plot()
         self.runner.start(
-            jobs.run_train, work, options, self._board, state, title=TRAINING, time_left=self._board.seconds_left,
+            jobs.run_train, work, options, board, state, title=TRAINING, time_left=board.seconds_left,
             then=bound(self._trained, source),
         )  # fmt: skip
 
     def stop(self) -> None:
         """End the training and keep the best so far."""
-        self._board.stop = True
+        self.live.board.stop = True
         self.stop_button.setEnabled(False)
-
-    def _look(self) -> None:
-        """Tell the training which plane the user looks at."""
-        layer = self.chooser.layer
-        if layer is not None and not self.chooser.problem:
-            self._board.look_at(make_source(layer).planes, current_plane(layer, self._viewer))
 
     def _plane_changed(self, event: object = None) -> None:
         if self.runner.is_running:
-            self._look()
+            self.live.look()
 
     def _trained(self, source: Source, result: TrainResult) -> None:
         self._set_quick(False)  # what was trained is what is applied
@@ -282,29 +272,19 @@ class SegmentWidget(QWidget):
     def _job_progressed(self, fraction: float, message: str, seconds_left: float | None) -> None:
         if self.runner.title != TRAINING:
             return
-        if self._board.stop:
+        if self.live.board.stop:
             self.run_bar.show_progress(fraction, STOPPING, None)
-        if self.runner.seconds - self._drawn >= _REDRAW_S or self.runner.seconds < self._drawn:
-            self._drawn = self.runner.seconds
-            self.plot.show_moments(list(self._board.moments))
-        picture = self._board.take_picture()
-        if picture is not None and self.chooser.layer is not None:
-            self.results.show_preview(self.chooser.layer, current_plane(self.chooser.layer, self._viewer), picture,
-                                      self.phases.colours)  # fmt: skip
+        self.live.draw(self.runner.seconds, self.strokes, self.phases.colours)
 
     def _job_finished(self) -> None:
         if not self.runner.is_running:
             self.stop_button.hide()
-            self.results.remove_preview()
-            if not self._board.moments:  # cancelled before the first step: there is no curve
-                self.plot_fold.hide()
+            remove_preview(self._viewer)
+            self.live.end()
         self._refresh()
 
     def _job_cancelled(self) -> None:
         self._note = CANCELLED
-
-    def _style_plot(self, event: object = None) -> None:
-        self.plot.set_colours(**theme_colours(self._viewer))
 
     def _open_pixel_size(self) -> None:
         open_widget(self._viewer, "Pixel size", self.chooser.layer)
