@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -249,9 +250,10 @@ def test_painting_makes_the_numbers_stale(opened, qtbot):
 
 def test_what_is_painted_during_a_measurement_is_not_in_its_numbers(opened, qtbot, monkeypatch):
     _, widget, layer = opened
-    monkeypatch.setattr("napari_visualccc.segment.measure_phases", paused(measure_phases))
+    begun = Event()
+    monkeypatch.setattr("napari_visualccc.segment.measure_phases", paused(measure_phases, begun))
     widget.run_bar.button.click()
-    qtbot.wait(100)
+    assert begun.wait(30)
     layer.paint((5, 5), 2)
     qtbot.waitUntil(lambda: "painted on since" in widget.hint.text(), timeout=30_000)
 
@@ -280,10 +282,12 @@ def test_saving_does_not_end_a_measurement(opened, qtbot, monkeypatch, tmp_path)
     assert len(list(tmp_path.iterdir())) == 6
 
 
-def paused(function):
+def paused(function, begun=None):
     """The function, after half a second in which it can be cancelled."""
+    begun = begun or Event()
 
     def call(*args, progress, **keywords):
+        begun.set()
         for _ in range(50):
             progress.check()
             time.sleep(0.01)
@@ -328,6 +332,23 @@ def test_what_is_ignored_is_what_the_user_wrote(opened, qtbot):
     assert shown.result.phases["class"].tolist() == ["pore"]
     widget.chooser.choose(viewer.layers["selected"])  # which has no such phase
     assert widget.image.currentText() == "scan"
+
+
+def test_what_is_ignored_is_proposed_anew_for_other_phases(opened, qtbot):
+    viewer, widget, layer = opened
+    ignore = widget.form.controls["ignore"]
+    assert ignore.value() == "0"
+    layer.features = pd.DataFrame({"index": [0, 1, 2], "class": ["vacuum", "matrix", "pore"]})
+    again = MeasureWidget(viewer)  # as if it had been closed
+    qtbot.addWidget(again)
+    assert again.form.controls["ignore"].value() == ""
+    layer.features = pd.DataFrame({"index": [1, 2], "class": ["matrix", "pore"]})
+    measured(widget, qtbot)
+    assert ignore.value() == "0"
+    ignore.set_value("")
+    reopened = MeasureWidget(viewer)
+    qtbot.addWidget(reopened)
+    assert reopened.form.controls["ignore"].value() == ""  # as the user left it
 
 
 def test_a_look_at_the_objects_does_not_choose_them(opened, qtbot):

@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 
 from napari_visualccc.widgets import SegmentWidget
+from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._strokes import STROKES
 
 WAIT_MS = 120_000
@@ -202,8 +203,7 @@ def test_labels_are_compared_by_name_where_they_have_names(opened, qtbot):
     import pandas as pd
 
     viewer, widget, layer, mask = opened
-    paint(widget, layer, mask, qtbot)
-    train(widget, qtbot)
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
     called = widget.results.shown.layer.data
     named = viewer.add_labels(np.where(called == 1, 9, 4).astype(np.uint8), name="named", scale=layer.scale)
     named.features = pd.DataFrame({"index": [9, 4], "name": ["phase 1", "phase 2"]})
@@ -289,9 +289,10 @@ def test_closing_while_training_is_safe(opened, qtbot):
 def test_narrow_dock_has_no_sideways_scrolling(opened, qtbot):
     from qtpy.QtWidgets import QScrollArea
 
-    _, widget, layer, mask = opened
-    paint(widget, layer, mask, qtbot)
-    train(widget, qtbot)
+    _, widget, _, mask = opened
+    widget.live.begin(600)
+    widget.desk.take(network_of())
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
     area = widget.findChild(QScrollArea)
     assert area.widget().minimumSizeHint().width() <= 300
 
@@ -489,8 +490,8 @@ def test_a_phase_taken_away_while_strokes_are_counted_stays_away(opened):
     _, widget, layer, _ = opened
     widget.paint()
     widget.phases.reach(3)
-    widget.strokes.is_counted = True
     widget.phases._remove()
+    assert not widget.strokes.is_counted
     widget._counted({1: 10, 3: 30})  # counted before that
     assert list(widget.phases.names) == [1, 2]
 
@@ -797,7 +798,7 @@ def test_a_live_picture_is_shown_where_it_belongs(opened):
     stack = viewer.add_image(np.stack([layer.data] * 3), name="stack")
     widget.chooser.choose(stack)
     viewer.dims.set_current_step(0, 2)
-    board = widget.live.begin()
+    board = widget.live.begin(600)
     board.view()  # the training looks at it
     widget.chooser.choose(layer)
     widget.live.look()  # the user looks elsewhere meanwhile
@@ -896,3 +897,50 @@ def test_a_phase_begun_while_quick_looks_waits_for_the_next_look(opened, qtbot, 
     with pytest.raises(Cancelled):
         widget.quick._quick().look(widget._work(), whole, 0, Progress(), anew=False)
     assert widget.quick._quick().look(widget._work(), whole, 0, Progress(), anew=False).labels.shape == mask.shape
+    strokes.data[strokes.data == 3] = 0
+    assert 3 in widget.quick._quick().look(widget._work(), whole, 0, Progress(), anew=True).model.card.class_names
+
+
+def test_the_image_stays_chosen_while_results_come(opened):
+    """The strokes of another image may be what is selected."""
+    viewer, widget, layer, mask = opened
+    widget.paint()
+    other = viewer.add_image(discs(1)[0], name="other")
+    viewer.layers.selection.active = widget.strokes.of(layer)
+    widget.chooser.choose(other)
+    show_preview(viewer, other, 0, mask + 1, widget.phases.colours)
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    assert widget.chooser.layer is other
+    assert viewer.layers.selection.active is widget.strokes.of(layer)
+
+
+def test_a_comparison_that_fails_leaves_nothing_waiting(opened, qtbot):
+    import pandas as pd
+
+    viewer, widget, _, mask = opened
+    truth = viewer.add_labels(mask + 1, name="by hand")
+    truth.features = pd.DataFrame({"index": [1, 2], "name": ["this", "that"]})
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    widget.results.compare()
+    written(widget, qtbot)
+    assert widget.panel.scores.isHidden()
+
+
+def test_labels_of_another_shape_end_a_result(opened, qtbot):
+    viewer, widget, _, mask = opened
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    viewer.layers["scan · phases"].data = mask[:50] + 1
+    assert widget.results.shown is None
+    assert widget.panel.result_part.isHidden()
+    qtbot.wait(700)  # nothing is counted
+
+
+def test_no_training_lasts_longer_than_its_time():
+    from napari_visualccc.models.nn.fit import Moment
+    from napari_visualccc.widgets._training_board import Board
+
+    board = Board(seconds=600)
+    board.moments.append(Moment(1, 60.0, 0.001, 0.5))
+    assert board.seconds_left() == 540
+    board.moments.append(Moment(2, 120.0, 0.5, 0.5))
+    assert board.seconds_left() == 120

@@ -224,3 +224,27 @@ def test_another_plane_is_no_stroke(stroke_layers, qtbot):
     strokes.undo()
     assert painted
     assert not strokes.data.any()
+
+
+def test_an_undo_below_a_stack_is_kept(stroke_layers, qtbot):
+    """Moving the slider of a stack sends nothing to a layer of one plane."""
+    viewer = stroke_layers._viewer
+    strokes = stroke_layers.paint(viewer.add_image(picture(), name="a"), 1)
+    viewer.add_image(np.stack([picture()] * 3), name="stack")
+    strokes.paint((20, 30), 1)
+    settled(stroke_layers, qtbot)
+    viewer.dims.set_current_step(0, 2)
+    assert stroke_layers.is_counted
+    strokes.undo()
+    assert not strokes.data.any()
+    assert not stroke_layers.is_counted
+
+
+def test_strokes_put_aside_choose_no_phase(stroke_layers):
+    image = stroke_layers._viewer.add_image(picture(), name="a")
+    strokes = stroke_layers.paint(image, 1)
+    image.data = picture(1, (30, 40))
+    chosen = []
+    stroke_layers.phase_chosen.connect(chosen.append)
+    strokes.selected_label = 7
+    assert not chosen

@@ -28,7 +28,7 @@ class Edits(QObject):
     def follow(self, layer: Any) -> None:
         """Watch a layer, if it is not watched yet."""
         if layer not in self._seen:
-            self._seen[layer] = self._view()
+            self._seen[layer] = self._view(layer)
             for event in (layer.events.labels_update, layer.events.paint):
                 event.connect(self._painted)
             layer.events.set_data.connect(self._refreshed)
@@ -40,16 +40,20 @@ class Edits(QObject):
                 event.disconnect(self._painted)
             layer.events.set_data.disconnect(self._refreshed)
 
-    def _view(self) -> tuple[Any, ...]:
+    def _view(self, layer: Any) -> tuple[Any, ...]:
+        """What of the viewer decides which part of the layer is shown: other sliders send no event to it."""
         dims = self._viewer.dims
-        return tuple(dims.point), tuple(dims.order), dims.ndisplay
+        first, displayed = dims.ndim - layer.ndim, dims.order[-dims.ndisplay :]
+        hidden = [dims.point[axis] for axis in range(max(first, 0), dims.ndim) if axis not in displayed]
+        return tuple(hidden), tuple(axis - first for axis in displayed)
 
     def _painted(self, event: Any) -> None:
+        self._seen[event.source] = self._view(event.source)
         self.edited.emit(event.source)
 
     def _refreshed(self, event: Any) -> None:
         """An undo, or another plane is shown."""
-        layer, view = event.source, self._view()
+        layer, view = event.source, self._view(event.source)
         if self._seen.get(layer) == view:
             self.edited.emit(layer)
         else:

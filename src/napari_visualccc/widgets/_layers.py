@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,32 @@ def show_layer(viewer: Any, entry: LayerData, *, like: Any = None, keep: bool = 
         words = words | {"opacity": existing.opacity, "visible": existing.visible}
         place = viewer.layers.index(existing)
         viewer.layers.remove(existing)
-    active = viewer.layers.selection.active
-    layer = getattr(viewer, f"add_{kind}")(data, **words, **extra)
-    if place is not None:
-        viewer.layers.move(len(viewer.layers) - 1, place)
-    if active is not None and active in viewer.layers:
-        viewer.layers.selection.active = active  # the user goes on with what was selected
+    with selection_kept(viewer):
+        layer = getattr(viewer, f"add_{kind}")(data, **words, **extra)
+        if place is not None:
+            viewer.layers.move(len(viewer.layers) - 1, place)
     return layer
+
+
+_keeping_selection: list[Any] = []
+
+
+@contextmanager
+def selection_kept(viewer: Any) -> Iterator[None]:
+    """Let the user go on with what is selected: napari selects each layer that is added."""
+    active = viewer.layers.selection.active
+    _keeping_selection.append(viewer)
+    try:
+        yield
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+    finally:
+        _keeping_selection.pop()
+
+
+def is_selected_by_user() -> bool:
+    """False for selections that come and go while a layer of ours is added."""
+    return not _keeping_selection
 
 
 def update_layer(layer: Any, data: Any, words: dict[str, Any]) -> None:

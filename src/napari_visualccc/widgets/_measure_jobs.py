@@ -42,7 +42,10 @@ def run_measure(
 def labels_of(source: Source) -> Any:
     """Labels of what was chosen, as they are now."""
     labels = array_of(source.layer)
-    return labels if source.plane is None else labels.reshape(-1, *labels.shape[-2:])[source.plane]
+    if source.plane is None:
+        return labels
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    return planes[source.plane] if source.plane < len(planes) else planes[:0]  # it was made shorter
 
 
 def run_checksum(labels: Any, *, progress: Progress) -> int:

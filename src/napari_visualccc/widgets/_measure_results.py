@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import file_stem, show_layer, show_plane
+from napari_visualccc.widgets._layers import file_stem, show_layer, show_plane, units_per_world
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source
@@ -119,7 +119,8 @@ class MeasureResults(QObject):
         low, high = layer.corner_pixels[:, -2:]
         if not ((low <= place[-2:]) & (place[-2:] <= high)).all():
             scene = getattr(self._viewer, "scene", self._viewer)  # napari before 0.9 kept the camera in the viewer
-            scene.camera.center = (0.0, *layer.data_to_world(place)[-2:])
+            world = np.asarray(layer.data_to_world(place)) / units_per_world(self._viewer, layer)
+            scene.camera.center = (0.0, *world[-2:])
 
     def _label_selected(self, event: object = None) -> None:
         if self.shown is None:

@@ -95,7 +95,7 @@ class QuickBench:
 
         With `anew` from nothing but the strokes: in which order they were painted does not count, as in the command.
         """
-        from napari_visualccc.segment import annotated, dataset_of_strokes
+        from napari_visualccc.segment import annotated
 
         with self._lock:
             progress.check()
@@ -104,17 +104,25 @@ class QuickBench:
                 self._segmenter.forget()
             if anew:
                 self._segmenter.restart()
-            dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
-            try:
-                model = self._segmenter.fit(dataset, progress=progress.part(0, 0.7)).model
-            except InputError:
-                if _has_new_phase(work, dataset):
-                    raise Cancelled from None  # the next picture, which that stroke asked for, has it
-                raise
+            model = self._learn(work, progress.part(0, 0.7), anew=anew)
             unpainted = np.broadcast_to(np.uint8(0), whole.planes.shape)
             here = annotated(whole.planes, unpainted, pixel_size=whole.pixel_size)
             progress(0.8, "applying")
             return Glance(model, self._segmenter.labels(here, plane), whole.layer, plane)
+
+    def _learn(self, work: Work, progress: Progress, *, anew: bool) -> SegmentationModel:
+        from napari_visualccc.segment import dataset_of_strokes
+
+        dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
+        try:
+            return self._segmenter.fit(dataset, progress=progress).model
+        except InputError:
+            if not _has_new_phase(work, dataset):
+                raise
+            if not anew:
+                raise Cancelled from None  # the next picture, which that stroke asked for, has it
+            dataset = dataset_of_strokes(work.items, names=work.names, colours=work.colours)
+            return self._segmenter.fit(dataset, progress=progress).model
 
 
 def _has_new_phase(work: Work, dataset: Dataset) -> bool:

@@ -40,9 +40,9 @@ class TrainingView(QObject):
         self.fold.hide()
         viewer.events.theme.connect(self._style)
 
-    def begin(self) -> Board:
-        """Board for another training."""
-        self.board = Board()
+    def begin(self, seconds: float) -> Board:
+        """Board for another training, which takes no longer than this."""
+        self.board = Board(seconds)
         self.look()
         self.fold.show()
         self.fold.set_open(True)

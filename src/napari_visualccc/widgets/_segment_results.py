@@ -19,6 +19,7 @@ from napari_visualccc.widgets._layers import (
     names_by_value,
     open_widget,
     repaint,
+    selection_kept,
     show_layer,
     show_plane,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _MOST_COMPARED = 1 << 26
 _AFTER_PAINTING_MS = 500
 PLACES = "paint here"
+_COMPARING = "Comparing …"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Shown:
     result: SegmentationResult
     layer: Any
     source: Source
+    shape: tuple[int, ...]
 
     def part(self, labels: Any) -> Any:
         """What the result is about of labels of the whole image: its plane, or all."""
@@ -71,6 +74,7 @@ class SegmentResults(QObject):
         panel.provenance_clicked.connect(self.show_provenance)
         panel.compare_clicked.connect(self.compare)
         panel.measure_clicked.connect(self.open_measure)
+        writer.finished.connect(self._job_finished)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._layers_changed)
 
@@ -104,7 +108,7 @@ class SegmentResults(QObject):
             layer = show_layer(
                 self._viewer, (shown, words, kind), like=source.layer, keep=keep, below=self._strokes.of(source.layer)
             )
-        self._adopt(Shown(result, layer, source))
+        self._adopt(Shown(result, layer, source, tuple(shown.shape)))
 
     def _put_aside(self, layer: Any) -> None:
         """Keep planes whose numbers mean other phases: beside those of now they would be misread."""
@@ -130,7 +134,11 @@ class SegmentResults(QObject):
         self.panel.show_result(shown.result, f"Phases · {extent} · {speed:.2g} Mpx/s")
 
     def _edited(self, layer: Any) -> None:
-        if self.shown is not None and layer is self.shown.layer:
+        if self.shown is None or layer is not self.shown.layer:
+            return
+        if tuple(layer.data.shape) != self.shown.shape:  # the user put other labels into the layer
+            self._forget()
+        else:
             self._counter.later(self._count, _AFTER_PAINTING_MS)
 
     def _count(self) -> None:
@@ -164,25 +172,26 @@ class SegmentResults(QObject):
         for one in places:
             plane = one.plane if source.plane is None else source.plane
             rows.append([*np.unravel_index(plane, array_shape[:leading]), one.y, one.x] if leading else [one.y, one.x])
-        active = self._viewer.layers.selection.active
         like = {name: getattr(source.layer, name) for name in ("units", "scale", "translate", "rotate", "shear")}
         size = max(10.0, 0.04 * min(source.planes.plane_shape))
-        layer = self._viewer.add_points(
-            np.array(rows, float), name=name, size=size, **like, affine=source.layer.affine,
-            face_color="transparent", border_color="yellow", border_width=0.12,
-            features={"uncertainty": [one.uncertainty for one in places]},
-            metadata={METADATA_KEY: {"suggestions": True}},
-        )  # fmt: skip
-        if active is not None:
-            self._viewer.layers.selection.active = active
+        with selection_kept(self._viewer):
+            layer = self._viewer.add_points(
+                np.array(rows, float), name=name, size=size, **like, affine=source.layer.affine,
+                face_color="transparent", border_color="yellow", border_width=0.12,
+                features={"uncertainty": [one.uncertainty for one in places]},
+                metadata={METADATA_KEY: {"suggestions": True}},
+            )  # fmt: skip
         show_plane(self._viewer, layer, layer.data[0])
 
     def _layers_changed(self, event: Any) -> None:
         if self.shown is not None and self.shown.layer not in self._viewer.layers:
-            self.shown = None
-            self._memory.pop("shown", None)
-            self.panel.result_part.hide()
+            self._forget()
         self._list_truths()
+
+    def _forget(self) -> None:
+        self.shown = None
+        self._memory.pop("shown", None)
+        self.panel.result_part.hide()
 
     def _list_truths(self, event: object = None) -> None:
         for layer in self._truths:
@@ -219,14 +228,20 @@ class SegmentResults(QObject):
         if self.shown is None or truth not in self._viewer.layers:
             return
         values = {phase: value for value, phase in names_by_value(truth.features).items()}
-        self.panel.show_words("Comparing …")
+        self.panel.show_words(_COMPARING)
         self._writer.start(
             jobs.run_compare, self.shown.part(array_of(truth)), values, self.shown.painted, title="Compare",
-            in_turn=True, then=bound(self._compared, truth.name),
+            in_turn=True, then=bound(self._compared, (self.shown, truth.name)),
         )  # fmt: skip
 
-    def _compared(self, name: str, comparison: jobs.Comparison) -> None:
-        self.panel.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
+    def _compared(self, of: tuple[Shown, str], comparison: jobs.Comparison) -> None:
+        shown, name = of
+        if self.shown is not None and self.shown.layer is shown.layer:
+            self.panel.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
+
+    def _job_finished(self) -> None:
+        if self.panel.scores.text() == _COMPARING:  # it failed, and that was told
+            self.panel.scores.hide()
 
     def _ask_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.panel, "Folder for labels and tables")

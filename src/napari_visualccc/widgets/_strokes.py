@@ -18,6 +18,7 @@ from napari_visualccc.segment.strokes import renumbered
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import kind_of
+from napari_visualccc.widgets._parts import window_of
 from napari_visualccc.widgets._source import array_of
 from napari_visualccc.widgets._stroke_keeping import Kept, Restored, run_keep, run_restore
 
@@ -68,8 +69,7 @@ class StrokeLayers(QObject):
         self._unrestored: weakref.WeakSet[Any] = weakref.WeakSet()
         self.names: dict[int, str] = {}
         self.colours: dict[int, Colour] = {}
-        self.is_counted = False
-        """Whether the last count is of all that is painted now."""
+        self._changes = self._changes_kept = 0
         viewer.layers.events.removed.connect(self._removed)
         parent.installEventFilter(self)
         self._find()
@@ -170,6 +170,7 @@ class StrokeLayers(QObject):
     def _leave(self, strokes: Any) -> None:
         del self._images[strokes]
         self._edits.leave(strokes)
+        strokes.events.selected_label.disconnect(self._label_selected)
         self._unrestored.discard(strokes)
 
     def set_phases(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
@@ -216,15 +217,24 @@ class StrokeLayers(QObject):
         self.phase_chosen.emit(int(event.source.selected_label))
 
     def _painted(self, event: object = None) -> None:
-        self.is_counted = False
+        self._changes += 1
+        self._recount()
+
+    def _recount(self) -> None:
         self._keeper.later(self._settled, _AFTER_PAINTING_MS)
         self.painted.emit()
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the last count is of all that is painted now, and it is on disk."""
+        return self._changes == self._changes_kept
 
     def _settled(self) -> None:
         unrestored = [one for one in self.all if one.strokes in self._unrestored]
         if not self._keeper.is_running and not unrestored:
-            self.is_counted = True
-            self._keeper.start(run_keep, self._to_keep(self.all), self.names, in_turn=True, then=self._kept)
+            self._keeper.start(
+                run_keep, self._to_keep(self.all), self.names, in_turn=True, then=bound(self._kept, self._changes)
+            )
         else:
             for one in unrestored if not self._keeper.is_running else ():  # it was cut off
                 self._restore(one)
@@ -233,10 +243,14 @@ class StrokeLayers(QObject):
     def _to_keep(self, pairs: list[Painted]) -> list[tuple[Planes, Any]]:
         return [(_planes(one.image), one.strokes.data) for one in pairs]
 
-    def _kept(self, kept: Kept) -> None:
+    def _kept(self, changes: int, kept: Kept) -> None:
+        self._changes_kept = changes
+        self._tell(kept)
+        self.counted.emit(kept.pixels)
+
+    def _tell(self, kept: Kept) -> None:
         if kept.problem:
             self._warn(f"The strokes could not be kept on disk: {kept.problem}")
-        self.counted.emit(kept.pixels)
 
     def _warn(self, words: str) -> None:
         from napari.utils.notifications import show_warning
@@ -248,18 +262,18 @@ class StrokeLayers(QObject):
         gone = [Painted(*pair) for pair in pairs if event.value in pair]
         if gone:
             self._keep_now(gone)
-            self._painted()
+            self._recount()
 
     def _keep_now(self, pairs: list[Painted]) -> None:
         """Keep what was painted a moment ago; afterwards it is gone."""
         pairs = [one for one in pairs if one.image is not None and one.strokes not in self._unrestored]
         if not self.is_counted and pairs:
             self._keeper.wait(_LONGEST_WAIT_S)  # it writes the same files
-            run_keep(self._to_keep(pairs), self.names, Progress())
+            self._tell(run_keep(self._to_keep(pairs), self.names, Progress()))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """The widget is put away, perhaps with the viewer: nothing may wait any longer."""
-        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+        """The viewer is closed: nothing may wait any longer."""
+        if event.type() == QEvent.Type.Hide and not event.spontaneous() and not window_of(watched).isVisible():
             self._keep_now(self.all)
         return False
 

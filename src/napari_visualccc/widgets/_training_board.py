@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ class Board:
         Set by the viewer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = math.inf) -> None:
+        self._budget = seconds
         self.moments: list[Moment] = []
         self.stop = False
         self._picture: Picture | None = None
@@ -61,7 +63,9 @@ class Board:
     def seconds_left(self) -> float | None:
         """How long the training goes on, by its schedule; None before the first step."""
         last = self.moments[-1] if self.moments else None
-        return last.seconds * (1 - last.done) / last.done if last is not None and last.done > 0 else None
+        if last is None or last.done <= 0:
+            return None
+        return min(last.seconds * (1 - last.done) / last.done, max(self._budget - last.seconds, 0.0))
 
     def look_at(self, planes: Planes, index: int, size: PixelSize, of: Any) -> None:
         """Plane that the next picture shows, and what it is a plane of, to be told with the picture."""
@@ -86,8 +90,9 @@ class Board:
             return None
         self._is_new = False
         planes, index, size, of = self._view
+        values = np.asarray(planes.read(index, _middle(planes.plane_shape)))
         self._shown = (planes.plane_shape, index, of)
-        return np.asarray(planes.read(index, _middle(planes.plane_shape))), size
+        return values, size
 
     def show(self, labels: NDArray[Any]) -> None:
         """Labels of the grey values that `view` gave last. Worker thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QWidget
@@ -98,7 +99,6 @@ class MeasureWidget(QWidget):
     def _restore(self) -> None:
         if "options" in self._memory:
             self.form.set_values(self._memory["options"])
-            self._layer = self.chooser.layer
         self.results.restore()
         if self.results.shown is not None:
             self._edits.follow(self.results.shown.source.layer)
@@ -139,13 +139,17 @@ class MeasureWidget(QWidget):
                 control.offer(names)
         if self.chooser.layer is not self._layer:
             self._layer, self._image = self.chooser.layer, None
-            self._propose_ignored(names)
+        self._propose_ignored(names)
         self.form.check()
         self._list_images()
         self._refresh()
 
     def _propose_ignored(self, names: dict[int, str]) -> None:
         """Let 0 be no phase if the phases are named and it is not among them, or if nothing says what it is."""
+        layer, known = self._memory.get("proposed", (lambda: None, None))
+        if self.chooser.layer is None or (layer() is self.chooser.layer and known == names):
+            return  # what the user wrote since stays
+        self._memory["proposed"] = (weakref.ref(self.chooser.layer), names)
         written = self.form.controls["ignore"].field.text().strip()
         if written in ("", _UNLABELLED):
             self.form.set_values({"ignore": "" if 0 in names else _UNLABELLED})
@@ -204,6 +208,7 @@ class MeasureWidget(QWidget):
 
     def run(self) -> None:
         """Measure the chosen labels with the options shown."""
+        self._source_changed()  # a model that was applied anew may have given the phases other names
         try:
             source = self.chooser.source()
             options = self.form.options()
@@ -222,9 +227,11 @@ class MeasureWidget(QWidget):
         self._memory["checksum"] = answer.checksum
         # The new layer is selected for a moment, and the chooser follows the selection.
         blocked = self.chooser.blockSignals(True)
-        self.results.show(source, answer.result, keep=self.keep_box.isChecked())
-        self.chooser.choose(source.layer)
-        self.chooser.blockSignals(blocked)
+        try:
+            self.results.show(source, answer.result, keep=self.keep_box.isChecked())
+            self.chooser.choose(source.layer)
+        finally:
+            self.chooser.blockSignals(blocked)
         self._source_changed()
         self._edits.follow(source.layer)
         self._painted()  # while it was measured, perhaps

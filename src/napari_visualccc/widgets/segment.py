@@ -13,7 +13,7 @@ from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._layers import open_widget, pick_on_click
+from napari_visualccc.widgets._layers import is_selected_by_user, open_widget, pick_on_click
 from napari_visualccc.widgets._parts import Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
 from napari_visualccc.widgets._segment_live import TrainingView
@@ -179,7 +179,7 @@ class SegmentWidget(QWidget):
     def _layer_selected(self, event: Any) -> None:
         """Who selects the strokes on an image works on that image."""
         image = self.strokes.image_of(event.value)
-        if image is not None:
+        if image is not None and is_selected_by_user():
             self.chooser.choose(image)
 
     def paint(self) -> None:
@@ -239,7 +239,7 @@ class SegmentWidget(QWidget):
         if self.quick_button.isChecked():
             self.quick.train(source)
             return
-        board = self.live.begin()
+        board = self.live.begin(60 * options.max_minutes)
         state = self.desk.state if self.continue_box.isChecked() else None
         if state is not None:  # the budget counts from now
             state = replace(state, seconds=0.0, step=0, history=[], best_step=-1)
