@@ -17,7 +17,7 @@ Region = tuple[slice, slice]
 WHOLE: Region = (slice(None), slice(None))
 
 # Values this large are no signal but what programs write where there is none (±3.4e38, 9.97e36, 1e30 in float files).
-NO_DATA = 1e30
+NO_DATA_FROM = 1e30
 # ITU-R BT.709 luma, as scikit-image's rgb2gray uses it.
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 
@@ -130,10 +130,10 @@ class Planes:
         return np.asarray(values, self.dtype)
 
     def plane(self, index: int, region: Region = WHOLE) -> NDArray[np.float32]:
-        """Values of a plane as float32, NaN where the source is not finite, or as large as `NO_DATA`."""
+        """Values of a plane as float32, NaN where the source is not finite, or as large as `NO_DATA_FROM`."""
         with np.errstate(over="ignore"):
             values: NDArray[np.float32] = self.read(index, region).astype(np.float32)
-        values[~(np.abs(values) < NO_DATA)] = np.nan
+        values[~(np.abs(values) < NO_DATA_FROM)] = np.nan
         return values
 
     def fold(self, result: NDArray[Any]) -> NDArray[Any]:

@@ -109,6 +109,8 @@ def _parts(data: Any, dtype: np.dtype[Any], *, rgb: bool, whole: bool) -> Iterat
     step = height if whole else max(1, _BLOCK // width)
     for place in np.ndindex(data.shape[:-flat]):
         plane = data[place]
+        if not isinstance(plane, np.ndarray):
+            plane = np.asarray(plane)  # computed once, not for each block
         for top in range(0, height, step):
             yield np.ascontiguousarray(plane[top : top + step], dtype)
 

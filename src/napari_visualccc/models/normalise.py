@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.planes import NO_DATA, Planes, Region
+from napari_visualccc.core.planes import NO_DATA_FROM, Planes, Region
 from napari_visualccc.core.runtime import random_generator
 from napari_visualccc.core.scan import sample_pixels
 
@@ -56,7 +56,7 @@ class GreyScale:
             values = values[np.isfinite(values)]
         else:
             values = sample_pixels(planes.only(index), _SAMPLE, random_generator(0))
-            values = values[np.abs(values) < NO_DATA]
+            values = values[np.abs(values) < NO_DATA_FROM]
         if not values.size:
             raise InputError(f"plane {index} of {planes.name} has no finite pixel")
         return cls.of(values)

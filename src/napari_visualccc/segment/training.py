@@ -180,6 +180,8 @@ def train(
     )
     if checkpoint is not None and state is None:
         state = read_checkpoint(checkpoint, model.card)
+        if state is not None and (state.step >= options.steps > 0 or state.seconds >= 60 * options.max_minutes):
+            _log.warning("%s is of a training that has ended: nothing more is learnt, only measured", checkpoint)
     if state is not None:
         state = going_on(state, model.network)
     schedule = Schedule(
