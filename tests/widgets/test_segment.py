@@ -67,6 +67,13 @@ def written(widget, qtbot):
     qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=WAIT_MS)
 
 
+def train_quick(widget, qtbot):
+    """Train the pixel classifier, for what does not depend on the kind of model."""
+    widget.quick_button.setChecked(True)
+    widget.live_box.setChecked(False)
+    train(widget, qtbot)
+
+
 def train(widget, qtbot):
     """Press Train and wait until the picture is there."""
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
@@ -172,7 +179,7 @@ def test_continue_goes_on_from_the_model(opened, qtbot):
 def test_where_next_marks_places(opened, qtbot):
     viewer, widget, layer, mask = opened
     paint(widget, layer, mask, qtbot)
-    train(widget, qtbot)
+    train_quick(widget, qtbot)
     widget.desk.suggest()
     finished(widget, qtbot)
     points = viewer.layers["scan · paint here"]
@@ -184,7 +191,7 @@ def test_where_next_marks_places(opened, qtbot):
 def test_uncertainty_layers_and_comparison(opened, qtbot):
     viewer, widget, layer, mask = opened
     paint(widget, layer, mask, qtbot)
-    train(widget, qtbot)
+    train_quick(widget, qtbot)
     widget.panel.uncertainty_box.setChecked(True)
     widget.desk.apply()
     finished(widget, qtbot)
