@@ -11,8 +11,8 @@ NAMES = {1: "Metal", 2: "Oxide layer", 7: "3"}
 
 
 def test_minus_one_is_never_a_class():
-    assert MeasureOptions().ignored == {-1}
-    assert MeasureOptions(ignore=" 0, 255 ").ignored == {-1, 0, 255}
+    assert MeasureOptions().ignored_of({}) == {-1}
+    assert MeasureOptions(ignore=" 0, 255 ").ignored_of({}) == {-1, 0, 255}
 
 
 def test_phases_to_ignore_are_named_or_numbered():
@@ -20,7 +20,7 @@ def test_phases_to_ignore_are_named_or_numbered():
     with pytest.raises(OptionError, match=r"--ignore knows no phase 'void': give Metal \(1\)"):
         MeasureOptions(ignore="void").ignored_of(NAMES)
     with pytest.raises(OptionError, match="--ignore knows no phase 'void': give labels, such as 1"):
-        _ = MeasureOptions(ignore="void").ignored
+        _ = MeasureOptions(ignore="void").ignored_of({})
 
 
 @pytest.mark.parametrize(

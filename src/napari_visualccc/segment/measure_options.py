@@ -62,11 +62,6 @@ class MeasureOptions(Options):
         0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed, same intervals."
     )  # fmt: skip
 
-    @property
-    def ignored(self) -> frozenset[int]:
-        """Labels that are no class, where phases have no names; see `ignored_of`."""
-        return self.ignored_of({})
-
     def ignored_of(self, class_names: Mapping[int, str]) -> frozenset[int]:
         """Labels that are no class.
 
