@@ -196,6 +196,14 @@ def show_plane(viewer: Any, layer: Any, place: Any) -> None:
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])
 
 
+def plane_of(labels: Any, plane: int | None) -> Any:
+    """One plane of labels, or all of them; nothing if they were made shorter than that."""
+    if plane is None:
+        return labels
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    return planes[plane] if plane < len(planes) else planes[:0]
+
+
 def file_stem(name: str) -> str:
     """Name of a layer as a file name that every system takes."""
     from napari_visualccc.io.writers import file_part

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_visualccc.core.progress import Progress
+from napari_visualccc.widgets._layers import plane_of
 from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ def run_measure(
 
 def labels_of(source: Source) -> Any:
     """Labels of what was chosen, as they are now."""
-    labels = array_of(source.layer)
-    if source.plane is None:
-        return labels
-    planes = labels.reshape(-1, *labels.shape[-2:])
-    return planes[source.plane] if source.plane < len(planes) else planes[:0]  # it was made shorter
+    return plane_of(array_of(source.layer), source.plane)
 
 
 def run_checksum(labels: Any, *, progress: Progress) -> int:

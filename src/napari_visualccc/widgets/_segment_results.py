@@ -18,6 +18,7 @@ from napari_visualccc.widgets._layers import (
     find_layer,
     names_by_value,
     open_widget,
+    plane_of,
     repaint,
     selection_kept,
     show_layer,
@@ -47,14 +48,11 @@ class Shown:
     source: Source
     shape: tuple[int, ...]
 
-    def part(self, labels: Any) -> Any:
-        """What the result is about of labels of the whole image: its plane, or all."""
-        return labels if self.source.plane is None else labels.reshape(-1, *labels.shape[-2:])[self.source.plane]
-
     @property
     def painted(self) -> SegmentationResult:
         """The result with its labels as they are now: the user may have corrected them."""
-        return replace(self.result, labels=self.part(self.layer.data).reshape(self.result.labels.shape))
+        labels = plane_of(self.layer.data, self.source.plane)
+        return replace(self.result, labels=labels.reshape(self.result.labels.shape))
 
 
 class SegmentResults(QObject):
@@ -230,8 +228,8 @@ class SegmentResults(QObject):
         values = {phase: value for value, phase in names_by_value(truth.features).items()}
         self.panel.show_words(_COMPARING)
         self._writer.start(
-            jobs.run_compare, self.shown.part(array_of(truth)), values, self.shown.painted, title="Compare",
-            in_turn=True, then=bound(self._compared, (self.shown, truth.name)),
+            jobs.run_compare, plane_of(array_of(truth), self.shown.source.plane), values, self.shown.painted,
+            title="Compare", in_turn=True, then=bound(self._compared, (self.shown, truth.name)),
         )  # fmt: skip
 
     def _compared(self, of: tuple[Shown, str], comparison: jobs.Comparison) -> None:
