@@ -1,5 +1,6 @@
 """Fixtures for all rooms."""
 
+import json
 import os
 from pathlib import Path
 
@@ -34,3 +35,17 @@ def bright_network():
     network = nn.Sequential(OrderedDict(encoder=encoder, decoder=nn.ReLU(), head=head))
     network.multiple = 16
     return network.eval()
+
+
+@pytest.fixture
+def run(capsys):
+    """Run `visualccc` with `--json`: exit code, answer (None where there is none), what it said on standard error."""
+    from napari_visualccc.cli import main
+
+    def run(*arguments):
+        capsys.readouterr()  # what was printed before
+        code = main([*map(str, arguments), "--json"])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out) if captured.out else None, captured.err
+
+    return run

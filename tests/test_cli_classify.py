@@ -1,5 +1,3 @@
-import json
-
 import pandas as pd
 import pytest
 
@@ -23,15 +21,9 @@ def folder(tmp_path_factory):
     return path
 
 
-def run(capsys, *arguments):
-    capsys.readouterr()
-    code = main([*map(str, arguments), "--json"])
-    return code, json.loads(capsys.readouterr().out)
-
-
-def test_evaluate(folder, capsys):
-    code, answer = run(capsys, "classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--split", "val",
-                       "--report", folder / "report", "--no-cache")  # fmt: skip
+def test_evaluate(folder, run):
+    code, answer, _ = run("classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--split", "val",
+                          "--report", folder / "report", "--no-cache")  # fmt: skip
     assert code == 0
     assert answer["n"] == 4
     assert {"weighted_accuracy", "balanced_accuracy", "weighted_f1", "per_class", "confusion", "intervals"} <= set(
@@ -41,9 +33,9 @@ def test_evaluate(folder, capsys):
     assert (answer["learnt_from"], answer["notes"]) == (0, [])
 
 
-def test_evaluating_on_images_learnt_from_is_told(folder, capsys, caplog):
+def test_evaluating_on_images_learnt_from_is_told(folder, run, caplog):
     words = ["classify", "evaluate", folder / "m.safetensors", folder / "set.csv", "--no-cache"]
-    code, answer = run(capsys, *words, "--report", folder / "all")
+    code, answer, _ = run(*words, "--report", folder / "all")
     assert (code, answer["n"], answer["learnt_from"]) == (0, 12, 8)
     (note,) = answer["notes"]
     assert "8 of the 12 images" in note
@@ -51,11 +43,11 @@ def test_evaluating_on_images_learnt_from_is_told(folder, capsys, caplog):
     assert note in (folder / "all" / "report.html").read_text(encoding="utf-8")
 
 
-def test_predict_writes_table_maps_and_heat(folder, capsys):
+def test_predict_writes_table_maps_and_heat(folder, run):
     table = folder / "out" / "classes.csv"
-    code, answer = run(capsys, "classify", "predict", folder / "m.safetensors", folder / "8.tif", folder / "9.tif",
-                       "--output", table, "--class-map", "--window", "64", "--cam", folder / "cam",
-                       "--no-cache")  # fmt: skip
+    code, answer, _ = run("classify", "predict", folder / "m.safetensors", folder / "8.tif", folder / "9.tif",
+                          "--output", table, "--class-map", "--window", "64", "--cam", folder / "cam",
+                          "--no-cache")  # fmt: skip
     assert code == 0
     first = answer["predictions"][0]
     assert set(first) >= {"path", "plane", "label", "probabilities", "unlike"}
@@ -76,7 +68,7 @@ def test_images_learnt_from_are_marked(folder, capsys):
     assert pd.read_csv(table)["learnt_from"].tolist() == [True, False]
 
 
-def test_another_magnification_is_told(folder, capsys, caplog, tmp_path):
+def test_another_magnification_is_told(folder, run, caplog, tmp_path):
     """Each image by itself; models know the pixel size if all that they learnt from have one."""
     sample = lithium(LithiumOptions(count=6, size=96, pixel_nm=16.0, seed=2))
     lines = ["path,label"]
@@ -88,8 +80,8 @@ def test_another_magnification_is_told(folder, capsys, caplog, tmp_path):
     model = tmp_path / "m.safetensors"
     assert main(["classify", "train", str(tmp_path / "set.csv"), "--output", str(model), "--no-cache"]) == 0
     caplog.clear()
-    code, answer = run(capsys, "classify", "predict", model, tmp_path / "5.tif", tmp_path / "far.tif", "--output",
-                       tmp_path / "out.csv", "--no-cache")  # fmt: skip
+    code, answer, _ = run("classify", "predict", model, tmp_path / "5.tif", tmp_path / "far.tif", "--output",
+                          tmp_path / "out.csv", "--no-cache")  # fmt: skip
     assert code == 0
     same, far = (row["notes"] for row in answer["predictions"])
     assert same == []
@@ -97,8 +89,8 @@ def test_another_magnification_is_told(folder, capsys, caplog, tmp_path):
     assert f"far.tif: {far[0]}" in caplog.text
 
 
-def test_show_and_refusals(folder, capsys):
-    code, card = run(capsys, "models", "show", folder / "m.safetensors")
+def test_show_and_refusals(folder, run, capsys):
+    code, card, _ = run("models", "show", folder / "m.safetensors")
     assert code == 0
     assert card["task"] == "classify"
     assert main(["models", "show", str(folder / "m.safetensors")]) == 0

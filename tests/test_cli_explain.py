@@ -1,7 +1,5 @@
 """`visualccc explain`: the names and keys that others script against."""
 
-import json
-
 import imageio.v3 as iio
 import numpy as np
 import pandas as pd
@@ -34,15 +32,9 @@ def folder(tmp_path_factory):
     return root
 
 
-def run(capsys, *arguments):
-    code = main([*map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
-
-
-def test_explain_an_image(folder, capsys, tmp_path):
+def test_explain_an_image(folder, run, tmp_path):
     code, answer, err = run(
-        capsys, "explain", folder / "phases.safetensors", folder / "raw" / "a.png", "--method", "layercam",
+        "explain", folder / "phases.safetensors", folder / "raw" / "a.png", "--method", "layercam",
         "--target", "Li/Li2O", "--labels", folder / "labels.png", "--threshold", "0.5", "--output", tmp_path,
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -61,9 +53,9 @@ def test_explain_an_image(folder, capsys, tmp_path):
     assert all((tmp_path / name).exists() for name in ("a_explained.csv", "a_heat_by_phase.csv", "a_provenance.json"))
 
 
-def test_explain_a_folder_on_one_scale(folder, capsys, tmp_path):
+def test_explain_a_folder_on_one_scale(folder, run, capsys, tmp_path):
     flags = ["--no-faithfulness", "--method", "gradcam", "--output", tmp_path]
-    code, answer, _ = run(capsys, "explain", folder / "phases.safetensors", folder / "raw", *flags)
+    code, answer, _ = run("explain", folder / "phases.safetensors", folder / "raw", *flags)
     assert code == 0
     assert answer["insertion_auc"] is None
     assert answer["comparable"] is True
@@ -76,12 +68,12 @@ def test_explain_a_folder_on_one_scale(folder, capsys, tmp_path):
     assert all(note in said for note in answer["notes"])
 
 
-def test_the_recorded_command_gives_the_same_heat(folder, capsys, tmp_path):
+def test_the_recorded_command_gives_the_same_heat(folder, run, tmp_path):
     import shlex
 
     path = folder / "raw" / "b.png"
     flags = ["--no-faithfulness", "--method", "hirescam", "--layer", "encoder.layer1", "--target", "1"]
-    _, answer, _ = run(capsys, "explain", folder / "phases.safetensors", path, *flags, "--output", tmp_path)
+    _, answer, _ = run("explain", folder / "phases.safetensors", path, *flags, "--output", tmp_path)
     first = read(tmp_path / "b_HiResCAM Li-Li2O.ome.tif")[0].data
     command = shlex.split(answer["provenance"]["command"])
     assert command[0] == "visualccc"
@@ -90,9 +82,9 @@ def test_the_recorded_command_gives_the_same_heat(folder, capsys, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "b_HiResCAM Li-Li2O.ome.tif")[0].data, first)
 
 
-def test_sanity(folder, capsys, tmp_path):
+def test_sanity(folder, run, tmp_path):
     flags = ["--no-faithfulness", "--sanity", "--output", tmp_path]
-    _, answer, _ = run(capsys, "explain", folder / "phases.safetensors", folder / "raw" / "a.png", *flags)
+    _, answer, _ = run("explain", folder / "phases.safetensors", folder / "raw" / "a.png", *flags)
     assert answer["sanity"][0] == {"random_from": "nothing", "rank_correlation": pytest.approx(1)}
     assert answer["sanity"][1]["random_from"] == "head"
 
@@ -107,18 +99,18 @@ def test_sanity(folder, capsys, tmp_path):
         (["--labels", "missing.png"], "missing.png"),
     ],
 )
-def test_what_the_user_must_change(folder, capsys, tmp_path, flags, words):
+def test_what_the_user_must_change(folder, run, tmp_path, flags, words):
     given = ["--no-faithfulness", *flags, "--output", tmp_path]
-    code, answer, err = run(capsys, "explain", folder / "phases.safetensors", folder / "raw" / "a.png", *given)
+    code, answer, err = run("explain", folder / "phases.safetensors", folder / "raw" / "a.png", *given)
     assert (code, answer) == (2, None)
     assert words in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_encoders_answer_nothing(folder, capsys, tmp_path):
+def test_encoders_answer_nothing(folder, run, tmp_path):
     from napari_visualccc.models.nn.encoders import shipped_weights
 
     given = [shipped_weights()["resnet18"], folder / "raw" / "a.png", "--output", tmp_path]
-    code, _, err = run(capsys, "explain", *given)
+    code, _, err = run("explain", *given)
     assert code == 2
     assert "no answer that could be explained" in err

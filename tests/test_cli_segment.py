@@ -28,12 +28,6 @@ def folder(tmp_path_factory):
     return root
 
 
-def run(capsys, *arguments):
-    code = main([*map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
-
-
 @pytest.fixture(scope="module")
 def model(folder):
     path = folder / "phases.safetensors"
@@ -42,9 +36,9 @@ def model(folder):
     return path
 
 
-def test_train(folder, capsys):
+def test_train(folder, run):
     code, answer, err = run(
-        capsys, "segment", "train", "--images", folder / "raw", "--masks", folder / "painted",
+        "segment", "train", "--images", folder / "raw", "--masks", folder / "painted",
         "--val-images", folder / "raw", "--val-masks", folder / "painted", "--output", folder / "other", *NETWORK,
     )  # fmt: skip
     assert code == 0
@@ -57,8 +51,8 @@ def test_train(folder, capsys):
     assert not (folder / "other.training").exists()
 
 
-def test_predict(folder, model, capsys, tmp_path):
-    code, answer, _ = run(capsys, "segment", "predict", model, folder / "raw", "--output", tmp_path, "--uncertainty")
+def test_predict(folder, model, run, tmp_path):
+    code, answer, _ = run("segment", "predict", model, folder / "raw", "--output", tmp_path, "--uncertainty")
     assert code == 0
     assert answer["megapixels_per_second"] > 0
     assert len([path for path in answer["outputs"] if path.endswith("_phases.ome.tif")]) == 4
@@ -69,17 +63,17 @@ def test_predict(folder, model, capsys, tmp_path):
     assert 0 <= entropy.min() <= entropy.max() <= 1
 
 
-def test_predict_to_zarr(folder, model, capsys, tmp_path):
+def test_predict_to_zarr(folder, model, run, tmp_path):
     code, answer, _ = run(
-        capsys, "segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path, "--format", "zarr"
+        "segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path, "--format", "zarr"
     )
     assert code == 0
     assert np.asarray(read(tmp_path / "a_phases.ome.zarr")[0].data).shape == (80, 96)
 
 
-def test_evaluate(folder, model, capsys, caplog):
+def test_evaluate(folder, model, run, caplog):
     code, answer, _ = run(
-        capsys, "segment", "evaluate", model, "--images", folder / "raw", "--masks", folder / "painted", "--tta"
+        "segment", "evaluate", model, "--images", folder / "raw", "--masks", folder / "painted", "--tta"
     )
     assert code == 0
     assert {"mean_iou", "pooled_iou", "iou", "dice", "pixel_accuracy", "confusion", "n"} <= answer.keys()
@@ -91,13 +85,13 @@ def test_evaluate(folder, model, capsys, caplog):
     assert answer["notes"][0] in caplog.text
 
 
-def test_models_show_and_list(model, capsys):
-    code, card, _ = run(capsys, "models", "show", model)
+def test_models_show_and_list(model, run, capsys):
+    code, card, _ = run("models", "show", model)
     assert code == 0
     assert card["task"] == "segment"
     assert [one["name"] for one in card["classes"]] == ["ground", "phase"]
     assert card["training"]["steps"] == 4
-    code, answer, _ = run(capsys, "models", "list")
+    code, answer, _ = run("models", "list")
     assert code == 0
     assert any(one["name"] == "resnet18" for one in answer["encoders"])
     assert main(["models", "show", str(model)]) == 0
@@ -143,9 +137,9 @@ def test_words_for_people(folder, model, capsys, tmp_path):
         (["models", "show", "{raw}/a.png"], "not a model file"),
     ],
 )  # fmt: skip
-def test_what_the_user_can_mend_is_one_line_and_exit_2(folder, arguments, words, capsys):
+def test_what_the_user_can_mend_is_one_line_and_exit_2(folder, arguments, words, run):
     places = {"raw": str(folder / "raw"), "painted": str(folder / "painted")}
-    code, answer, err = run(capsys, *[part.format(**places) for part in arguments])
+    code, answer, err = run(*[part.format(**places) for part in arguments])
     assert code == 2
     assert answer is None
     assert words in err
@@ -160,25 +154,25 @@ def test_help_of_groups(capsys):
         assert group in capsys.readouterr().out
 
 
-def test_quick(folder, capsys, tmp_path):
+def test_quick(folder, run, tmp_path):
     code, answer, _ = run(
-        capsys, "segment", "train", "--quick", "--images", folder / "raw", "--masks", folder / "painted",
+        "segment", "train", "--quick", "--images", folder / "raw", "--masks", folder / "painted",
         "--val-images", folder / "raw", "--val-masks", folder / "painted", "--output", tmp_path / "quick",
     )  # fmt: skip
     assert code == 0
     assert answer["metrics"]["mean_iou"] > 0.8
     code, answer, _ = run(
-        capsys, "segment", "evaluate", tmp_path / "quick.safetensors", "--images", folder / "raw", "--masks",
+        "segment", "evaluate", tmp_path / "quick.safetensors", "--images", folder / "raw", "--masks",
         folder / "painted",
     )  # fmt: skip
     assert answer["mean_iou"] > 0.9
     assert answer["learnt_from"] == 4
 
 
-def test_measure(folder, model, capsys, tmp_path):
-    run(capsys, "segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path)
+def test_measure(folder, model, run, tmp_path):
+    run("segment", "predict", model, folder / "raw" / "a.png", "--output", tmp_path)
     code, answer, _ = run(
-        capsys, "segment", "measure", tmp_path / "a_phases.ome.tif", "--image", folder / "raw" / "a.png",
+        "segment", "measure", tmp_path / "a_phases.ome.tif", "--image", folder / "raw" / "a.png",
         "--output", tmp_path / "out.csv",
     )  # fmt: skip
     assert code == 0
@@ -189,9 +183,9 @@ def test_measure(folder, model, capsys, tmp_path):
     assert {"out.csv", "out_phases.csv", "out_sizes.csv", "out_provenance.json"} <= names
 
 
-def test_measure_a_mask_by_names(folder, capsys, tmp_path):
+def test_measure_a_mask_by_names(folder, run, capsys, tmp_path):
     code, answer, _ = run(
-        capsys, "segment", "measure", folder / "painted" / "a.png", "--classes", "ground,film",
+        "segment", "measure", folder / "painted" / "a.png", "--classes", "ground,film",
         "--thickness-of", "film", "--output", tmp_path / "film",
     )  # fmt: skip
     assert code == 0
@@ -201,14 +195,14 @@ def test_measure_a_mask_by_names(folder, capsys, tmp_path):
     assert "95 %" in capsys.readouterr().out
 
 
-def test_measure_takes_one_plane_as_the_widget_says(capsys, tmp_path):
+def test_measure_takes_one_plane_as_the_widget_says(run, tmp_path):
     stack = np.ones((3, 20, 30), np.uint8)
     stack[1, 5:9, 5:9] = 2
     image = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((20, 30), np.float32)
     tifffile.imwrite(tmp_path / "labels.tif", stack, photometric="minisblack")
     tifffile.imwrite(tmp_path / "image.tif", image, photometric="minisblack")
     code, answer, _ = run(
-        capsys, "segment", "measure", tmp_path / "labels.tif", "--plane", 1, "--image", tmp_path / "image.tif",
+        "segment", "measure", tmp_path / "labels.tif", "--plane", 1, "--image", tmp_path / "image.tif",
         "--output", tmp_path / "out.csv",
     )  # fmt: skip
     assert code == 0
@@ -217,19 +211,19 @@ def test_measure_takes_one_plane_as_the_widget_says(capsys, tmp_path):
     assert "--plane 1" in answer["provenance"]["command"]
 
 
-def test_measure_says_that_cracks_may_belong_to_the_layer(capsys, caplog, tmp_path):
+def test_measure_says_that_cracks_may_belong_to_the_layer(run, caplog, tmp_path):
     labels = np.zeros((60, 200), np.uint8)
     labels[20:40] = 1
     labels[20:40, 100:104] = 2
     iio.imwrite(tmp_path / "oxide.png", labels)
     flags = ["segment", "measure", tmp_path / "oxide.png", "--classes", "metal,oxide,crack", "--thickness-of", "oxide"]
-    code, answer, _ = run(capsys, *flags, "--output", tmp_path / "one")
+    code, answer, _ = run(*flags, "--output", tmp_path / "one")
     assert code == 0
     assert len(answer["notes"]) == 1
     assert "'crack' lies within 'oxide' (83 % of its outline)" in answer["notes"][0]
     assert answer["notes"][0] in caplog.text
     caplog.clear()
-    code, answer, _ = run(capsys, *flags, "--layer-includes", "crack", "--output", tmp_path / "two")
+    code, answer, _ = run(*flags, "--layer-includes", "crack", "--output", tmp_path / "two")
     assert answer["notes"] == []
     assert "lies within" not in caplog.text
 
@@ -251,34 +245,34 @@ def stroke_flags(folder, tmp_path, *more):
             "--output", tmp_path / "m.safetensors", *NETWORK, *more]  # fmt: skip
 
 
-def test_masks_that_count_from_0_beside_strokes_that_count_from_1(stroked, capsys, tmp_path):
+def test_masks_that_count_from_0_beside_strokes_that_count_from_1(stroked, run, tmp_path):
     val = ["--val-images", stroked / "raw", "--val-masks", stroked / "painted"]
-    code, _, err = run(capsys, *stroke_flags(stroked, tmp_path, *val))
+    code, _, err = run(*stroke_flags(stroked, tmp_path, *val))
     assert code == 2
     assert "--val-offset 1" in err
-    code, answer, _ = run(capsys, *stroke_flags(stroked, tmp_path, *val, "--val-offset", "1", "--quick"))
+    code, answer, _ = run(*stroke_flags(stroked, tmp_path, *val, "--val-offset", "1", "--quick"))
     assert code == 0
     assert answer["metrics"]["mean_iou"] > 0.8
     evaluate = ["segment", "evaluate", tmp_path / "m.safetensors", "--images", stroked / "raw", "--masks"]
-    code, measured, _ = run(capsys, *evaluate, stroked / "painted", "--offset", "1")
+    code, measured, _ = run(*evaluate, stroked / "painted", "--offset", "1")
     assert code == 0
     assert measured["mean_iou"] == pytest.approx(answer["metrics"]["mean_iou"])
 
 
-def test_as_many_names_as_painted_phases(stroked, capsys, tmp_path):
-    code, _, err = run(capsys, *stroke_flags(stroked, tmp_path, "--classes", "a,b,c"))
+def test_as_many_names_as_painted_phases(stroked, run, tmp_path):
+    code, _, err = run(*stroke_flags(stroked, tmp_path, "--classes", "a,b,c"))
     assert code == 2
     assert "names 3 phases, but 2 are painted" in err
 
 
-def test_names_of_phases_differ(folder, capsys, tmp_path):
+def test_names_of_phases_differ(folder, run, tmp_path):
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted"]
-    code, _, err = run(capsys, *flags, "--classes", "a,a", "--output", tmp_path / "m", *NETWORK)
+    code, _, err = run(*flags, "--classes", "a,a", "--output", tmp_path / "m", *NETWORK)
     assert code == 2
     assert "the name 'a'" in err
 
 
-def test_masks_in_colours_are_refused_and_grey_ones_saved_as_rgb_are_not(folder, capsys, tmp_path):
+def test_masks_in_colours_are_refused_and_grey_ones_saved_as_rgb_are_not(folder, run, tmp_path):
     grey, colour = tmp_path / "grey", tmp_path / "colour"
     for place in (grey, colour):
         place.mkdir()
@@ -287,42 +281,42 @@ def test_masks_in_colours_are_refused_and_grey_ones_saved_as_rgb_are_not(folder,
         iio.imwrite(grey / f"{name}.png", np.stack([mask] * 3, -1))
         iio.imwrite(colour / f"{name}.png", np.stack([255 * mask, 255 * (1 - mask), 0 * mask], -1))
     flags = ["segment", "train", "--images", folder / "raw", "--output", tmp_path / "m", *NETWORK, "--masks"]
-    assert run(capsys, *flags, grey)[0] == 0
-    code, _, err = run(capsys, *flags, colour)
+    assert run(*flags, grey)[0] == 0
+    code, _, err = run(*flags, colour)
     assert code == 2
     assert "colour picture" in err
 
 
-def test_one_plane_of_a_stack(model, capsys, tmp_path):
+def test_one_plane_of_a_stack(model, run, tmp_path):
     from napari_visualccc.core.pixel_size import PixelSize
     from napari_visualccc.io import write_tiff
 
     stack = np.random.default_rng(0).integers(0, 200, (3, 64, 70), np.uint8)
     path = write_tiff(tmp_path / "stack.tif", stack, PixelSize())
-    code, answer, _ = run(capsys, "segment", "predict", model, path, "--plane", "1", "--output", tmp_path / "out")
+    code, answer, _ = run("segment", "predict", model, path, "--plane", "1", "--output", tmp_path / "out")
     assert code == 0
     assert read(answer["outputs"][0])[0].planes.shape == (1, 64, 70)
-    code, _, err = run(capsys, "segment", "predict", model, path, "--plane", "3", "--output", tmp_path / "out")
+    code, _, err = run("segment", "predict", model, path, "--plane", "3", "--output", tmp_path / "out")
     assert code == 2
     assert "planes 0 … 2" in err
 
 
-def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, capsys, tmp_path, caplog):
+def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, run, tmp_path, caplog):
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
     (tmp_path / "m.training").write_bytes(b"cut off")
-    assert run(capsys, *flags, *NETWORK)[0] == 0
+    assert run(*flags, *NETWORK)[0] == 0
     assert "--resume" in caplog.text
 
 
-def test_a_model_that_cannot_be_saved_is_not_lost(folder, capsys, tmp_path):
+def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path):
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
     (tmp_path / "m.safetensors").mkdir()  # in its place
-    code, _, err = run(capsys, *flags, *NETWORK)
+    code, _, err = run(*flags, *NETWORK)
     assert code == 2
     assert "could not be written" in err
     assert (tmp_path / "m.training").exists()
     (tmp_path / "m.safetensors").rmdir()
-    code, answer, _ = run(capsys, *flags, *NETWORK, "--resume")
+    code, answer, _ = run(*flags, *NETWORK, "--resume")
     assert code == 0
     assert answer["steps"] == 4
     assert answer["history"], "it did not begin anew"

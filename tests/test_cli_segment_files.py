@@ -1,25 +1,17 @@
 """`visualccc segment`: files that belong together or get in each other's way, and options that do something."""
 
-import json
 from dataclasses import replace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from napari_visualccc.cli import main
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.io import read, write_tiff
 from napari_visualccc.segment import TrainOptions, dataset_of_masks, pair_files, train
 
 NETWORK = TrainOptions(steps=4, patch=64, batch=2, reduction="1")
-
-
-def run(capsys, *arguments):
-    code = main([*map(str, arguments), "--json"])
-    captured = capsys.readouterr()
-    return code, json.loads(captured.out) if captured.out else None, captured.err
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +37,7 @@ def network(folder):
     return train(dataset, options, device="cpu").model.save(folder / "net.safetensors")
 
 
-def test_results_of_two_images_do_not_overwrite_each_other(folder, network, capsys, tmp_path):
+def test_results_of_two_images_do_not_overwrite_each_other(folder, network, run, tmp_path):
     image = iio.imread(folder / "raw" / "a.png")
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
@@ -54,46 +46,46 @@ def test_results_of_two_images_do_not_overwrite_each_other(folder, network, caps
     out = tmp_path / "out"
     pairs = [("one/scan.tif", "two/scan.tif"), ("one/scan.tif", "one/scan_seg.tif"), ("one", "two/scan.tif")]
     for first, second in pairs:
-        code, _, err = run(capsys, "segment", "predict", network, tmp_path / first, tmp_path / second, "--output", out)
+        code, _, err = run("segment", "predict", network, tmp_path / first, tmp_path / second, "--output", out)
         assert code == 2
         assert "scan.tif and" in err
         assert "would both write scan_phases" in err
         assert not out.exists()
     twice = [tmp_path / "two" / "scan.tif", tmp_path / "two"]
-    code, answer, _ = run(capsys, "segment", "predict", network, *twice, "--output", out)
+    code, answer, _ = run("segment", "predict", network, *twice, "--output", out)
     assert code == 0
     assert len(answer["images"]) == 1
     assert (out / "scan_phases.ome.tif").exists()
 
 
-def test_images_of_a_file_and_other_files_are_kept_apart(folder, network, capsys, tmp_path, monkeypatch):
+def test_images_of_a_file_and_other_files_are_kept_apart(folder, network, run, tmp_path, monkeypatch):
     image = iio.imread(folder / "raw" / "a.png")
     for name in ("scan", "scan_1"):
         iio.imwrite(tmp_path / f"{name}.tif", image)
     monkeypatch.setattr("napari_visualccc.io.read", lambda path: read(path) * (2 if path.stem == "scan" else 1))
     predict = ["segment", "predict", network, tmp_path / "scan.tif"]
-    code, answer, _ = run(capsys, *predict, "--output", tmp_path / "out")
+    code, answer, _ = run(*predict, "--output", tmp_path / "out")
     assert code == 0
     assert (tmp_path / "out" / "scan_1_phases.ome.tif").exists()
-    code, _, err = run(capsys, *predict, tmp_path / "scan_1.tif", "--output", tmp_path / "other")
+    code, _, err = run(*predict, tmp_path / "scan_1.tif", "--output", tmp_path / "other")
     assert code == 2
     assert "would both write scan_1_phases" in err
 
 
-def test_results_in_the_folder_of_the_images_are_no_images(folder, network, capsys, tmp_path):
+def test_results_in_the_folder_of_the_images_are_no_images(folder, network, run, tmp_path):
     for name in "ab":
         iio.imwrite(tmp_path / f"{name}.png", iio.imread(folder / "raw" / f"{name}.png"))
     predict = ["segment", "predict", network, tmp_path, "--output", tmp_path, "--uncertainty"]
-    first, again = (run(capsys, *predict)[1] for _ in range(2))
+    first, again = (run(*predict)[1] for _ in range(2))
     assert again["outputs"] == first["outputs"]
     assert [one["path"] for one in again["images"]] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     code, answer, _ = run(
-        capsys, "segment", "evaluate", network, "--images", tmp_path, "--masks", folder / "masks", "--seed", "1"
+        "segment", "evaluate", network, "--images", tmp_path, "--masks", folder / "masks", "--seed", "1"
     )
     assert (code, answer["n"]) == (0, 2)
 
 
-def test_views_are_averaged_when_asked(folder, network, capsys, tmp_path):
+def test_views_are_averaged_when_asked(folder, network, run, tmp_path):
     """A mirrored image has the mirrored confidence only if all views count."""
     image = iio.imread(folder / "raw" / "a.png")
     for name, pixels in (("a", image), ("b", image[:, ::-1])):
@@ -102,20 +94,20 @@ def test_views_are_averaged_when_asked(folder, network, capsys, tmp_path):
     for flags in ((), ("--tta",)):
         out = tmp_path / f"out{len(flags)}"
         images = [tmp_path / "a.tif", tmp_path / "b.tif"]
-        assert run(capsys, "segment", "predict", network, *images, "--output", out, "--uncertainty", *flags)[0] == 0
+        assert run("segment", "predict", network, *images, "--output", out, "--uncertainty", *flags)[0] == 0
         one, other = (np.asarray(read(out / f"{name}_confidence.ome.tif")[0].data) for name in "ab")
         worst[flags] = np.abs(one - other[:, ::-1]).max()
     assert worst["--tta",] < 2e-3 < worst[()]
 
 
-def test_a_training_that_was_cut_off_goes_on(folder, capsys, tmp_path):
+def test_a_training_that_was_cut_off_goes_on(folder, run, tmp_path):
     output, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.training"
     dataset = dataset_of_masks(pair_files(folder / "raw", folder / "masks"))
     with pytest.raises(Cancelled):
         train(dataset, NETWORK, device="cpu", checkpoint=checkpoint, progress=Progress(is_cancelled=checkpoint.exists))
     flags = ["--steps", "6", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu", "--resume"]
     code, answer, _ = run(
-        capsys, "segment", "train", "--images", folder / "raw", "--masks", folder / "masks", "--output", output, *flags
+        "segment", "train", "--images", folder / "raw", "--masks", folder / "masks", "--output", output, *flags
     )
     assert code == 0
     assert answer["steps"] == 6
@@ -124,14 +116,14 @@ def test_a_training_that_was_cut_off_goes_on(folder, capsys, tmp_path):
     assert not checkpoint.exists()
 
 
-def test_options_without_effect_are_told(folder, capsys, caplog, tmp_path):
+def test_options_without_effect_are_told(folder, run, caplog, tmp_path):
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "masks", "--output", tmp_path / "m"]
-    code, answer, _ = run(capsys, *flags, "--quick", "--seed", "1", "--levels", "3")
+    code, answer, _ = run(*flags, "--quick", "--seed", "1", "--levels", "3")
     assert (code, answer["metrics"]) == (0, {})
     assert "without effect" not in caplog.text
     given = ["--resume", "--max-minutes", "3", "--encoder", "resnet18", "--validation", "0.3"]
-    assert run(capsys, *flags, "--quick", *given)[0] == 0
+    assert run(*flags, "--quick", *given)[0] == 0
     assert "without effect with --quick: --max-minutes, --encoder, --validation, --resume" in caplog.text
     network = ["--steps", "1", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
-    assert run(capsys, *flags, *network, "--levels", "3")[0] == 0
+    assert run(*flags, *network, "--levels", "3")[0] == 0
     assert "without effect without --quick: --levels" in caplog.text
