@@ -59,7 +59,8 @@ def test_the_result_is_that_of_training_here(dataset, discs):
     here = train(dataset, SHORT)
     assert [moment.step for moment in moments] == [1, 2, 3, 4, 5, 6]
     image, _ = discs(5)
-    assert (predict(there.model, image).labels == predict(here.model, image).labels).mean() > 0.995
+    # Not all: a process chooses threads and memory layout for itself, and sums round in another order.
+    assert (predict(there.model, image).labels == predict(here.model, image).labels).mean() > 0.98
     assert there.steps == here.steps == 6
     assert there.model.card.class_names == {1: "ground", 2: "disc"}
     assert there.model.card.training["data"] == here.model.card.training["data"]
