@@ -126,6 +126,29 @@ def test_a_killed_process_is_explained(dataset):
     assert time.monotonic() - start < 120
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_process_killed_later_leaves_its_best_model(dataset, again, monkeypatch):
+    """With an error if not even that can be measured."""
+
+    def kill(moment):
+        if moment.scores:
+            for one in children():
+                one.kill()
+
+    if again:
+        monkeypatch.setattr(worker, "end_at_once", lambda folder: (folder / worker.JOB).unlink())
+        with pytest.raises(OptionError, match="memory ran out"):
+            train_apart(dataset, LONG, watch=kill)
+        return
+    result = train_apart(dataset, LONG, watch=kill)
+    assert 0 < result.steps < 500
+    assert result.stopped
+    assert "memory ran out" in result.broke_off
+    assert result.notes[0].startswith("the training broke off, this is the best model so far: the system ended")
+    assert result.model.card.training["options"]["steps"] == 500
+    assert train_apart(dataset, replace(SHORT, steps=result.steps + 1), state=result.state).steps == result.steps + 1
+
+
 def test_the_process_ends_when_its_parent_is_gone(dataset, tmp_path):
     """A parent number that no process has."""
     describe(dataset, LONG, tmp_path)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core import errors
-from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.core.progress import Cancelled, Progress, silent
 from napari_visualccc.core.results import Stopwatch
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.segment import worker
@@ -75,7 +75,8 @@ def train_apart(
     Raises
     ------
     InputError, OptionError
-        As from `train`; also if the system ended the process, as it does when memory runs out.
+        As from `train`; also if the system ended the process, as it does when memory runs out. Once there is a model,
+        none of them is raised: the best so far is the result, which says in `TrainResult.broke_off` what happened.
     Cancelled
         From `progress`.
     """
@@ -87,13 +88,43 @@ def train_apart(
         if state is not None:
             _keep(state, dataset, options, folder)
         conversation = _Conversation(folder, watch, show, progress)
+        before = _written(folder / worker.STATE)
+        broke_off = ""
+        try:
+            for _ in conversation.go_on():
+                if look is not None:
+                    conversation.hand_over(look)
+                if should_stop is not None and should_stop():
+                    (folder / worker.STOP).touch()
+                progress.check()
+            done = conversation.done
+        except Exception as error:
+            if isinstance(error, Cancelled) or _written(folder / worker.STATE) == before:
+                raise
+            done = _best_so_far(folder, progress, error)
+            broke_off = str(error).strip().splitlines()[-1]  # of a traceback the last line says it
+        result = _result(dataset, options, folder, done, stopwatch.seconds)
+        return replace(result, broke_off=broke_off)
+
+
+def _written(path: Path) -> int | None:
+    """When a file was written; None if it is not there."""
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def _best_so_far(folder: Path, progress: Progress, error: Exception) -> dict[str, Any]:
+    """Let another process make a model of the state that a training left when it broke off with an error."""
+    _log.warning("the training broke off; the best model so far is kept: %s", error)
+    worker.end_at_once(folder)
+    conversation = _Conversation(folder, None, None, progress.quiet())
+    try:
         for _ in conversation.go_on():
-            if look is not None:
-                conversation.hand_over(look)
-            if should_stop is not None and should_stop():
-                (folder / worker.STOP).touch()
             progress.check()
-        return _result(dataset, options, folder, conversation.done, stopwatch.seconds)
+    except Cancelled:
+        raise
+    except Exception as second:
+        raise error from second
+    return conversation.done | {"stopped": True}
 
 
 class _Conversation:

@@ -60,6 +60,8 @@ class TrainResult(Result):
         Steps taken.
     stopped
         True if it was stopped before its time.
+    broke_off
+        What ended it before its time though nobody stopped it; empty as a rule.
     """
 
     model: SegmentationModel
@@ -68,6 +70,7 @@ class TrainResult(Result):
     state: TrainingState
     steps: int
     stopped: bool = False
+    broke_off: str = ""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -76,7 +79,9 @@ class TrainResult(Result):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of how it came about: whether the time was over before its steps were taken."""
+        """What to know of how it came about: whether it ended before its steps were taken, and why."""
+        if self.broke_off:
+            return (f"the training broke off, this is the best model so far: {self.broke_off}",)
         steps = self.provenance.parameters.get("steps", 0)
         if self.stopped or self.steps >= steps:
             return ()

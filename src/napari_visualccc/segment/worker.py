@@ -167,6 +167,14 @@ def describe(dataset: Dataset, options: TrainOptions, folder: Path) -> None:
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
 
 
+def end_at_once(folder: Path) -> None:
+    """Change a job that was broken off: nothing more is learnt, the best model so far is measured and handed out."""
+    job = json.loads((folder / JOB).read_text(encoding="utf-8"))
+    job["options"]["steps"] = 1  # which the state is past
+    (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
+    (folder / REPORT).unlink(missing_ok=True)
+
+
 def dataset_of(job: dict[str, Any], folder: Path) -> Dataset:
     """Dataset as `describe` wrote it."""
     items = []
