@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_visualccc.core.scores import UNLABELLED
-from napari_visualccc.models.nn.patches import Augmentation, LabelledPlane, PatchSampler, disturb
+from napari_visualccc.models.nn.patches import Augmentation, LabelledPlane, PatchSampler, _with_gamma, disturb
 
 PLAIN = Augmentation(symmetry="none", rotation=0, scale=1, contrast=0, noise=0, blur=0)
 
@@ -114,6 +114,20 @@ def test_disturbing_changes_each_image_on_its_own_and_stays_finite():
     assert changed.shape == images.shape
     means = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
     assert len({round(float(m), 4) for m in means}) == 6
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0])
+@pytest.mark.parametrize("gamma", [0.5, 0.8, 1.0, 1.5])
+def test_gamma_of_a_patch_is_that_of_the_normalised_image(noise, gamma):
+    """However noisy the image is, which decides how far its darkest pixel is from its typical grey."""
+    image = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0)) * noise
+    image[..., 128:] += 2.0
+    image = (image - image.mean()) / image.std()
+    whole = (image - image.min()) ** gamma
+    expected = (whole - whole.mean()) / whole.std()
+    changed = _with_gamma(image, torch.tensor(gamma))
+    for half in (slice(None, 128), slice(128, None)):
+        assert float(changed[..., half].mean()) == pytest.approx(float(expected[..., half].mean()), abs=0.2)
 
 
 @pytest.mark.parametrize(("own", "expected"), [(0.5, 0.5), (0.1, 0.1), (0.0, 0.03)])

@@ -239,10 +239,7 @@ def disturb(
     if a.blur:
         images = _blurred(images, random(1)[:, 0] * a.blur * sometimes(0.3)[:, 0, 0, 0])
     if a.contrast:
-        low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-        span = (high - low).clamp_min(1e-6)
-        gamma = torch.exp(normal(1, 1, 1) * a.contrast * sometimes(0.5))
-        images = low + span * ((images - low) / span).clamp_min(0) ** gamma
+        images = _with_gamma(images, torch.exp(normal(1, 1, 1) * a.contrast * sometimes(0.5)))
         images = images * torch.exp(normal(1, 1, 1) * a.contrast) + normal(1, 1, 1) * a.contrast
     if a.noise:
         level = random(1, 1, 1) * a.noise * sometimes(0.5)
@@ -256,6 +253,16 @@ def disturb(
     if a.invert:
         images = torch.where(sometimes(a.invert) > 0, -images, images)
     return images
+
+
+def _with_gamma(images: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+    """Grey values of normalised images after γ, normalised again: the typical grey stays 0 and contrast there stays.
+
+    A plain γ moves the typical grey, the more the wider noise makes the range. A whole image with another γ loses that
+    when it is normalised; a patch that kept it would teach that dark phases may be as grey as bright ones.
+    """
+    black = images.amin((1, 2, 3), keepdim=True).clamp_max(-1)
+    return ((1 - images / black).clamp_min(0) ** gamma - 1) * -black / gamma
 
 
 def _blurred(images: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
