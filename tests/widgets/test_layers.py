@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image, Labels, Points
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_visualccc.widgets._layers import kind_of
+from napari_visualccc.widgets._layers import kind_of, label_under
 
 
 class OwnImage(Image):
@@ -65,3 +65,21 @@ def test_the_plane_of_a_stack_that_is_just_taken_away_is_no_error():
     viewer.layers.clear()
     assert viewer.dims.ndim == 2
     assert current_plane(stack, viewer) == 0
+
+
+def test_the_label_under_the_mouse(make_napari_viewer):
+    viewer = make_napari_viewer()
+    stack = np.zeros((3, 8, 8), np.uint8)
+    stack[1, 2:6, 2:6], stack[2] = 5, 7
+    layer = viewer.add_labels(stack, scale=(10, 2, 2))
+    viewer.dims.set_point(0, 10)
+    assert label_under(viewer, layer, (10, 8, 8)) == 5
+    assert label_under(viewer, layer, (10, 1, 1)) == 0
+    viewer.dims.ndisplay = 3
+    ray = (np.array([1.0, 0, 0]), [0, 1, 2])
+    assert label_under(viewer, layer, (-5, 8, 8), *ray) == 5, "the first one that is met"
+    assert label_under(viewer, layer, (-5, 1, 1), *ray) == 7
+    layer.visible = False
+    assert label_under(viewer, layer, (-5, 8, 8), *ray) == 0
+    layer.visible, layer.mode = True, "paint"
+    assert label_under(viewer, layer, (10, 8, 8)) == 0

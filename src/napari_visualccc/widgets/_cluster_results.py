@@ -13,7 +13,7 @@ from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, res
 from napari_visualccc.widgets import _cluster_jobs as jobs
 from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import file_stem, show_layer, update_layer
+from napari_visualccc.widgets._layers import file_stem, label_under, show_layer, update_layer
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, make_source
 
@@ -177,12 +177,11 @@ class ClusterResults(QObject):
         self.panel.follow_selection()
         self.changed.emit()
 
-    def pick_at(self, position: Any) -> None:
-        """Select the cluster at a place in world coordinates."""
-        if self.shown is not None and self.shown.layer.visible and self.shown.layer.mode == "pan_zoom":
-            value = self.shown.layer.get_value(position, world=True)
-            if value:
-                self.pick(int(value))
+    def pick_at(self, *place: Any) -> None:
+        """Select the cluster at a place, as `label_under` takes it."""
+        label = label_under(self._viewer, self.shown.layer, *place) if self.shown is not None else 0
+        if label:
+            self.pick(label)
 
     def _isolate(self, on: bool) -> None:
         if self.shown is not None:

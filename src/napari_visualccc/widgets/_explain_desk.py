@@ -12,7 +12,7 @@ from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _explain_jobs as jobs
 from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._layers import find_layer, is_helper, kind_of, names_by_value, show_layer
+from napari_visualccc.widgets._layers import find_layer, is_helper, kind_of, names_by_value, plane_of, show_layer
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of, plane_count
 
@@ -159,8 +159,7 @@ class ExplainDesk(QObject):
         source, result, _ = self._shown
         labels = array_of(layer)
         if source.plane is not None and plane_count(layer) == plane_count(source.layer):
-            # heat of one plane over labels of the whole stack
-            labels = labels.reshape(-1, *labels.shape[-2:])[source.plane]
+            labels = plane_of(labels, source.plane)  # heat of one plane over labels of the whole stack
         self._adder.start(
             jobs.run_heat, result.heat, labels, names_by_value(layer.features), title="Heat per phase",
             then=bound(self._show_heat, layer),

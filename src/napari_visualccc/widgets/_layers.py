@@ -161,7 +161,10 @@ def names_by_value(features: Any) -> dict[int, str]:
 
 
 def pick_on_click(viewer: Any, widget: Any) -> None:
-    """Let a click on the canvas call ``widget.results.pick_at(position)``, without keeping the widget alive."""
+    """Let a click on the canvas call ``widget.results.pick_at`` with `label_under`'s position, direction and axes.
+
+    Without keeping the widget alive.
+    """
     reference = weakref.ref(widget)
 
     def click(viewer: Any, event: Any) -> Iterator[None]:
@@ -169,9 +172,21 @@ def pick_on_click(viewer: Any, widget: Any) -> None:
         if event.type == "mouse_release":  # a drag would come here as mouse_move
             alive = reference()
             if alive is not None and isalive(alive):
-                alive.results.pick_at(event.position)
+                alive.results.pick_at(event.position, event.view_direction, event.dims_displayed)
 
     viewer.mouse_drag_callbacks.append(click)
+
+
+def label_under(viewer: Any, layer: Any, position: Any, direction: Any = None, axes: Any = None) -> int:
+    """Label of a layer at a place in world coordinates; 0 where it has none, is hidden, or while the user paints.
+
+    In 3D the first one that is met from the place on along the direction of view, within the axes displayed.
+    """
+    active = viewer.layers.selection.active
+    if not layer.visible or getattr(active, "mode", "pan_zoom") != "pan_zoom":
+        return 0
+    found = layer.get_value(position, view_direction=direction, dims_displayed=axes, world=True)
+    return int(found) if found else 0
 
 
 def units_per_world(viewer: Any, layer: Any) -> NDArray[np.float64]:

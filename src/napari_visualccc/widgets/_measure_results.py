@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import file_stem, show_layer, show_plane, units_per_world
+from napari_visualccc.widgets._layers import file_stem, label_under, show_layer, show_plane, units_per_world
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source
@@ -129,12 +129,11 @@ class MeasureResults(QObject):
         if number not in self.panel.objects.selected_labels() and 1 <= number <= len(self.shown.result.objects):
             self.panel.pick(number)
 
-    def pick_at(self, position: Any) -> None:
-        """Select the object at a place in world coordinates."""
-        if self.shown is not None and self.shown.layer.visible and self.shown.layer.mode == "pan_zoom":
-            value = self.shown.layer.get_value(position, world=True)
-            if value:
-                self.shown.layer.selected_label = int(value)
+    def pick_at(self, *place: Any) -> None:
+        """Select the object at a place, as `label_under` takes it."""
+        label = label_under(self._viewer, self.shown.layer, *place) if self.shown is not None else 0
+        if self.shown is not None and label:
+            self.shown.layer.selected_label = label
 
     def _isolate(self, on: bool) -> None:
         if self.shown is not None:

@@ -16,6 +16,7 @@ from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import (
     file_stem,
     find_layer,
+    label_under,
     names_by_value,
     open_widget,
     plane_of,
@@ -211,14 +212,11 @@ class SegmentResults(QObject):
         if label in self.shown.result.class_names and label not in self.panel.table.selected_labels():
             self.panel.table.select_labels([label])
 
-    def pick_at(self, position: Any) -> None:
-        """Select the row of the phase at a place in world coordinates, unless one paints."""
-        active = self._viewer.layers.selection.active
-        if self.shown is None or not self.shown.layer.visible or getattr(active, "mode", "pan_zoom") != "pan_zoom":
-            return
-        value = self.shown.layer.get_value(position, world=True)
-        if value:
-            self.shown.layer.selected_label = int(value)
+    def pick_at(self, *place: Any) -> None:
+        """Select the row of the phase at a place, as `label_under` takes it."""
+        label = label_under(self._viewer, self.shown.layer, *place) if self.shown is not None else 0
+        if self.shown is not None and label:
+            self.shown.layer.selected_label = label
 
     def compare(self) -> None:
         """Scores of the phases shown against other labels."""
