@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QColor
 
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._segment_preview import show_preview
@@ -951,3 +952,39 @@ def test_no_training_lasts_longer_than_its_time():
     assert board.seconds_left() == 540
     board.moments.append(Moment(2, 120.0, 0.5, 0.5))
     assert board.seconds_left() == 120
+
+
+def test_a_phase_has_one_colour_everywhere(opened, qtbot, monkeypatch):
+    viewer, widget, layer, mask = opened
+    green = (0.0, 1.0, 0.0, 1.0)
+    strokes = paint(widget, layer, mask, qtbot)
+    train_quick(widget, qtbot)
+    widget.results.show(widget.chooser.source(), result_of(mask + 1, ("phase 1", "other")))
+    viewer.layers["scan · phases"].name = "scan · phases kept"
+    widget.desk.apply()
+    finished(widget, qtbot)
+    monkeypatch.setattr("napari_visualccc.widgets._phases.QColorDialog.getColor", lambda *_: QColor())
+    qtbot.mouseClick(widget.phases.colour_button, Qt.MouseButton.LeftButton)
+    assert widget.phases.own_colours == {}, "cancelled"
+    monkeypatch.setattr("napari_visualccc.widgets._phases.QColorDialog.getColor", lambda *_: QColor(0, 255, 0))
+    for row in (0, 1):
+        widget.phases.table.selectRow(row)
+        qtbot.mouseClick(widget.phases.colour_button, Qt.MouseButton.LeftButton)
+    phases, kept = viewer.layers["scan · phases"], viewer.layers["scan · phases kept"]
+    for one in (strokes, phases):
+        assert tuple(one.get_color(1)) == tuple(one.get_color(2)) == green
+    assert tuple(kept.get_color(1)) == green
+    assert tuple(kept.get_color(2)) != green, "its second phase is another one"
+    swatches = [widget.panel.table.model().index(row, 0).data(Qt.ItemDataRole.DecorationRole) for row in (0, 1)]
+    assert [one.getRgbF() for one in swatches] == [green, green]
+    assert widget.model.card.colours == {1: green, 2: green}
+    assert widget.phases.table.item(0, 0).data(Qt.ItemDataRole.DecorationRole).getRgbF() == green
+    widget.desk.apply()
+    finished(widget, qtbot)
+    assert tuple(viewer.layers["scan · phases"].get_color(1)) == green
+    qtbot.mouseClick(widget.phases.add_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(widget.phases.remove_button, Qt.MouseButton.LeftButton)
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.phases.colours == {1: green, 2: green}
+    again._preparer.wait(60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from napari_visualccc.core.results import Colour
 
 # Tol's "bright", "muted" and "light" schemes: told apart also by the colour-blind, on grey. https://personal.sron.nl/~pault/
@@ -26,3 +28,10 @@ def label_colour(label: int) -> Colour:
 
     hue = (label * 0.618034) % 1  # golden-ratio steps: neighbours never look alike
     return *colorsys.hsv_to_rgb(hue, 0.55, 0.85), 1.0
+
+
+def colours_by_name(
+    values: Mapping[int, str], names: Mapping[int, str], colours: Mapping[int, Colour]
+) -> dict[int, Colour]:
+    """Colours of those labels that are called the same in `values` (of a result) as in `names` (of the colours)."""
+    return {label: colour for label, colour in colours.items() if label in values and values[label] == names.get(label)}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from napari_visualccc._version import __version__
+from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.errors import ModelError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.results import Colour
@@ -87,6 +88,13 @@ class ModelCard:
     def colours(self) -> dict[int, Colour]:
         """RGBA of each label value."""
         return {one.value: one.colour for one in self.classes}
+
+    def in_colours(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> ModelCard:
+        """The card with these colours for label values that have these names in it, too."""
+        known = colours_by_name(self.class_names, names, colours)
+        return replace(
+            self, classes=tuple(replace(one, colour=known.get(one.value, one.colour)) for one in self.classes)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

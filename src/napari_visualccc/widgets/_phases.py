@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QColorDialog,
     QHeaderView,
     QSizePolicy,
     QTableWidget,
@@ -35,7 +36,7 @@ class PhaseTable(QWidget):
     phase_chosen
         Emitted with the number of the phase that the brush should paint.
     changed
-        Emitted when a phase was added, removed or renamed.
+        Emitted when a phase was added, removed, renamed or given another colour.
     """
 
     phase_chosen = Signal(int)
@@ -44,6 +45,7 @@ class PhaseTable(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._names: list[str] = []
+        self._own_colours: dict[int, Colour] = {}  # that the user chose
         self._beyond = 0  # a label that is painted and can be no phase
         self.table = QTableWidget(0, 2)
         self.table.setHorizontalHeaderLabels(["Phase", "painted"])
@@ -60,18 +62,20 @@ class PhaseTable(QWidget):
         self.table.setTabKeyNavigation(False)
         self.add_button = button("Add phase", "Add another phase to paint")
         self.remove_button = button("Remove last", "Take the last phase away; its strokes are erased")
+        self.colour_button = button("Colour …", "Choose another colour for the selected phase")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         layout.addWidget(self.table)
         self._problem = Problem()
         layout.addWidget(self._problem)
-        layout.addWidget(row(self.add_button, self.remove_button))
+        layout.addWidget(row(self.add_button, self.remove_button, self.colour_button))
         self.set_names(("phase 1", "phase 2"))
         self.table.itemSelectionChanged.connect(self._selected)
         self.table.itemChanged.connect(self._renamed)
         self.add_button.clicked.connect(self._add)
         self.remove_button.clicked.connect(self._remove)
+        self.colour_button.clicked.connect(self._ask_colour)
 
     @property
     def names(self) -> dict[int, str]:
@@ -81,7 +85,12 @@ class PhaseTable(QWidget):
     @property
     def colours(self) -> dict[int, Colour]:
         """RGBA of each phase."""
-        return {number: label_colour(number) for number in self.names}
+        return {number: self._own_colours.get(number, label_colour(number)) for number in self.names}
+
+    @property
+    def own_colours(self) -> dict[int, Colour]:
+        """RGBA of the phases that the user chose a colour for."""
+        return dict(self._own_colours)
 
     @property
     def chosen(self) -> int:
@@ -108,15 +117,17 @@ class PhaseTable(QWidget):
         name = f"phase {number}"
         return f"{name} (new)" if name in self._names else name
 
-    def set_names(self, names: Any) -> None:
-        """Show these phases."""
+    def set_names(self, names: Any, own_colours: Mapping[int, Colour] | None = None) -> None:
+        """Show these phases, some in colours of the user's own: those that there are by default."""
         chosen = self.chosen
         self._names = [str(name) for name in names]
+        own = self._own_colours if own_colours is None else own_colours
+        self._own_colours = {number: colour for number, colour in own.items() if number <= len(self._names)}
         blocked = self.table.blockSignals(True)
         self.table.setRowCount(len(self._names))
         for index, name in enumerate(self._names):
             item = QTableWidgetItem(name)
-            item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*label_colour(index + 1)))
+            item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*self.colours[index + 1]))
             self.table.setItem(index, 0, item)
             painted = QTableWidgetItem("–")
             painted.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
@@ -178,6 +189,18 @@ class PhaseTable(QWidget):
     def _add(self) -> None:
         self.reach(len(self._names) + 1)
         self.table.selectRow(len(self._names) - 1)
+
+    def _ask_colour(self) -> None:
+        number = self.chosen
+        title = f"Colour of {self.names[number]}"
+        colour = QColorDialog.getColor(QColor.fromRgbF(*self.colours[number]), self, title)
+        if colour.isValid():  # not cancelled
+            self.set_colour(number, (colour.redF(), colour.greenF(), colour.blueF(), 1.0))
+
+    def set_colour(self, number: int, colour: Colour) -> None:
+        """Show a phase in another colour, everywhere."""
+        self.set_names(self._names, {**self._own_colours, number: colour})
+        self.changed.emit()
 
     def _remove(self) -> None:
         self.set_names(self._names[:-1])

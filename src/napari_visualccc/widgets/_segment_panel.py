@@ -111,9 +111,13 @@ class SegmentPanel(QWidget):
     def show_result(self, result: SegmentationResult, title: str) -> None:
         """Table of phases of a result."""
         self.title.say(title)
-        self.table.show_table(result.table, _columns(result.pixel_size.column_unit), result.colours)
+        self.show_table(result)
         self.scores.hide()
         self.result_part.show()
+
+    def show_table(self, result: SegmentationResult) -> None:
+        """Rows of a result, in its colours."""
+        self.table.show_table(result.table, _columns(result.pixel_size.column_unit), result.colours)
 
     def show_scores(self, evaluation: Evaluation, against: str) -> None:
         """Say how two labels agree."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
+from napari_visualccc.core.colours import colours_by_name
+from napari_visualccc.core.results import Colour
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._edits import Edits
@@ -25,6 +28,7 @@ from napari_visualccc.widgets._layers import (
     show_layer,
     show_plane,
 )
+from napari_visualccc.widgets._phase_colours import recolour_layers
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._segment_panel import SegmentPanel, choices, others
 from napari_visualccc.widgets._source import Source, array_of, make_source
@@ -108,6 +112,16 @@ class SegmentResults(QObject):
                 self._viewer, (shown, words, kind), like=source.layer, keep=keep, below=self._strokes.of(source.layer)
             )
         self._adopt(Shown(result, layer, source, tuple(shown.shape)))
+
+    def recolour(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
+        """Show phases of these names in these colours, in all results."""
+        recolour_layers(self._viewer, names, colours)
+        if self.shown is not None:
+            result = self.shown.result
+            found = {**result.colours, **colours_by_name(result.class_names, names, colours)}
+            if found != result.colours:
+                self.shown = self._memory["shown"] = replace(self.shown, result=replace(result, colours=found))
+                self.panel.show_table(self.shown.result)
 
     def _put_aside(self, layer: Any) -> None:
         """Keep planes whose numbers mean other phases: beside those of now they would be misread."""

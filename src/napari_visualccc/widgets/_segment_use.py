@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.core.errors import OutputError, VisualCCCError
+from napari_visualccc.core.results import Colour
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._explain_desk import ExplainDesk
@@ -79,6 +81,8 @@ class ModelDesk(QObject):
         self._runner, self._writer = runners
         self._kept: dict[bool, Kept] = memory.setdefault("models", {})  # True for the quick one
         self._is_quick = False
+        self._names: Mapping[int, str] = {}
+        self._colours: Mapping[int, Colour] = {}
         self.explaining = ExplainDesk(panel.explain, chooser, self._runner, memory, below=strokes.of)
         panel.apply_clicked.connect(self.apply)
         panel.suggest_clicked.connect(self.suggest)
@@ -104,8 +108,19 @@ class ModelDesk(QObject):
 
     def take(self, model: SegmentationModel, state: TrainingState | None = None, path: Path | None = None) -> None:
         """Keep another model of its kind."""
-        self._kept[is_quick(model)] = Kept(model, state, path)
+        self._kept[is_quick(model)] = Kept(self._coloured(model), state, path)
         self._show()
+
+    def recolour(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
+        """Show phases of these names in these colours: in results, and in what the models make from now on."""
+        self._names, self._colours = names, colours
+        for kind, kept in self._kept.items():
+            self._kept[kind] = replace(kept, model=self._coloured(kept.model))
+        self._results.recolour(names, colours)
+
+    def _coloured(self, model: SegmentationModel) -> SegmentationModel:
+        card = model.card.in_colours(self._names, self._colours)
+        return model if card == model.card else replace(model, card=card)
 
     def _show(self) -> None:
         kept = self._kept.get(self._is_quick)

@@ -122,7 +122,7 @@ class SegmentWidget(QWidget):
         if "options" in memory:
             self.form.set_values(memory["options"])
             self.quick_button.setChecked(memory["quick"])
-            self.phases.set_names(memory["names"])
+            self.phases.set_names(memory["names"], memory["colours"])
         self.results.restore(memory)
 
     def _remember(self) -> None:
@@ -130,7 +130,9 @@ class SegmentWidget(QWidget):
             options = self.form.options()
             self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
         self._memory.setdefault("options", {})
-        self._memory.update(names=list(self.phases.names.values()), quick=self.quick_button.isChecked())
+        self._memory.update(
+            names=list(self.phases.names.values()), colours=self.phases.own_colours, quick=self.quick_button.isChecked()
+        )
 
     @property
     def _ready(self) -> bool:
@@ -166,6 +168,7 @@ class SegmentWidget(QWidget):
 
     def _phases_changed(self) -> None:
         self.strokes.set_phases(self.phases.names, self.phases.colours)
+        self.desk.recolour(self.phases.names, self.phases.own_colours)
         self._refresh()
 
     def _label_chosen(self, number: int) -> None:
