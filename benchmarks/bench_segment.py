@@ -4,8 +4,8 @@
 
 With ``--steps`` the training ends after so many steps however busy the machine is: to compare settings, such as the
 weights to begin with. Class-mean and pooled IoU are different things (the pooled one is about five points higher): both
-are printed. With ``--where`` it is also looked into what is missing: quality on the images that were learnt from, and
-with the pixels on either side of the annotated outlines left out.
+are printed, as means over the seeds. With ``--where`` it is also looked into what is missing: quality on the images
+that were learnt from, and with the pixels on either side of the annotated outlines left out (of the first seed).
 """
 
 from __future__ import annotations
@@ -92,9 +92,12 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
         sys.stderr.write(f"{name} seed {seed}: {found[-1]}\n")
     values = {key: [one[key] for one in found] for key, _, _ in study.wanted}
     wanted = {key: (float(np.mean(values[key])), sign, target) for key, sign, target in study.wanted}
-    shown = {
-        key: found[0][key] for key in ("iou", "mean_iou", "pooled_iou", "seconds_per_image", "where") if key in found[0]
+    shown: dict[str, object] = {
+        key: float(np.mean([one[key] for one in found])) for key in ("mean_iou", "pooled_iou", "seconds_per_image")
     }
+    shown["iou"] = {phase: float(np.mean([one["iou"][phase] for one in found])) for phase in found[0]["iou"]}
+    if arguments.where:
+        shown["where"] = found[0]["where"]
     steps = [one["steps"] for one in found]
     return report(
         f"segment {name}",
