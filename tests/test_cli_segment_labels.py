@@ -196,3 +196,36 @@ def test_pixels_without_a_value_are_no_phase(truth, model, run, caplog, tmp_path
     code, _, err = run(*measure, "--ignore", "rust")
     assert code == 2
     assert "--ignore knows no phase 'rust': give ground (0), film (1), cap (2)" in err
+
+
+def test_two_annotators_are_compared(raw, truth, run, tmp_path):
+    """The values of both count, ignored pixels on neither side."""
+    other = truth.copy()
+    other[20:24], other[:6] = 1, VOID
+    anna, berta = write(tmp_path / "anna", truth), write(tmp_path / "berta", other, "a_labels")
+    words = ["segment", "compare", anna, berta, "--ignore-label", VOID]
+    code, answer, err = run(*words, "--classes", "ground,film,cap")
+    assert (code, err) == (0, "")
+    assert answer["iou"] == pytest.approx({"ground": 14 / 18, "film": 24 / 28, "cap": 1})
+    assert answer["confusion"] == [[14 * 80, 4 * 80, 0], [0, 24 * 80, 0], [0, 0, 24 * 80]]
+    assert answer["labelled_share"] == pytest.approx(66 / 72)
+    code, back, _ = run("segment", "compare", berta, anna, "--ignore-label", VOID)
+    assert list(back["iou"].values()) == pytest.approx(list(answer["iou"].values()))
+    code, answer, _ = run("segment", "compare", anna / "a.tif", anna)
+    assert (code, answer["mean_iou"], answer["n"]) == (0, 1, 1)
+    code, _, err = run("segment", "compare", anna, write(tmp_path / "carla", np.full_like(truth, VOID)), *words[-2:])
+    assert code == 2
+    assert "no pixel is labelled on both sides" in err
+    code, _, err = run("segment", "compare", anna, write(tmp_path / "wide", truth[:, :40]))
+    assert code == 2
+    assert "has shape" in err
+
+
+def test_results_are_compared_with_masks(raw, truth, model, run, tmp_path):
+    masks = write(tmp_path / "m", truth)
+    code, _, _ = run("segment", "predict", model, raw, "--output", tmp_path / "out")
+    assert code == 0
+    code, answer, _ = run("segment", "compare", masks, tmp_path / "out")
+    _, expected, _ = run(*evaluate(model, raw, masks))
+    assert code == 0
+    assert answer["confusion"] == expected["confusion"]

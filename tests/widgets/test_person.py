@@ -105,10 +105,10 @@ def test_from_a_sample_to_numbers(viewer, qtbot, tmp_path):
     before = widget.results.shown
     click(widget.run_bar.button, qtbot)
     qtbot.waitUntil(lambda: widget.results.shown is not before and not widget.runner.is_running, timeout=WAIT_MS)
-    click(widget.panel.compare_button, qtbot)
-    qtbot.waitUntil(lambda: "mean IoU" in widget.panel.scores.text(), timeout=WAIT_MS)
+    click(widget.panel.comparison.compare_button, qtbot)
+    qtbot.waitUntil(lambda: "mean IoU" in widget.panel.comparison.scores.text(), timeout=WAIT_MS)
     shoot(viewer, qtbot, "4_quick_compared")
-    found = float(widget.panel.scores.text().split("mean IoU ")[1].split()[0])
+    found = float(widget.panel.comparison.scores.text().split("mean IoU ")[1].split()[0])
     assert found > 0.6
 
     widget.results.export(str(tmp_path / "phases"))

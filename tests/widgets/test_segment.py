@@ -199,10 +199,10 @@ def test_uncertainty_layers_and_comparison(opened, qtbot):
     assert viewer.layers["scan · entropy"].data.max() <= 1
     assert viewer.layers["scan · confidence"].data.min() >= 0.5
     viewer.add_labels(mask + 1, name="by hand", scale=layer.scale, units=layer.units)
-    widget.panel.truth.setCurrentText("by hand")
+    widget.panel.comparison.truth.setCurrentText("by hand")
     widget.results.compare()
     written(widget, qtbot)
-    text = widget.panel.scores.text()
+    text = widget.panel.comparison.scores.text()
     assert "mean IoU" in text
     assert "phase 2: IoU" in text
 
@@ -215,10 +215,10 @@ def test_labels_are_compared_by_name_where_they_have_names(opened, qtbot):
     called = widget.results.shown.layer.data
     named = viewer.add_labels(np.where(called == 1, 9, 4).astype(np.uint8), name="named", scale=layer.scale)
     named.features = pd.DataFrame({"index": [9, 4], "name": ["phase 1", "phase 2"]})
-    widget.panel.truth.setCurrentText("named")
+    widget.panel.comparison.truth.setCurrentText("named")
     widget.results.compare()
     written(widget, qtbot)
-    assert "mean IoU 1.000" in widget.panel.scores.text()
+    assert "mean IoU 1.000" in widget.panel.comparison.scores.text()
 
 
 def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
@@ -429,11 +429,13 @@ def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
     assert _fits(stack, phases)
     viewer.add_labels(np.stack([mask + 1, mask + 1, 2 - mask]), name="by hand", scale=(5, 2, 2))
     widget.strokes.paint(stack, 1)
-    assert [widget.panel.truth.itemText(i) for i in range(widget.panel.truth.count())] == ["by hand"]
+    assert [widget.panel.comparison.truth.itemText(i) for i in range(widget.panel.comparison.truth.count())] == [
+        "by hand"
+    ]
     widget.results.compare()
     written(widget, qtbot)
-    assert "mean IoU 0.000" in widget.panel.scores.text()  # of plane 2 alone
-    assert "matched by value" in widget.panel.scores.text()
+    assert "mean IoU 0.000" in widget.panel.comparison.scores.text()  # of plane 2 alone
+    assert "matched by value" in widget.panel.comparison.scores.text()
     widget.results.show(widget.chooser.source(), result_of(mask + 1, ("pore", "metal")))
     assert phases.name == "stack · phases (earlier phases)"  # 1 and 2 mean something else now
     assert phases.data[1].any()
@@ -750,7 +752,7 @@ def test_what_is_done_beside_a_training_does_not_end_it(opened, qtbot, monkeypat
     widget.results.export(str(tmp_path / "out"))
     widget.desk.load("earlier.safetensors")
     written(widget, qtbot)
-    assert "mean IoU 1.000" in widget.panel.scores.text()
+    assert "mean IoU 1.000" in widget.panel.comparison.scores.text()
     assert len(list((tmp_path / "out").iterdir())) == 3
     assert "earlier" in widget.panel.model_label.text()
     assert widget.runner.title == TRAINING
@@ -837,15 +839,15 @@ def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtb
     viewer, widget, layer, mask = opened
     viewer.add_labels(mask[:50], name="half")
     widget.results.show(widget.chooser.source(), result_of(mask + 1))
-    assert not widget.panel.compare_button.isEnabled()
-    assert widget.panel.truth.placeholderText() == "no labels of this shape"
+    assert not widget.panel.comparison.compare_button.isEnabled()
+    assert widget.panel.comparison.truth.placeholderText() == "no labels of this shape"
     truth = viewer.add_labels([mask + 1, mask[::2, ::2] + 1], multiscale=True, name="by hand")
     truth.name = "by both hands"
-    assert widget.panel.truth.currentText() == "by both hands"
+    assert widget.panel.comparison.truth.currentText() == "by both hands"
     widget.results.compare()
     written(widget, qtbot)
-    assert "Against by both hands" in widget.panel.scores.text()
-    assert "mean IoU 1.000" in widget.panel.scores.text()
+    assert "Against by both hands" in widget.panel.comparison.scores.text()
+    assert "mean IoU 1.000" in widget.panel.comparison.scores.text()
 
 
 @pytest.mark.parametrize(
@@ -931,7 +933,7 @@ def test_a_comparison_that_fails_leaves_nothing_waiting(opened, qtbot):
     widget.results.show(widget.chooser.source(), result_of(mask + 1))
     widget.results.compare()
     written(widget, qtbot)
-    assert widget.panel.scores.isHidden()
+    assert widget.panel.comparison.scores.isHidden()
 
 
 def test_labels_of_another_shape_end_a_result(opened, qtbot):

@@ -1,4 +1,4 @@
-"""`visualccc segment predict|evaluate`."""
+"""`visualccc segment predict|evaluate|compare`."""
 
 from __future__ import annotations
 
@@ -30,11 +30,23 @@ def declare_masks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks", metavar="DIR", required=True, help="Integer images with the same names; the value is the class."
     )
+    declare_values(parser)
+
+
+def declare_values(parser: argparse.ArgumentParser) -> None:
+    """Add what tells which values of masks are classes."""
     parser.add_argument(
         "--ignore-label", type=int, metavar="V", help="Value of pixels that have no label, as the files have it; "
         "-1 never is a label."
     )  # fmt: skip
     parser.add_argument("--binary", action="store_true", help="Every value above 0 is one class (numbered particles).")
+
+
+def declare_tolerance(parser: argparse.ArgumentParser) -> None:
+    """Add ``--tolerance``."""
+    parser.add_argument(
+        "--tolerance", type=float, metavar="D", help="Of outlines, in the unit of the images; default two pixels."
+    )
 
 
 def told(measured: Evaluation) -> Answer:
@@ -146,9 +158,7 @@ def _declare_evaluate(parser: argparse.ArgumentParser) -> None:
         help="Added to the values of the masks (not to the ignored one); 1 where they count phases from 0 and the "
         "model, from strokes, from 1.",
     )  # fmt: skip
-    parser.add_argument(
-        "--tolerance", type=float, metavar="D", help="Of outlines, in the unit of the images; default two pixels."
-    )
+    declare_tolerance(parser)
     add_arguments(parser, PredictOptions)
     declare_seed(parser)
     declare_device(parser)
@@ -182,6 +192,27 @@ def _show_evaluate(answer: Answer) -> list[str]:
     return lines
 
 
+def _declare_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("true", metavar="LABELS", help="Folder of label images, or one: those taken as true.")
+    parser.add_argument("others", metavar="OTHERS", help="Other labels of the same names, as of another annotator.")
+    parser.add_argument("--classes", metavar="A,B,…", help="Names of the values that there are, in their order.")
+    declare_values(parser)
+    declare_tolerance(parser)
+    declare_seed(parser)
+    declare_device(parser)
+
+
+def _compare(arguments: argparse.Namespace, progress: Progress) -> Answer:
+    from napari_visualccc.segment import compare_sets, pair_files
+
+    names = [name.strip() for name in arguments.classes.split(",")] if arguments.classes else []
+    found = compare_sets(
+        pair_files(arguments.true, arguments.others), names=names, ignore=arguments.ignore_label,
+        binary=arguments.binary, tolerance=arguments.tolerance, progress=progress,
+    )  # fmt: skip
+    return told(found)
+
+
 COMMANDS = (
     Command("segment predict", "Segment images with a trained model.",
             "visualccc segment predict phases.safetensors scan.dm4 --output segmented --uncertainty",
@@ -189,4 +220,7 @@ COMMANDS = (
     Command("segment evaluate", "Compare a model with masks: IoU, Dice, boundary F1, confusion.",
             "visualccc segment evaluate phases.safetensors --images raw --masks painted --tta --json",
             _declare_evaluate, _evaluate, _show_evaluate),
+    Command("segment compare", "Compare labels with labels: two annotators, or results with masks.",
+            "visualccc segment compare anna berta --classes matrix,pore --json",
+            _declare_compare, _compare, _show_evaluate),
 )  # fmt: skip

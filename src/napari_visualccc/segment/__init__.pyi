@@ -7,6 +7,7 @@ from .annotations import with_offset as with_offset
 from .apart import train_apart as train_apart
 from .evaluation import Evaluation as Evaluation
 from .evaluation import compare as compare
+from .evaluation import compare_sets as compare_sets
 from .evaluation import evaluate as evaluate
 from .export import Publication as Publication
 from .export import export_bioimageio as export_bioimageio

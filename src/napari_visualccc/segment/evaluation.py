@@ -18,7 +18,7 @@ from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.models.learnt import image_hashes, words_on_learnt
-from napari_visualccc.segment.annotations import Dataset
+from napari_visualccc.segment.annotations import Annotated, Dataset, dataset_of_masks
 from napari_visualccc.segment.boundaries import BoundaryCounts
 from napari_visualccc.segment.coverage import words_on_painted
 from napari_visualccc.segment.model import SegmentationModel
@@ -174,8 +174,7 @@ def evaluate(
     dataset = Dataset(dataset.items, model.card.classes, dataset.ignore, dataset.binary)
     count = _Counter(dataset.classes, tolerance)
     hashes, learnt = image_hashes(model.card), 0
-    sizes = [item.pixel_size for item in dataset.items]
-    alike = all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes)
+    alike = _calibrated_alike(dataset.items)
     for number, item in enumerate(dataset.items):
         part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
         result = predict(
@@ -228,6 +227,51 @@ def compare(
         count.add(
             _positions(first.read(index), values), _positions(second.read(index), values), pixel_size or PixelSize()
         )
+    return _agreeing(count)
+
+
+def compare_sets(
+    pairs: Sequence[Annotated],
+    *,
+    names: Sequence[str] = (),
+    ignore: int | None = None,
+    binary: bool = False,
+    tolerance: float | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Compare two sets of label images: two annotators, or results with masks.
+
+    Parameters
+    ----------
+    pairs
+        Labels taken as true in place of the image, the others as its labels: as `pair_files` reads two folders.
+    names, ignore, binary
+        Which values are classes, as for `dataset_of_masks`. Ignored pixels do not count on either side.
+    tolerance
+        Of outlines, in the unit of the first labels, or in pixels if they have none; two pixels by default.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, or no pixel is labelled on both sides.
+    """
+    turned = [replace(pair, image=pair.labels, labels=pair.image) for pair in pairs]
+    dataset = dataset_of_masks([*pairs, *turned], names=names, ignore=ignore, binary=binary)
+    count, alike = _Counter(dataset.classes, tolerance), _calibrated_alike(pairs)
+    for number in silent(progress).steps(range(len(pairs)), message="comparing"):
+        for index in range(len(pairs[number].image)):
+            true, called = (dataset.targets(one[number], index) for one in (turned, pairs))
+            count.add(true, called, pairs[number].pixel_size if alike else PixelSize())
+    return _agreeing(count)
+
+
+def _calibrated_alike(items: Sequence[Annotated]) -> bool:
+    """Whether one tolerance of outlines, in their unit, is meant for all."""
+    sizes = [item.pixel_size for item in items]
+    return all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes)
+
+
+def _agreeing(count: _Counter) -> Evaluation:
     result = count.result()
     if not result.confusion.sum():
         raise InputError("no pixel is labelled on both sides: there is nothing to compare")

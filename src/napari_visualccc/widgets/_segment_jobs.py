@@ -16,6 +16,7 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.results import Colour
 from napari_visualccc.segment.options import PredictOptions, TrainOptions
+from napari_visualccc.widgets._comparison_jobs import Comparison
 from napari_visualccc.widgets._source import Source
 from napari_visualccc.widgets._stroke_keeping import count_labels
 from napari_visualccc.widgets._training_board import Board
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from napari_visualccc.segment import (
         Annotated,
         Dataset,
-        Evaluation,
         SegmentationModel,
         SegmentationResult,
         Suggestion,
@@ -178,14 +178,6 @@ def run_suggest(
     entropy = result.entropy
     assert entropy is not None
     return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How labels agree, and how they were told to mean the same."""
-
-    evaluation: Evaluation
-    matched: str
 
 
 def run_compare(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_visualccc.segment.coverage import measured_on
 from napari_visualccc.widgets._cluster_panel import compact
+from napari_visualccc.widgets._comparison import ComparePart
 from napari_visualccc.widgets._explain_panel import ExplainPanel
-from napari_visualccc.widgets._layers import is_helper, kind_of
 from napari_visualccc.widgets._parts import Fold, Hint, Title, button, row
-from napari_visualccc.widgets._source import array_of
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
-    from napari_visualccc.segment import Evaluation, SegmentationModel, SegmentationResult
+    from napari_visualccc.segment import SegmentationModel, SegmentationResult
 
 
 class SegmentPanel(QWidget):
@@ -29,7 +27,6 @@ class SegmentPanel(QWidget):
     load_clicked = Signal()
     export_clicked = Signal()
     measure_clicked = Signal()
-    compare_clicked = Signal()
     provenance_clicked = Signal()
 
     def __init__(self) -> None:
@@ -50,22 +47,14 @@ class SegmentPanel(QWidget):
         self.measure_button = button("Measure …", "Objects, sizes, layer thickness and interfaces of these phases")
         self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
         self.provenance_button = button("How was this made?", "Show the record of this result and its command line")
-        self.truth = QComboBox()
-        self.truth.setPlaceholderText("no other labels")
-        self.truth.setToolTip("Labels to compare with: masks by hand, or those of another annotator")
-        self.truth.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.truth.setMinimumContentsLength(8)
-        self.compare_button = button("Compare", "IoU, Dice and boundary F1 of the phases against these labels")
-        self._truths: tuple[Any, ...] = ()
-        self.scores = Hint()
+        self.comparison = ComparePart("IoU, Dice and boundary F1 of the phases against these labels")
         self.result_part = QWidget()
         inner = QVBoxLayout(self.result_part)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(4)
         for part in (self.title, self.table, row(self.measure_button, self.provenance_button), self.export_button,
-                     row(self.truth, self.compare_button, stretch=0), self.scores):  # fmt: skip
+                     self.comparison):  # fmt: skip
             inner.addWidget(part)
-        self.scores.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -87,7 +76,7 @@ class SegmentPanel(QWidget):
             (self.apply_button, self.apply_clicked), (self.suggest_button, self.suggest_clicked),
             (self.save_button, self.save_clicked), (self.load_button, self.load_clicked),
             (self.export_button, self.export_clicked), (self.measure_button, self.measure_clicked),
-            (self.compare_button, self.compare_clicked), (self.provenance_button, self.provenance_clicked),
+            (self.provenance_button, self.provenance_clicked),
         ):  # fmt: skip
             source.clicked.connect(signal)
 
@@ -112,54 +101,12 @@ class SegmentPanel(QWidget):
         """Table of phases of a result."""
         self.title.say(title)
         self.show_table(result)
-        self.scores.hide()
+        self.comparison.scores.hide()
         self.result_part.show()
 
     def show_table(self, result: SegmentationResult) -> None:
         """Rows of a result, in its colours."""
         self.table.show_table(result.table, _columns(result.pixel_size.column_unit), result.colours)
-
-    def show_scores(self, evaluation: Evaluation, against: str) -> None:
-        """Say how two labels agree."""
-        rows = [
-            f"{record['class']}: IoU {_score(record['iou'])}, Dice {_score(record['dice'])}, "
-            f"outline {_score(record['boundary_f1'])}"
-            for record in evaluation.table.to_dict("records")
-        ]
-        metrics = evaluation.metrics
-        head = (
-            f"Against {against}: mean IoU {metrics['mean_iou']:.3f} over classes, pooled {metrics['pooled_iou']:.3f}, "
-            f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
-            f"{evaluation.tolerance:.3g} {evaluation.unit}"
-        )
-        self.show_words("\n".join([head, *rows, *evaluation.notes]))
-
-    def show_words(self, words: str) -> None:
-        """Say something where the scores stand."""
-        self.scores.setText(words)
-        self.scores.show()
-
-    def list_truths(self, layers: Sequence[Any], *, has_others: bool = False) -> None:
-        """Labels that can be compared with; whether there are others, of another shape."""
-        before = self.chosen_truth
-        self._truths = tuple(layers)
-        self.truth.clear()
-        self.truth.setPlaceholderText("no labels of this shape" if has_others else "no other labels")
-        self.truth.addItems([layer.name for layer in layers])
-        if layers:  # a box with a placeholder chooses nothing by itself
-            self.truth.setCurrentIndex(self._truths.index(before) if before in self._truths else 0)
-        self.truth.setEnabled(bool(layers))
-        self.compare_button.setEnabled(bool(layers))
-
-    @property
-    def chosen_truth(self) -> Any:
-        """Layer to compare with, or None."""
-        place = self.truth.currentIndex()
-        return self._truths[place] if 0 <= place < len(self._truths) else None
-
-
-def _score(value: float) -> str:
-    return f"{value:.3f}" if value == value else "–"  # noqa: PLR0124 - NaN: the phase occurs nowhere
 
 
 def _columns(unit: str) -> tuple[Column, ...]:
@@ -177,14 +124,3 @@ def _columns(unit: str) -> tuple[Column, ...]:
         Column("Area %", "area_fraction", fraction, "Share of all pixels that have a value"),
         Column(f"{unit}²", f"area_{unit}2", area, f"Area in {unit}²"),
     )
-
-
-def others(viewer: Any, shown: Any) -> list[Any]:
-    """Labels layers but the one shown and strokes, which cover next to nothing."""
-    layers = [] if shown is None else list(viewer.layers)
-    return [one for one in layers if kind_of(one) == "labels" and one is not shown and not is_helper(one)]
-
-
-def choices(viewer: Any, shown: Any) -> list[Any]:
-    """Those that have the shape of the one shown."""
-    return [one for one in others(viewer, shown) if tuple(array_of(one).shape) == tuple(shown.data.shape)]

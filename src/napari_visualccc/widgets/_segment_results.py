@@ -14,6 +14,8 @@ from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.results import Colour
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._comparison import COMPARING, TruthList
+from napari_visualccc.widgets._comparison_jobs import Comparison
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import (
@@ -30,7 +32,7 @@ from napari_visualccc.widgets._layers import (
 )
 from napari_visualccc.widgets._phase_colours import recolour_layers
 from napari_visualccc.widgets._provenance import open_provenance
-from napari_visualccc.widgets._segment_panel import SegmentPanel, choices, others
+from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._source import Source, array_of, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 _MOST_COMPARED = 1 << 26
 _AFTER_PAINTING_MS = 500
 PLACES = "paint here"
-_COMPARING = "Comparing …"
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,15 @@ class SegmentResults(QObject):
         self._edits = Edits(viewer, self)
         self._edits.edited.connect(self._edited)
         self._memory: dict[str, Any] = {}
-        self._truths: list[Any] = []
+        self._truths = TruthList(viewer, panel.comparison)
         self.shown: Shown | None = None
         panel.table.labels_selected.connect(self._rows_selected)
         panel.export_clicked.connect(self._ask_folder)
         panel.provenance_clicked.connect(self.show_provenance)
-        panel.compare_clicked.connect(self.compare)
+        panel.comparison.compare_clicked.connect(self.compare)
         panel.measure_clicked.connect(self.open_measure)
-        writer.finished.connect(self._job_finished)
-        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
-            event.connect(self._layers_changed)
+        writer.finished.connect(panel.comparison.give_up)
+        viewer.layers.events.removed.connect(self._layer_removed)
 
     def restore(self, memory: dict[str, Any]) -> None:
         """Show what an earlier widget of this viewer showed, if its layer is still there."""
@@ -139,7 +139,7 @@ class SegmentResults(QObject):
         self._edits.follow(shown.layer)
         shown.layer.events.selected_label.connect(self._label_selected)
         self._show_table(shown)
-        self._list_truths()
+        self._truths.follow(shown.layer)
 
     def _show_table(self, shown: Shown) -> None:
         extent = "this plane" if shown.source.plane is not None else f"{shown.result.labels.size / 1e6:.3g} Mpx"
@@ -196,24 +196,15 @@ class SegmentResults(QObject):
             )  # fmt: skip
         show_plane(self._viewer, layer, layer.data[0])
 
-    def _layers_changed(self, event: Any) -> None:
+    def _layer_removed(self, event: Any) -> None:
         if self.shown is not None and self.shown.layer not in self._viewer.layers:
             self._forget()
-        self._list_truths()
 
     def _forget(self) -> None:
         self.shown = None
         self._memory.pop("shown", None)
+        self._truths.follow(None)
         self.panel.result_part.hide()
-
-    def _list_truths(self, event: object = None) -> None:
-        for layer in self._truths:
-            layer.events.name.disconnect(self._list_truths)
-        shown = self.shown.layer if self.shown is not None else None
-        self._truths = choices(self._viewer, shown)
-        for layer in self._truths:
-            layer.events.name.connect(self._list_truths)
-        self.panel.list_truths(self._truths, has_others=bool(others(self._viewer, shown)))
 
     def _rows_selected(self, labels: list[int]) -> None:
         if labels and self.shown is not None:
@@ -234,24 +225,20 @@ class SegmentResults(QObject):
 
     def compare(self) -> None:
         """Scores of the phases shown against other labels."""
-        truth = self.panel.chosen_truth
+        truth = self.panel.comparison.chosen_truth
         if self.shown is None or truth not in self._viewer.layers:
             return
         values = {phase: value for value, phase in names_by_value(truth.features).items()}
-        self.panel.show_words(_COMPARING)
+        self.panel.comparison.show_words(COMPARING)
         self._writer.start(
             jobs.run_compare, plane_of(array_of(truth), self.shown.source.plane), values, self.shown.painted,
             title="Compare", in_turn=True, then=bound(self._compared, (self.shown, truth.name)),
         )  # fmt: skip
 
-    def _compared(self, of: tuple[Shown, str], comparison: jobs.Comparison) -> None:
+    def _compared(self, of: tuple[Shown, str], comparison: Comparison) -> None:
         shown, name = of
         if self.shown is not None and self.shown.layer is shown.layer:
-            self.panel.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
-
-    def _job_finished(self) -> None:
-        if self.panel.scores.text() == _COMPARING:  # it failed, and that was told
-            self.panel.scores.hide()
+            self.panel.comparison.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
 
     def _ask_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.panel, "Folder for labels and tables")

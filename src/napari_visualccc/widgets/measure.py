@@ -12,13 +12,14 @@ from napari_visualccc.core.params import OptionSpec
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.measure_options import MeasureOptions
 from napari_visualccc.widgets import _measure_jobs as jobs
+from napari_visualccc.widgets._comparison import AgreementDesk, ComparePart
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import kind_of, names_by_value, open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._measure_results import MeasureResults
-from napari_visualccc.widgets._parts import Hint, RunBar, column, row
+from napari_visualccc.widgets._parts import Fold, Hint, RunBar, column, row
 from napari_visualccc.widgets._phase_control import PhaseControl
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb, make_source
@@ -50,6 +51,7 @@ class MeasureWidget(QWidget):
         self._preparer, self._checker = JobRunner(self, quiet=True), JobRunner(self, quiet=True)
         self._edits = Edits(self._viewer, self)
         self.results = MeasureResults(self._viewer, self.panel, self._writer, self._memory)
+        self.agreement = AgreementDesk(self._viewer, self.comparison, self.chooser, self._writer)
         self._restore()
         self._connect()
         self._source_changed()
@@ -73,8 +75,13 @@ class MeasureWidget(QWidget):
         self.run_bar = RunBar("Measure", "Fractions, objects, thickness and interfaces of the phases")
         self.panel = MeasurePanel()
         self.panel.hide()
+        self.comparison = ComparePart("IoU, Dice and boundary F1 of the labels above against these")
+        self.comparison_fold = Fold("Compare with other labels", self.comparison)
         image = row(label, self.image, stretch=1)
-        column(self, self.hint, self.chooser, image, self.form, self.keep_box, self.run_bar, self.panel)
+        column(
+            self, self.hint, self.chooser, image, self.form, self.keep_box, self.run_bar, self.comparison_fold,
+            self.panel,
+        )  # fmt: skip
 
     def _connect(self) -> None:
         self.chooser.changed.connect(self._source_changed)

@@ -1,0 +1,177 @@
+"""Labels against other labels: a box to choose them, a button, and what came of it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+
+from napari_visualccc.core.errors import VisualCCCError
+from napari_visualccc.widgets import _comparison_jobs as jobs
+from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value, plane_of
+from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._source import SourceChooser, array_of
+
+if TYPE_CHECKING:
+    from napari_visualccc.segment import Evaluation
+
+COMPARING = "Comparing …"
+
+
+class ComparePart(QWidget):
+    """Which labels to compare with, and how they agree.
+
+    Parameters
+    ----------
+    tooltip
+        Of the button.
+    """
+
+    compare_clicked = Signal()
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self.truth = QComboBox()
+        self.truth.setPlaceholderText("no other labels")
+        self.truth.setToolTip("Labels to compare with: masks by hand, or those of another annotator")
+        self.truth.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.truth.setMinimumContentsLength(8)
+        self.compare_button = button("Compare", tooltip)
+        self.compare_button.clicked.connect(self.compare_clicked)
+        self._truths: tuple[Any, ...] = ()
+        self.scores = Hint()
+        self.scores.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.truth, self.compare_button, stretch=0))
+        layout.addWidget(self.scores)
+
+    def show_scores(self, evaluation: Evaluation, against: str) -> None:
+        """Say how two labels agree."""
+        rows = [
+            f"{record['class']}: IoU {_score(record['iou'])}, Dice {_score(record['dice'])}, "
+            f"outline {_score(record['boundary_f1'])}"
+            for record in evaluation.table.to_dict("records")
+        ]
+        metrics = evaluation.metrics
+        head = (
+            f"Against {against}: mean IoU {metrics['mean_iou']:.3f} over classes, pooled {metrics['pooled_iou']:.3f}, "
+            f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
+            f"{evaluation.tolerance:.3g} {evaluation.unit}"
+        )
+        self.show_words("\n".join([head, *rows, *evaluation.notes]))
+
+    def show_words(self, words: str) -> None:
+        """Say something where the scores stand."""
+        self.scores.setText(words)
+        self.scores.show()
+
+    def give_up(self) -> None:
+        """Stop saying that it compares: that failed, which was told."""
+        if self.scores.text() == COMPARING:
+            self.scores.hide()
+
+    def list_truths(self, layers: Sequence[Any], *, has_others: bool = False) -> None:
+        """Labels that can be compared with; whether there are others, of another shape."""
+        before = self.chosen_truth
+        self._truths = tuple(layers)
+        self.truth.clear()
+        self.truth.setPlaceholderText("no labels of this shape" if has_others else "no other labels")
+        self.truth.addItems([layer.name for layer in layers])
+        if layers:  # a box with a placeholder chooses nothing by itself
+            self.truth.setCurrentIndex(self._truths.index(before) if before in self._truths else 0)
+        self.truth.setEnabled(bool(layers))
+        self.compare_button.setEnabled(bool(layers))
+
+    @property
+    def chosen_truth(self) -> Any:
+        """Layer to compare with, or None."""
+        place = self.truth.currentIndex()
+        return self._truths[place] if 0 <= place < len(self._truths) else None
+
+
+class TruthList(QObject):
+    """Keeps the labels that a `ComparePart` offers those that the viewer has, under the names they have now."""
+
+    def __init__(self, viewer: Any, part: ComparePart) -> None:
+        super().__init__(part)
+        self._viewer, self._part = viewer, part
+        self._shown: Any = None
+        self._named: list[Any] = []
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self._list)
+
+    def follow(self, shown: Any) -> None:
+        """Offer what can be compared with these labels; nothing if they are None."""
+        self._shown = shown
+        self._list()
+
+    def _list(self, event: object = None) -> None:
+        for layer in self._named:
+            layer.events.name.disconnect(self._list)
+        others = _others(self._viewer, self._shown)
+        shape = None if self._shown is None else tuple(array_of(self._shown).shape)
+        self._named = [one for one in others if tuple(array_of(one).shape) == shape]
+        for layer in self._named:
+            layer.events.name.connect(self._list)
+        self._part.list_truths(self._named, has_others=bool(others))
+
+
+class AgreementDesk(QObject):
+    """Compares the labels that a chooser names with others: two annotators, for one."""
+
+    def __init__(self, viewer: Any, part: ComparePart, chooser: SourceChooser, runner: JobRunner) -> None:
+        super().__init__(part)
+        self._viewer, self._part, self._chooser, self._runner = viewer, part, chooser, runner
+        self._truths = TruthList(viewer, part)
+        part.compare_clicked.connect(self.compare)
+        chooser.changed.connect(self._chosen)
+        runner.finished.connect(part.give_up)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        self._truths.follow(self._chooser.layer)
+        self._part.scores.hide()
+
+    def compare(self) -> None:
+        """Say how the two agree."""
+        truth = self._part.chosen_truth
+        if truth not in self._viewer.layers:
+            return
+        try:
+            source = self._chooser.source()
+        except VisualCCCError as error:
+            show_problem(error)
+            return
+        true, called = (
+            jobs.Named(plane_of(array_of(one), source.plane), names_by_value(one.features))
+            for one in (truth, source.layer)
+        )
+        self._part.show_words(COMPARING)
+        self._runner.start(
+            jobs.run_agree, true, called, source.pixel_size, title="Compare", in_turn=True,
+            then=bound(self._compared, (source.layer, truth.name)),
+        )  # fmt: skip
+
+    def _compared(self, of: tuple[Any, str], comparison: jobs.Comparison) -> None:
+        layer, name = of
+        if layer is self._chooser.layer:
+            self._part.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}" if value == value else "–"  # noqa: PLR0124 - NaN: the phase occurs nowhere
+
+
+def _others(viewer: Any, shown: Any) -> list[Any]:
+    """Labels layers but the one shown, numbered objects, and strokes, which cover next to nothing."""
+    layers = [] if shown is None else list(viewer.layers)
+    return [
+        one
+        for one in layers
+        if kind_of(one) == "labels" and one is not shown and not is_helper(one) and not is_by_product(one)
+    ]

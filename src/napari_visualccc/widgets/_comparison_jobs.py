@@ -1,0 +1,77 @@
+"""Comparing labels in the background: plain functions of arrays, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Progress
+
+if TYPE_CHECKING:
+    from napari_visualccc.segment import Evaluation
+
+# Labels of more values are numbered objects, not phases.
+_MOST_PHASES = 64
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How labels agree, and how they were told to mean the same."""
+
+    evaluation: Evaluation
+    matched: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """Labels of shape (…, Y, X), and what their values are called, if that is known."""
+
+    labels: Any
+    names: Mapping[int, str]
+
+
+def run_agree(true: Named, called: Named, size: PixelSize, progress: Progress) -> Comparison:
+    """Compare labels with labels; 0 counts on neither side unless it has a name.
+
+    By name where both have names: a phase that only one of them has is missed by the other. Else by value.
+    """
+    from napari_visualccc.core.colours import label_colour
+    from napari_visualccc.models.card import ClassInfo
+    from napari_visualccc.segment import compare
+
+    by_name = bool(true.names and called.names)
+    if by_name:
+        if not set(called.names.values()) & set(true.names.values()):
+            raise InputError(
+                f"these labels are called {', '.join(true.names.values())}, those {', '.join(called.names.values())}: "
+                "rename them so that the same have the same name"
+            )
+        names = list(dict.fromkeys([*called.names.values(), *true.names.values()]))
+        meaning = [{value: names.index(name) + 1 for value, name in one.names.items()} for one in (true, called)]
+    else:
+        known = {**true.names, **called.names}
+        values = sorted({int(v) for one in (true, called) for v in np.unique(one.labels)} - ({0} - known.keys()))
+        if len(values) > _MOST_PHASES:
+            raise InputError(f"these labels have {len(values)} values: phases can be compared, not numbered objects")
+        names = [known.get(value, f"label {value}") for value in values]
+        meaning = [{value: place + 1 for place, value in enumerate(values)}] * 2
+    progress.check()
+    first, second = (_renumbered(one.labels, table) for one, table in zip((true, called), meaning, strict=True))
+    classes = [ClassInfo(place + 1, name, label_colour(place + 1)) for place, name in enumerate(names)]
+    evaluation = compare(first, second, classes, pixel_size=size, progress=progress)
+    return Comparison(evaluation, "matched by name" if by_name else "matched by value")
+
+
+def _renumbered(labels: Any, table: Mapping[int, int]) -> NDArray[np.uint8]:
+    """Labels by the numbers of a table, 0 where it has none."""
+    labels = np.asarray(labels)
+    found = np.zeros(labels.shape, np.uint8)
+    for value, number in table.items():
+        found[labels == value] = number
+    return found

@@ -1,0 +1,93 @@
+"""Labels compared with labels in a real viewer: two annotators, with and without names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Progress
+from napari_visualccc.widgets._comparison_jobs import Named, run_agree
+
+NM = PixelSize(2, 2, "nm")
+
+
+def bands(edge=20):
+    labels = np.ones((40, 60), np.uint8)
+    labels[edge:] = 2
+    return labels
+
+
+def features(*names):
+    return pd.DataFrame({"index": range(1, len(names) + 1), "class": names})
+
+
+def agree(true, called):
+    found = run_agree(true, called, NM, Progress())
+    return found.evaluation.metrics["iou"], found.matched
+
+
+def test_labels_without_names_are_matched_by_value():
+    iou, matched = agree(Named(bands(20), {}), Named(bands(24), {1: "film", 2: "cap"}))
+    assert iou == pytest.approx({"film": 20 / 24, "cap": 16 / 20})
+    assert matched == "matched by value"
+    iou, _ = agree(Named(bands() * 2, {}), Named(bands() * 2, {}))
+    assert iou == {"label 2": 1, "label 4": 1}
+
+
+def test_zero_counts_only_if_it_is_called_something():
+    true, called = bands() - 1, bands(24) - 1
+    assert agree(Named(true, {}), Named(called, {}))[0] == {"label 1": 1}
+    iou, _ = agree(Named(true, {0: "film", 1: "cap"}), Named(called, {}))
+    assert iou == pytest.approx({"film": 20 / 24, "cap": 16 / 20})
+
+
+def test_a_phase_that_one_of_them_has_not_is_missed():
+    true, called = Named(bands(), {1: "film", 2: "cap"}), Named(3 - bands(), {2: "film", 1: "pore"})
+    iou, matched = agree(true, called)
+    assert iou == {"film": 1, "pore": 0, "cap": 0}
+    assert matched == "matched by name"
+
+
+def test_what_cannot_be_compared_is_said_in_words():
+    with pytest.raises(InputError, match="called film, cap, those a, b: rename"):
+        agree(Named(bands(), {1: "film", 2: "cap"}), Named(bands(), {1: "a", 2: "b"}))
+    objects = np.arange(2400).reshape(40, 60)
+    with pytest.raises(InputError, match="phases can be compared, not numbered objects"):
+        agree(Named(objects, {}), Named(objects, {}))
+    with pytest.raises(InputError, match="no pixel is labelled on both sides"):
+        agree(Named(np.where(bands() == 1, 1, 0), {}), Named(np.where(bands() == 2, 1, 0), {}))
+
+
+def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch):
+    viewer = make_napari_viewer(show=True)
+    anna, berta = np.stack([bands()] * 2), np.stack([bands(), bands(24)])
+    where = {"scale": (1, 2, 2), "units": ("px", "nm", "nm"), "features": features("film", "cap")}
+    layer = viewer.add_labels(anna, name="anna", **where)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", "Measure")
+    part = widget.comparison
+    assert not part.compare_button.isEnabled()
+    other = viewer.add_labels(berta, name="berta", **where)
+    viewer.add_labels(bands(), name="of one plane")
+    widget.chooser.choose(layer)
+    assert [part.truth.itemText(place) for place in range(part.truth.count())] == ["berta"]
+    widget.comparison_fold.set_open(True)
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: "mean IoU" in part.scores.text(), timeout=60_000)
+    assert part.scores.text().startswith("Against berta (matched by name): mean IoU 0.905 over classes")
+    assert "within 4 nm" in part.scores.text()
+    viewer.dims.set_current_step(0, 0)
+    widget.chooser.plane_button.setChecked(True)
+    assert part.scores.isHidden(), "they were of the whole stack"
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: "mean IoU 1.000" in part.scores.text(), timeout=60_000)
+    other.name = "carla"
+    assert part.truth.currentText() == "carla"
+    told = []
+    monkeypatch.setattr("napari_visualccc.widgets._jobs.show_problem", told.append)
+    other.features = features("a", "b")
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: bool(told) and part.scores.isHidden(), timeout=60_000)
+    viewer.layers.remove(other)
+    assert not part.compare_button.isEnabled()
+    widget._preparer.wait(60)
