@@ -229,3 +229,14 @@ def test_results_are_compared_with_masks(raw, truth, model, run, tmp_path):
     _, expected, _ = run(*evaluate(model, raw, masks))
     assert code == 0
     assert answer["confusion"] == expected["confusion"]
+    code, back, _ = run("segment", "compare", tmp_path / "out", masks)
+    assert (code, back["n"]) == (0, 1)
+    assert np.transpose(back["confusion"]).tolist() == expected["confusion"]
+    iio.imwrite(tmp_path / "a.png", np.random.default_rng(0).integers(0, 9, (*truth.shape, 3), np.uint8))
+    code, _, err = run("segment", "compare", tmp_path / "a.png", masks)
+    assert code == 2
+    assert "a.png is a colour picture" in err
+    write(masks, truth, "a_mask")
+    code, _, err = run("segment", "compare", masks, tmp_path / "out")
+    assert code == 2
+    assert "several labels of “a”" in err

@@ -35,11 +35,17 @@ def test_labels_without_names_are_matched_by_value():
     assert iou == {"label 2": 1, "label 4": 1}
 
 
-def test_zero_counts_only_if_it_is_called_something():
+def test_zero_means_nothing_unless_it_is_called_something_or_the_other_phase():
     true, called = bands() - 1, bands(24) - 1
-    assert agree(Named(true, {}), Named(called, {}))[0] == {"label 1": 1}
+    expected = {"label 0": 20 / 24, "label 1": 16 / 20}
+    assert agree(Named(true, {}), Named(called, {})) == (pytest.approx(expected), "matched by value")
     iou, _ = agree(Named(true, {0: "film", 1: "cap"}), Named(called, {}))
     assert iou == pytest.approx({"film": 20 / 24, "cap": 16 / 20})
+    strokes = np.where(np.arange(60) < 30, bands(), 0)
+    iou, matched = agree(Named(bands(), {}), Named(strokes, {}))
+    assert (iou, matched) == ({"label 1": 1, "label 2": 1}, "matched by value, without 0")
+    never = np.where(np.arange(60) < 30, bands().astype(int), -1)
+    assert agree(Named(bands(), {}), Named(never, {}))[0] == {"label 1": 1, "label 2": 1}
 
 
 def test_a_phase_that_one_of_them_has_not_is_missed():
@@ -56,7 +62,7 @@ def test_what_cannot_be_compared_is_said_in_words():
     with pytest.raises(InputError, match="phases can be compared, not numbered objects"):
         agree(Named(objects, {}), Named(objects, {}))
     with pytest.raises(InputError, match="no pixel is labelled on both sides"):
-        agree(Named(np.where(bands() == 1, 1, 0), {}), Named(np.where(bands() == 2, 1, 0), {}))
+        agree(Named(np.where(bands() == 1, 1, 0), {}), Named(np.where(bands() == 2, 2, 0), {}))
 
 
 def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch):
@@ -81,6 +87,13 @@ def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch):
     assert part.scores.isHidden(), "they were of the whole stack"
     part.compare_button.click()
     qtbot.waitUntil(lambda: "mean IoU 1.000" in part.scores.text(), timeout=60_000)
+    other.data_setitem((np.array([0]), np.array([0]), np.array([0])), 2)
+    qtbot.waitUntil(part.scores.isHidden, timeout=10_000)
+    other.undo()
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: "mean IoU 1.000" in part.scores.text() and not part.scores.isHidden(), timeout=60_000)
+    viewer.dims.set_current_step(0, 1)
+    assert part.scores.isHidden(), "they were of the other plane"
     other.name = "carla"
     assert part.truth.currentText() == "carla"
     told = []

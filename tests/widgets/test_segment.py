@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor
 
+from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._strokes import STROKES
@@ -965,6 +966,11 @@ def test_a_phase_has_one_colour_everywhere(opened, qtbot, monkeypatch):
     viewer.layers["scan · phases"].name = "scan · phases kept"
     widget.desk.apply()
     finished(widget, qtbot)
+    objects = viewer.add_labels(
+        mask + 1, name="scan · phases · objects", features={"index": [1, 2], "class": ["phase 1", "phase 1"]},
+        metadata={METADATA_KEY: {"provenance": {"operation": "segment measure"}}},
+    )  # fmt: skip
+    numbered = [tuple(objects.get_color(number)) for number in (1, 2)]
     monkeypatch.setattr("napari_visualccc.widgets._phases.QColorDialog.getColor", lambda *_: QColor())
     qtbot.mouseClick(widget.phases.colour_button, Qt.MouseButton.LeftButton)
     assert widget.phases.own_colours == {}, "cancelled"
@@ -977,6 +983,7 @@ def test_a_phase_has_one_colour_everywhere(opened, qtbot, monkeypatch):
         assert tuple(one.get_color(1)) == tuple(one.get_color(2)) == green
     assert tuple(kept.get_color(1)) == green
     assert tuple(kept.get_color(2)) != green, "its second phase is another one"
+    assert [tuple(objects.get_color(number)) for number in (1, 2)] == numbered, "objects are no phases"
     swatches = [widget.panel.table.model().index(row, 0).data(Qt.ItemDataRole.DecorationRole) for row in (0, 1)]
     assert [one.getRgbF() for one in swatches] == [green, green]
     assert widget.model.card.colours == {1: green, 2: green}

@@ -203,11 +203,11 @@ def _declare_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.segment import compare_sets, pair_files
+    from napari_visualccc.segment import compare_sets, pair_labels
 
     names = [name.strip() for name in arguments.classes.split(",")] if arguments.classes else []
     found = compare_sets(
-        pair_files(arguments.true, arguments.others), names=names, ignore=arguments.ignore_label,
+        pair_labels(arguments.true, arguments.others), names=names, ignore=arguments.ignore_label,
         binary=arguments.binary, tolerance=arguments.tolerance, progress=progress,
     )  # fmt: skip
     return told(found)

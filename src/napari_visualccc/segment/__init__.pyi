@@ -12,6 +12,7 @@ from .evaluation import evaluate as evaluate
 from .export import Publication as Publication
 from .export import export_bioimageio as export_bioimageio
 from .folders import pair_files as pair_files
+from .folders import pair_labels as pair_labels
 from .measure_options import MeasureOptions as MeasureOptions
 from .measure_result import MeasureResult as MeasureResult
 from .measurement import measure_phases as measure_phases

@@ -102,7 +102,8 @@ def train_apart(
             if isinstance(error, Cancelled) or _written(folder / worker.STATE) == before:
                 raise
             done = _best_so_far(folder, progress, error)
-            broke_off = str(error).strip().splitlines()[-1]  # of a traceback the last line says it
+            words = str(error).strip() or type(error).__name__
+            broke_off = words.splitlines()[-1]  # of a traceback the last line says it
         result = _result(dataset, options, folder, done, stopwatch.seconds)
         return replace(result, broke_off=broke_off)
 
@@ -115,9 +116,9 @@ def _written(path: Path) -> int | None:
 def _best_so_far(folder: Path, progress: Progress, error: Exception) -> dict[str, Any]:
     """Let another process make a model of the state that a training left when it broke off with an error."""
     _log.warning("the training broke off; the best model so far is kept: %s", error)
-    worker.end_at_once(folder)
     conversation = _Conversation(folder, None, None, progress.quiet())
     try:
+        worker.end_at_once(folder)
         for _ in conversation.go_on():
             progress.check()
     except Cancelled:

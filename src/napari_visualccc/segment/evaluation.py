@@ -244,7 +244,7 @@ def compare_sets(
     Parameters
     ----------
     pairs
-        Labels taken as true in place of the image, the others as its labels: as `pair_files` reads two folders.
+        Labels taken as true in place of the image, the others as its labels: as `pair_labels` reads two folders.
     names, ignore, binary
         Which values are classes, as for `dataset_of_masks`. Ignored pixels do not count on either side.
     tolerance

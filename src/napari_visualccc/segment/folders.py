@@ -30,16 +30,48 @@ def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     FileFormatError
         If a file cannot be read.
     """
+    return [_read_pair(image, mask) for image, mask in _paired(source_files(images), images, masks)]
+
+
+def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
+    """Read label images of a folder (or one file), results of ours among them, and those of the same stem in another.
+
+    Returns
+    -------
+    list of Annotated
+        The first labels in place of the image, the others as its labels.
+
+    Raises
+    ------
+    InputError
+        If none belong together, several do, shapes differ, or one is a colour picture.
+    FileFormatError
+        If a file cannot be read.
+    """
+    named = [path for path in image_files(true) if path == Path(true) or not _is_uncertainty(path)]
+    stems = [stem(path) for path in named]
+    twice = next((name for name in stems if stems.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"there are several labels of “{twice}” in {true}: leave one")
+    pairs = []
+    for first, second in _paired(named, true, others):
+        pair = _read_pair(first, second)
+        _expect_grey(pair.image, first)
+        pairs.append(pair)
+    return pairs
+
+
+def _paired(images: list[Path], folder: str | Path, masks: str | Path) -> list[tuple[Path, Path]]:
     by_stem: dict[str, list[Path]] = {}
     for path in image_files(masks):
         by_stem.setdefault(stem(path), []).append(path)
-    pairs = [(path, by_stem[stem(path)]) for path in source_files(images) if stem(path) in by_stem]
+    pairs = [(path, by_stem[stem(path)]) for path in images if stem(path) in by_stem]
     if not pairs:
-        raise InputError(f"no image in {images} has a mask of the same name in {masks}")
+        raise InputError(f"no image in {folder} has a mask of the same name in {masks}")
     for image, found in pairs:
         if len(found) > 1:
             raise InputError(f"{image.name} has two masks in {masks}, {found[0].name} and {found[1].name}: leave one")
-    return [_read_pair(image, found[0]) for image, found in pairs]
+    return [(image, found[0]) for image, found in pairs]
 
 
 def source_files(path: str | Path) -> list[Path]:
@@ -61,6 +93,11 @@ def _is_result(path: Path) -> bool:
     """True for labels, confidence and entropy with the record of their making beside them."""
     match = _RESULT.fullmatch(path.name)
     return match is not None and path.with_name(f"{match[1]}_provenance.json").exists()
+
+
+def _is_uncertainty(path: Path) -> bool:
+    """True for confidence and entropy of a segmentation, which lie beside its labels."""
+    return _is_result(path) and "_phases." not in path.name
 
 
 def image_files(path: str | Path) -> list[Path]:
@@ -98,11 +135,15 @@ def stem(path: Path) -> str:
 
 def _read_pair(image: Path, mask: Path) -> Annotated:
     signal, labels = readers.read(image)[0], readers.read(mask)[0]
-    if labels.planes.is_rgb and not _is_grey(labels.planes):
-        raise InputError(
-            f"{mask} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"
-        )
+    _expect_grey(labels.planes, mask)
     return Annotated(signal.planes, labels.planes, signal.pixel_size, image.name)
+
+
+def _expect_grey(labels: Planes, path: Path) -> None:
+    if labels.is_rgb and not _is_grey(labels):
+        raise InputError(
+            f"{path} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"
+        )
 
 
 def _is_grey(planes: Planes) -> bool:

@@ -10,10 +10,11 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets import _comparison_jobs as jobs
+from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value, plane_of
 from napari_visualccc.widgets._parts import Hint, button, row
-from napari_visualccc.widgets._source import SourceChooser, array_of
+from napari_visualccc.widgets._source import Source, SourceChooser, array_of
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import Evaluation
@@ -128,39 +129,57 @@ class AgreementDesk(QObject):
         super().__init__(part)
         self._viewer, self._part, self._chooser, self._runner = viewer, part, chooser, runner
         self._truths = TruthList(viewer, part)
+        self._edits = Edits(viewer, self)
+        self._edits.edited.connect(self._edited)
         part.compare_clicked.connect(self.compare)
-        chooser.changed.connect(self._chosen)
+        chooser.changed.connect(self.follow)
+        viewer.dims.events.current_step.connect(self._plane_changed)
         runner.finished.connect(part.give_up)
-        self._chosen()
+        self.follow()
 
-    def _chosen(self) -> None:
+    def follow(self) -> None:
+        """Offer what the labels chosen now can be compared with; scores of others are gone."""
         self._truths.follow(self._chooser.layer)
         self._part.scores.hide()
 
-    def compare(self) -> None:
-        """Say how the two agree."""
-        truth = self._part.chosen_truth
-        if truth not in self._viewer.layers:
-            return
+    def _plane_changed(self, event: object = None) -> None:
+        if not self._chooser.whole_stack:
+            self._part.scores.hide()
+
+    def _edited(self, layer: Any) -> None:
+        """Scores of labels that were painted on since are untrue."""
+        self._edits.leave(layer)
+        self._part.scores.hide()
+
+    def _source(self) -> Source | None:
         try:
-            source = self._chooser.source()
+            return self._chooser.source()
         except VisualCCCError as error:
             show_problem(error)
+            return None
+
+    def compare(self) -> None:
+        """Say how the two agree."""
+        truth, source = self._part.chosen_truth, self._source()
+        if source is None or truth not in self._viewer.layers or truth is source.layer:
             return
         true, called = (
             jobs.Named(plane_of(array_of(one), source.plane), names_by_value(one.features))
             for one in (truth, source.layer)
         )
+        for one in (truth, source.layer):
+            self._edits.follow(one)
         self._part.show_words(COMPARING)
         self._runner.start(
             jobs.run_agree, true, called, source.pixel_size, title="Compare", in_turn=True,
-            then=bound(self._compared, (source.layer, truth.name)),
+            then=bound(self._compared, (source, truth)),
         )  # fmt: skip
 
-    def _compared(self, of: tuple[Any, str], comparison: jobs.Comparison) -> None:
-        layer, name = of
-        if layer is self._chooser.layer:
-            self._part.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
+    def _compared(self, of: tuple[Source, Any], comparison: jobs.Comparison) -> None:
+        source, truth = of
+        # Hidden: another layer or plane was chosen meanwhile, or they were painted on.
+        if source.layer is self._chooser.layer and not self._part.scores.isHidden():
+            self._part.show_scores(comparison.evaluation, f"{truth.name} ({comparison.matched})")
 
 
 def _score(value: float) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
+from napari_visualccc.segment.measure_options import NO_DATA
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import Evaluation
@@ -37,9 +38,10 @@ class Named:
 
 
 def run_agree(true: Named, called: Named, size: PixelSize, progress: Progress) -> Comparison:
-    """Compare labels with labels; 0 counts on neither side unless it has a name.
+    """Compare labels with labels.
 
-    By name where both have names: a phase that only one of them has is missed by the other. Else by value.
+    By name where both have names: a phase that only one of them has is missed by the other. Else by value: 0 then is
+    taken to mean nothing if it has no name, unless there is only one other value, as in masks of one phase.
     """
     from napari_visualccc.core.colours import label_colour
     from napari_visualccc.models.card import ClassInfo
@@ -53,19 +55,24 @@ def run_agree(true: Named, called: Named, size: PixelSize, progress: Progress) -
                 "rename them so that the same have the same name"
             )
         names = list(dict.fromkeys([*called.names.values(), *true.names.values()]))
+        matched = "matched by name"
         meaning = [{value: names.index(name) + 1 for value, name in one.names.items()} for one in (true, called)]
     else:
         known = {**true.names, **called.names}
-        values = sorted({int(v) for one in (true, called) for v in np.unique(one.labels)} - ({0} - known.keys()))
-        if len(values) > _MOST_PHASES:
-            raise InputError(f"these labels have {len(values)} values: phases can be compared, not numbered objects")
+        values = sorted({int(v) for one in (true, called) for v in np.unique(one.labels)} - {NO_DATA})
+        matched = "matched by value"
+        if 0 in values and 0 not in known and len(values) > 2:  # noqa: PLR2004 - else it is the other phase
+            values.remove(0)
+            matched += ", without 0"
         names = [known.get(value, f"label {value}") for value in values]
         meaning = [{value: place + 1 for place, value in enumerate(values)}] * 2
+    if len(names) > _MOST_PHASES:
+        raise InputError(f"these labels have {len(names)} values: phases can be compared, not numbered objects")
     progress.check()
     first, second = (_renumbered(one.labels, table) for one, table in zip((true, called), meaning, strict=True))
     classes = [ClassInfo(place + 1, name, label_colour(place + 1)) for place, name in enumerate(names)]
     evaluation = compare(first, second, classes, pixel_size=size, progress=progress)
-    return Comparison(evaluation, "matched by name" if by_name else "matched by value")
+    return Comparison(evaluation, matched)
 
 
 def _renumbered(labels: Any, table: Mapping[int, int]) -> NDArray[np.uint8]:

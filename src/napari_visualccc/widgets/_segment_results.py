@@ -160,8 +160,9 @@ class SegmentResults(QObject):
             self._counter.start(jobs.run_count, self.shown.painted, then=bound(self._counted, self.shown))
 
     def _counted(self, shown: Shown, result: SegmentationResult) -> None:
-        if shown is not self.shown or result.pixels == shown.result.pixels:
+        if self.shown is None or shown.layer is not self.shown.layer or result.pixels == self.shown.result.pixels:
             return
+        result = replace(result, colours=self.shown.result.colours)  # perhaps chosen meanwhile
         shown = self.shown = self._memory["shown"] = replace(shown, result=result)
         if shown.source.plane is None:
             shown.layer.features = features_table(result.table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.errors import OutputError, VisualCCCError
 from napari_visualccc.core.results import Colour
 from napari_visualccc.segment.options import PredictOptions
@@ -154,7 +155,8 @@ class ModelDesk(QObject):
         )  # fmt: skip
 
     def _show_result(self, source: Source, result: SegmentationResult) -> None:
-        self._results.show(source, result)
+        colours = colours_by_name(result.class_names, self._names, self._colours)  # perhaps chosen meanwhile
+        self._results.show(source, replace(result, colours={**result.colours, **colours}))
         # New layers were selected for a moment, and the chooser follows the selection.
         self._chooser.choose(source.layer)
 

@@ -240,6 +240,7 @@ class MeasureWidget(QWidget):
         finally:
             self.chooser.blockSignals(blocked)
         self._source_changed()
+        self.agreement.follow()
         self._edits.follow(source.layer)
         self._painted()  # while it was measured, perhaps
 

@@ -116,15 +116,6 @@ def test_disturbing_changes_each_image_on_its_own_and_stays_finite():
     assert len({round(float(m), 4) for m in means}) == 6
 
 
-def test_half_of_the_patches_keep_their_greys():
-    images = torch.full((400, 1, 4, 4), 0.5)
-    changed = disturb(images, Augmentation(contrast=0.3, noise=0, blur=0), torch.Generator().manual_seed(0))
-    alone = disturb(images, Augmentation(contrast=0, noise=0, blur=0), torch.Generator().manual_seed(0))
-    assert torch.equal(alone, images)
-    same = (changed - images).abs().amax((1, 2, 3)) < 1e-6
-    assert float(same.float().mean()) == pytest.approx(0.25, abs=0.08), "both γ and brightness"
-
-
 @pytest.mark.parametrize("noise", [0.5, 1.0])
 @pytest.mark.parametrize("gamma", [0.5, 0.8, 1.0, 1.5])
 def test_gamma_of_a_patch_is_that_of_the_normalised_image(noise, gamma):

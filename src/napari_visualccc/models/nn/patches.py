@@ -55,8 +55,7 @@ class Augmentation:
     scale
         Largest zoom factor, in or out; 1 for none.
     contrast
-        Standard deviation of brightness and of the logarithms of contrast and γ, where they are changed: half of the
-        patches keep brightness and contrast, half keep γ.
+        Standard deviation of brightness and of the logarithms of contrast and γ; half of the patches keep γ.
     noise
         Largest standard deviation of added noise, in multiples of the noise that the image has already: 1.5 as at a
         third of the dose.
@@ -241,9 +240,7 @@ def disturb(
         images = _blurred(images, random(1)[:, 0] * a.blur * sometimes(0.3)[:, 0, 0, 0])
     if a.contrast:
         images = _with_gamma(images, torch.exp(normal(1, 1, 1) * a.contrast * sometimes(0.5)))
-        # Half of them keep their greys: what a phase's own grey says is worth learning where images are taken alike.
-        changes = a.contrast * sometimes(0.5)
-        images = images * torch.exp(normal(1, 1, 1) * changes) + normal(1, 1, 1) * changes
+        images = images * torch.exp(normal(1, 1, 1) * a.contrast) + normal(1, 1, 1) * a.contrast
     if a.noise:
         level = random(1, 1, 1) * a.noise * sometimes(0.5)
         if noise is not None:
