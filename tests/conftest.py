@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 
 
+def pytest_configure(config):
+    """Let processes that run tests beside each other take one thread each; they begin with what is set here.
+
+    Not in tox.ini, whose settings hold for the benchmarks, too.
+    """
+    if config.getoption("numprocesses", default=None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder with real micrographs; tests that need it are skipped where it is missing."""
