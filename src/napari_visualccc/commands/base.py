@@ -82,6 +82,11 @@ def chosen_signals(signals: list[ImageSignal], arguments: argparse.Namespace) ->
     return [signals[arguments.signal]]
 
 
+def names_in(text: str | None) -> list[str]:
+    """Names of an option, separated by commas; none if it was not given."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def chosen_plane(signal: ImageSignal, plane: int | None) -> tuple[Planes, tuple[Axis, ...]]:
     """Planes and axes of a signal, or of one plane of it."""
     if plane is None:

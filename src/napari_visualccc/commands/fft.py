@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.commands.base import Answer, Command, chosen_signals, declare_device, declare_seed
+from napari_visualccc.commands.base import Answer, Command, chosen_signals, declare_device, declare_seed, names_in
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -137,7 +137,7 @@ def _phases(arguments: argparse.Namespace) -> tuple[Crystal, ...]:
     own = read_phases(arguments.phase_table) if arguments.phase_table else ()
     named = {crystal.name for crystal in own}
     table = (*own, *(crystal for crystal in built_in_phases() if crystal.name not in named))
-    return choose_phases([name.strip() for name in (arguments.phases or "").split(",") if name.strip()], table)
+    return choose_phases(names_in(arguments.phases), table)
 
 
 def _show(answer: Answer) -> list[str]:

@@ -16,6 +16,7 @@ from napari_visualccc.commands.base import (
     declare_choice,
     declare_device,
     declare_seed,
+    names_in,
     warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
@@ -205,9 +206,9 @@ def _declare_compare(parser: argparse.ArgumentParser) -> None:
 def _compare(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.segment import compare_sets, pair_labels
 
-    names = [name.strip() for name in arguments.classes.split(",")] if arguments.classes else []
     found = compare_sets(
-        pair_labels(arguments.true, arguments.others), names=names, ignore=arguments.ignore_label,
+        pair_labels(arguments.true, arguments.others), names=names_in(arguments.classes),
+        ignore=arguments.ignore_label,
         binary=arguments.binary, tolerance=arguments.tolerance, progress=progress,
     )  # fmt: skip
     return told(found)

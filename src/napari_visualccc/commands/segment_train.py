@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, declare_device, warn
+from napari_visualccc.commands.base import Answer, Command, declare_device, names_in, warn
 from napari_visualccc.commands.segment import declare_masks, show_metrics, told
 from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
@@ -61,7 +61,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     if arguments.binary and (arguments.strokes or arguments.val_offset):
         raise OptionError("--binary is for masks whose values above 0 are all one class: not for --strokes or offsets")
     warn(_unused(arguments))
-    names = [name.strip() for name in (arguments.classes or "").split(",") if name.strip()]
+    names = names_in(arguments.classes)
     items = pair_files(arguments.images, arguments.masks)
     dataset = _dataset(items, arguments, names)
     validation = None
