@@ -46,6 +46,14 @@ def test_a_wrong_pixel_size_is_found_out():
     assert best.scale == pytest.approx(1.03, abs=0.006)
 
 
+@pytest.mark.parametrize("scale", [0.97, 1.03])
+def test_outermost_spots_are_explained_under_a_wrong_pixel_size_too(scale):
+    peaks = spots_of("SrTiO3", (1, 0, 0), scale=scale)
+    best = rank_phases(peaks, built_in_phases())[0]
+    assert best.phase == "SrTiO3"
+    assert len(best.spots) == len(peaks)
+
+
 def test_angles_matter_and_not_only_spacings():
     peaks = spots_of("SrTiO3", (1, 0, 0), d_min=0.18)
     angles = np.deg2rad(np.random.default_rng(1).uniform(-85, 85, len(peaks)))

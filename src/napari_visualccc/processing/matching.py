@@ -99,8 +99,10 @@ def rank_phases(
     if not len(peaks):
         return []
     chosen = np.argsort(-peaks.snr, kind="stable")[:_SPOTS_USED]
-    spots = _Spots(peaks, chosen, distortion)
-    d_min = max(np.floor(0.97 * float(peaks.spacing[chosen].min()) / _D_STEP_NM) * _D_STEP_NM, _SMALLEST_D_NM)
+    # A pattern may be measured too large or too small by so much, and its outermost spots are spots, too.
+    slack = 3 * float(np.hypot(calibration, DISTORTION))
+    spots = _Spots(peaks, chosen, distortion, slack)
+    d_min = max(np.floor(1 / spots.reach / _D_STEP_NM) * _D_STEP_NM, _SMALLEST_D_NM)
     found = [_best_of(crystal, spots, round(float(d_min), 4), calibration) for crystal in crystals]
     return sorted((match for match in found if match is not None), key=lambda match: -match.log_odds)
 
@@ -146,13 +148,14 @@ def spacing_matches(
 class _Spots:
     """Observed spots as complex numbers x + iy, with their errors."""
 
-    def __init__(self, peaks: Peaks, chosen: NDArray[np.intp], distortion: float) -> None:
+    def __init__(self, peaks: Peaks, chosen: NDArray[np.intp], distortion: float, slack: float) -> None:
         self.index = chosen
         frequency = peaks.frequency[chosen]
         self.at: Complex = frequency[:, 1] + 1j * frequency[:, 0]
         self.modulus = np.abs(self.at)
         self.sigma = np.hypot(peaks.error[chosen], distortion * self.modulus)
-        self.reach = 1.02 * float(self.modulus.max())
+        self.slack = slack
+        self.reach = (1 + slack) * float(self.modulus.max())
         self.area = np.pi / 2 * self.reach**2
         # Turns that can be told apart, by the spot best placed for it.
         self.turns = max(np.pi / (np.sqrt(2 * np.pi) * float((self.sigma / self.modulus).min())), 1.0)
@@ -177,16 +180,15 @@ def _fit(phase: str, pattern: Pattern, spots: _Spots, calibration: float, tried:
     if not len(vectors):
         return None
     weights = weights / (weights.sum() / 2)  # each ± pair has one spot in the half plane
-    slack = 3 * np.hypot(calibration, DISTORTION)
     first = spots.at[:_TURNS_FROM, None] / vectors[None]
-    turns = first[np.abs(np.abs(first) - 1) < slack]
+    turns = first[np.abs(np.abs(first) - 1) < spots.slack]
     if not len(turns):
         return None
     turns = turns / np.abs(turns)
     angle = np.unique(np.round(np.angle(turns), 3))
     factors = np.exp(1j * angle)
     for _ in range(2):
-        factors = _rescaled(factors, vectors, spots, slack, calibration)
+        factors = _rescaled(factors, vectors, spots, calibration)
     likelihood, nearest = _likelihood(factors, vectors, weights, spots)
     scale = np.abs(factors)
     odds = likelihood - 0.5 * ((scale - 1) / calibration) ** 2
@@ -205,12 +207,12 @@ def _fit(phase: str, pattern: Pattern, spots: _Spots, calibration: float, tried:
     )
 
 
-def _rescaled(factors: Complex, vectors: Complex, spots: _Spots, slack: float, calibration: float) -> Complex:
+def _rescaled(factors: Complex, vectors: Complex, spots: _Spots, calibration: float) -> Complex:
     """Turn and scale that fit the spots near each pattern best, the scale held near 1 by the calibration."""
     placed = factors[:, None, None] * vectors[None, :, None]
     gap = np.abs(spots.at[None, None] - placed)
     near = gap.argmin(1)
-    reached = np.take_along_axis(gap, near[:, None], 1)[:, 0] < slack * spots.modulus
+    reached = np.take_along_axis(gap, near[:, None], 1)[:, 0] < spots.slack * spots.modulus
     weight = reached / spots.sigma**2
     own = vectors[near]
     fitted = (weight * np.conj(own) * spots.at).sum(1)
