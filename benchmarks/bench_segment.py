@@ -1,6 +1,6 @@
 """Quality of trained networks on real micrographs, on the validation splits.
 
-    python benchmarks/bench_segment.py [superalloy superalloy-one ebc …] [--minutes M] [--seeds N] [--weights random]
+    python benchmarks/bench_segment.py [superalloy superalloy-one ebc …] [--minutes M] [--seeds N] [--first-seed N]
 
 With ``--steps`` the training ends after so many steps however busy the machine is: to compare settings, such as the
 weights to begin with. Class-mean and pooled IoU are different things (the pooled one is about five points higher): both
@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument("studies", nargs="*", default=[], help=", ".join(STUDIES))
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--weights", default="auto", help="auto, random, or a model file")
     parser.add_argument("--where", action="store_true")
@@ -82,7 +83,7 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
     if arguments.steps:
         options = replace(options, steps=arguments.steps, max_minutes=10_000, patch=_patch(options.max_minutes))
     found = []
-    for seed in range(arguments.seeds):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         result = train(learnt, replace(options, seed=seed), validation=measured)
         metrics = evaluate(result.model, measured, PredictOptions(tta=True)).metrics
         one = predict(result.model, measured.items[0].image)

@@ -57,8 +57,8 @@ class SegmentationTask:
         from napari_visualccc.models.nn.patches import Augmentation, PatchSampler
 
         augmentation = Augmentation(
-            symmetry, options.rotation, options.scale, options.contrast, options.noise, options.blur,
-            options.invert,
+            symmetry=symmetry, rotation=options.rotation, scale=options.scale, contrast=options.contrast,
+            shade=options.shade, noise=options.noise, blur=options.blur, invert=options.invert,
         )  # fmt: skip
         self._sampler = PatchSampler(learnt, classes, *patch, augmentation, seed=options.seed, device=str(device))
         self._rare_patches = options.rare_patches

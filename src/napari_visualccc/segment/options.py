@@ -94,6 +94,11 @@ class TrainOptions(Options):
         0.2, label="Contrast changes", minimum=0.0, maximum=2.0, step=0.05, advanced=True,
         help="How far brightness, contrast and γ of the patches vary (standard deviation).",
     )  # fmt: skip
+    shade: float = option(
+        0.3, label="Shade", minimum=0.0, maximum=2.0, step=0.1, advanced=True,
+        help="How far the brightness of a third of the patches changes from edge to edge (standard deviation), as "
+        "under an uneven beam. 0 where all images are lit evenly and phases differ by little else than their grey.",
+    )  # fmt: skip
     noise: float = option(
         1.5, label="Added noise", minimum=0.0, maximum=10.0, step=0.25, advanced=True,
         help="Largest Gaussian or Poisson noise, in multiples of the noise that the image has already: 1.5 as at a "

@@ -143,6 +143,18 @@ def test_noise_is_added_in_proportion_to_the_noise_of_the_image(own, expected):
     assert float((added > 0).float().mean()) == pytest.approx(0.5, abs=0.1)
 
 
+def test_shade_is_an_even_slope_on_a_third_of_the_patches():
+    images = torch.zeros(600, 1, 33, 17)
+    changed = disturb(images, Augmentation(contrast=0, shade=0.3, noise=0, blur=0), torch.Generator().manual_seed(0))
+    shaded = changed[changed.flatten(1).abs().max(1).values > 0][:, 0]
+    assert len(shaded) / 600 == pytest.approx(1 / 3, abs=0.07)
+    down, across = shaded.diff(dim=1), shaded.diff(dim=2)
+    assert torch.allclose(down, down[:, :1, :1].expand_as(down), atol=1e-6)
+    assert torch.allclose(across, across[:, :1, :1].expand_as(across), atol=1e-6)
+    differences = [shaded[:, 16, 8], shaded[:, -1, 8] - shaded[:, 0, 8], shaded[:, 16, -1] - shaded[:, 16, 0]]
+    assert [float(values.std()) for values in differences] == pytest.approx([0.3] * 3, rel=0.15)
+
+
 def test_inversion():
     images = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     only = Augmentation(contrast=0, noise=0, blur=0, invert=0.5)

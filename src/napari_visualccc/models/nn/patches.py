@@ -56,6 +56,9 @@ class Augmentation:
         Largest zoom factor, in or out; 1 for none.
     contrast
         Standard deviation of brightness and of the logarithms of contrast and γ; half of the patches keep γ.
+    shade
+        Standard deviation of a brightness that changes evenly across a patch, as under an uneven beam: of its value in
+        the middle, and of its differences from edge to edge; two thirds of the patches have none.
     noise
         Largest standard deviation of added noise, in multiples of the noise that the image has already: 1.5 as at a
         third of the dose.
@@ -69,6 +72,7 @@ class Augmentation:
     rotation: float = 0.5
     scale: float = 1.25
     contrast: float = 0.2
+    shade: float = 0.0
     noise: float = 1.5
     blur: float = 1.0
     invert: float = 0.0
@@ -241,6 +245,8 @@ def disturb(
     if a.contrast:
         images = _with_gamma(images, torch.exp(normal(1, 1, 1) * a.contrast * sometimes(0.5)))
         images = images * torch.exp(normal(1, 1, 1) * a.contrast) + normal(1, 1, 1) * a.contrast
+    if a.shade:
+        images = images + a.shade * sometimes(1 / 3) * (normal(1, 1, 1) + _slope(images, normal(2)))
     if a.noise:
         level = random(1, 1, 1) * a.noise * sometimes(0.5)
         if noise is not None:
@@ -263,6 +269,14 @@ def _with_gamma(images: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
     """
     black = images.amin((1, 2, 3), keepdim=True).clamp_max(-1)
     return ((1 - images / black).clamp_min(0) ** gamma - 1) * -black / gamma
+
+
+def _slope(images: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """Brightness that grows evenly along x and y, 0 in the middle and half of `slopes` (N, 2) at the edges."""
+    height, width = images.shape[2:]
+    y = torch.linspace(-0.5, 0.5, height, device=images.device)[None, None, :, None]
+    x = torch.linspace(-0.5, 0.5, width, device=images.device)[None, None, None, :]
+    return slopes[:, None, :1, None] * y + slopes[:, None, 1:, None] * x
 
 
 def _blurred(images: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
