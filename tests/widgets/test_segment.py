@@ -414,6 +414,50 @@ def test_corrections_come_back_with_undo_and_earlier_results_can_be_kept(opened)
     np.testing.assert_array_equal(phases.data, corrected)
 
 
+def test_corrections_are_kept_when_a_new_result_comes(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    widget.results.show(source, result_of(mask + 1))
+    widget.results.show(source, result_of(2 - mask))
+    assert [one.name for one in viewer.layers] == ["scan", "scan · phases"]  # nothing was corrected
+    phases = viewer.layers["scan · phases"]
+    phases.data_setitem((np.zeros(4, int), np.arange(4)), 2 - phases.data[0, :4] + 1)
+    corrected = phases.data.copy()
+    qtbot.waitUntil(lambda: bool(widget.results._corrections._planes), timeout=30_000)
+    widget.results.show(source, result_of(mask + 1))
+    kept = viewer.layers["scan · phases (corrected by hand)"]
+    np.testing.assert_array_equal(kept.data, corrected)
+    np.testing.assert_array_equal(phases.data, mask + 1)
+    assert not kept.visible
+    assert widget.results.shown.layer is phases
+    assert widget.chooser.layer is layer
+    widget.results.show(source, result_of(2 - mask))
+    assert len(viewer.layers) == 3  # kept once
+
+
+def test_corrections_of_another_plane_stay_where_they_are(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    stack = np.stack([discs(seed)[0] for seed in range(3)])
+    layer = viewer.add_image(stack, name="series")
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    labels = np.ones((1, *stack.shape[1:]), np.uint8)
+    for plane in (0, 1):
+        viewer.dims.set_current_step(0, plane)
+        widget.results.show(widget.chooser.source(), result_of(labels))
+    phases = viewer.layers["series · phases"]
+    phases.data_setitem((np.ones(5, int), np.zeros(5, int), np.arange(5)), 2)
+    viewer.dims.set_current_step(0, 2)
+    widget.results.show(widget.chooser.source(), result_of(labels))
+    assert len(viewer.layers) == 2
+    assert (phases.data[1, 0, :5] == 2).all()
+    viewer.dims.set_current_step(0, 1)
+    widget.results.show(widget.chooser.source(), result_of(labels))
+    assert (viewer.layers["series · phases (corrected by hand)"].data[1, 0, :5] == 2).all()
+    assert (phases.data[1] == 1).all()
+    assert layer in viewer.layers
+
+
 def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
     from napari_visualccc.widgets.measure import _fits
 

@@ -16,6 +16,7 @@ from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, res
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._comparison import COMPARING, TruthList
 from napari_visualccc.widgets._comparison_jobs import Comparison
+from napari_visualccc.widgets._corrections import Corrections
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import (
@@ -71,6 +72,8 @@ class SegmentResults(QObject):
         self._edits = Edits(viewer, self)
         self._edits.edited.connect(self._edited)
         self._memory: dict[str, Any] = {}
+        self._corrections = Corrections(viewer, self._memory)
+        self._is_uncounted = False
         self._truths = TruthList(viewer, panel.comparison)
         self.shown: Shown | None = None
         panel.table.labels_selected.connect(self._rows_selected)
@@ -83,7 +86,7 @@ class SegmentResults(QObject):
 
     def restore(self, memory: dict[str, Any]) -> None:
         """Show what an earlier widget of this viewer showed, if its layer is still there."""
-        self._memory = memory
+        self._memory, self._corrections = memory, Corrections(self._viewer, memory)
         shown = memory.get("shown")
         if shown is not None and shown.layer in self._viewer.layers:
             self._adopt(shown)
@@ -91,10 +94,14 @@ class SegmentResults(QObject):
     def show(self, source: Source, result: SegmentationResult) -> None:
         """Show a result over its source: in the layers of the last one, or in new ones if that is to be kept.
 
-        A single plane goes into layers of the whole stack, whose other planes stay.
+        A single plane goes into layers of the whole stack, whose other planes stay. What was corrected by hand is
+        kept as a copy.
         """
         if source.layer not in self._viewer.layers:
             return
+        if self._is_uncounted and self.shown is not None:  # painted on a moment ago
+            self._corrections.note(self.shown.layer, self.shown.source.plane)
+            self._is_uncounted = False
         whole = make_source(source.layer)
         place = () if source.plane is None else tuple(map(int, np.unravel_index(source.plane, whole.planes.leading)))
         keep, layer = self.panel.keep_box.isChecked(), None
@@ -103,6 +110,8 @@ class SegmentResults(QObject):
             if place and kind == "labels" and not _says_the_same(existing, words):
                 self._put_aside(existing)
                 existing = None
+            if kind == "labels" and existing is not None:
+                self._corrections.keep(existing, source.plane)
             if kind == "image":
                 words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
             elif place:
@@ -136,6 +145,7 @@ class SegmentResults(QObject):
             self._edits.leave(self.shown.layer)
             self.shown.layer.events.selected_label.disconnect(self._label_selected)
         self.shown = self._memory["shown"] = shown
+        self._is_uncounted = False  # writing it was no correction
         self._edits.follow(shown.layer)
         shown.layer.events.selected_label.connect(self._label_selected)
         self._show_table(shown)
@@ -152,6 +162,7 @@ class SegmentResults(QObject):
         if tuple(layer.data.shape) != self.shown.shape:  # the user put other labels into the layer
             self._forget()
         else:
+            self._is_uncounted = True
             self._counter.later(self._count, _AFTER_PAINTING_MS)
 
     def _count(self) -> None:
@@ -160,8 +171,12 @@ class SegmentResults(QObject):
             self._counter.start(jobs.run_count, self.shown.painted, then=bound(self._counted, self.shown))
 
     def _counted(self, shown: Shown, result: SegmentationResult) -> None:
-        if self.shown is None or shown.layer is not self.shown.layer or result.pixels == self.shown.result.pixels:
+        if self.shown is None or shown.result.provenance is not self.shown.result.provenance:
+            return  # another result came meanwhile
+        self._is_uncounted = False
+        if result.pixels == self.shown.result.pixels:
             return
+        self._corrections.note(shown.layer, shown.source.plane)
         result = replace(result, colours=self.shown.result.colours)  # perhaps chosen meanwhile
         shown = self.shown = self._memory["shown"] = replace(shown, result=result)
         if shown.source.plane is None:
