@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.segment import annotated, dataset_of_masks, dataset_of_strokes, with_offset
 
@@ -57,7 +57,7 @@ def test_one_class_alone_teaches_nothing():
 
 
 def test_wrong_number_of_names():
-    with pytest.raises(InputError, match="2 class names"):
+    with pytest.raises(OptionError, match="2 class names"):
         dataset_of_masks([item([[0, 1, 7]])], names=["a", "b"])
 
 
@@ -108,7 +108,7 @@ def test_names_are_of_the_values_there_or_of_those_from_0_and_never_of_the_ignor
 
 
 def test_names_of_particles_are_two():
-    with pytest.raises(InputError, match="3 class names"):
+    with pytest.raises(OptionError, match="3 class names"):
         dataset_of_masks([item([[0, 5]])], names=["a", "b", "c"], binary=True)
     with pytest.raises(InputError, match="only the value 1"):
         dataset_of_masks([item([[0, 5]])], ignore=0, binary=True)

@@ -3,6 +3,7 @@
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 
 from napari_visualccc.core.errors import FileFormatError, InputError
 from napari_visualccc.segment import pair_files
@@ -18,10 +19,23 @@ def fill(folder, *names):
     return folder
 
 
-def test_images_and_masks_of_one_name(tmp_path):
+def test_images_and_masks_of_one_name(tmp_path, caplog):
     images = fill(tmp_path / "images", "a.tif", "b.png", "c.tif")
     masks = fill(tmp_path / "masks", "a_mask.png", "b.png", "d.png", "d_mask.png")
     assert [pair.name for pair in pair_files(images, masks)] == ["a.tif", "b.png"]
+    assert "1 of 3 images" in caplog.text
+    assert "left out: c.tif" in caplog.text
+
+
+def test_of_several_images_in_a_file_the_first_is_read_and_that_told(tmp_path, caplog):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for n in range(2):
+            file.write(PIXELS + np.uint8(n), metadata={"axes": "YX", "Name": f"scan {n}"})
+    masks = fill(tmp_path / "masks", "a.png")
+    (pair,) = pair_files(path, masks)
+    np.testing.assert_array_equal(pair.image.read(0), PIXELS)
+    assert "holds 2 images: only the first is read" in caplog.text
 
 
 def test_two_masks_of_one_image_are_refused(tmp_path):

@@ -47,7 +47,9 @@ def test_everything_at_once():
 
 def test_layers_and_tables_fit_together():
     result = measure_phases(film(), options=MeasureOptions(thickness_of="2"), class_names=NAMES)
-    assert list(result.tables) == ["phases", "objects", "sizes", "interfaces", "thickness_summary", "thickness"]
+    assert list(result.tables) == [
+        "phases", "objects", "sizes", "interfaces", "histogram", "thickness_summary", "thickness",
+    ]  # fmt: skip
     thickness, objects = result.layers
     assert (thickness.kind, thickness.title, objects.kind, objects.title) == ("image", "thickness", "labels", "objects")
     assert objects.data.shape == (60, 90)
@@ -60,7 +62,7 @@ def test_layers_and_tables_fit_together():
 
 def test_what_is_not_asked_for_is_not_there():
     result = measure_phases(film(), options=MeasureOptions(interfaces=False, objects_of="3", bootstrap=0))
-    assert list(result.tables) == ["phases", "objects", "sizes"]
+    assert list(result.tables) == ["phases", "objects", "sizes", "histogram"]
     assert "perimeter_px" not in result.phases
     assert result.phases.fraction_low.isna().all()
     assert result.objects["class"].tolist() == ["class 3", "class 3"]
@@ -237,10 +239,11 @@ def test_progress_goes_up_and_cancels():
 
 def test_the_record_repeats_the_measurement():
     options = MeasureOptions(min_size=5, ignore="0,255", seed=3)
-    record = measure_phases(film(), options=options, name="film.tif", arguments=["film.tif"]).provenance
+    record = measure_phases(film(), options=options, name="film.tif", class_names={1: "Li", 2: "the oxide"}).provenance
     assert record.operation == "segment measure"
     assert record.command == (
-        "visualccc segment measure film.tif --min-size 5 --ignore 0,255 --seed 3 --output measurements.csv"
+        "visualccc segment measure film.tif --output measurements.csv --min-size 5 --ignore 0,255 --seed 3 "
+        "--classes '1=Li,2=the oxide'"
     )
     assert record.seed == 3
     assert record.parameters["blocks"] >= 1

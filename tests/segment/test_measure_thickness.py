@@ -3,7 +3,9 @@ import pytest
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.segment.chains import Piece
 from napari_visualccc.segment.thickness import measure_thickness, thickness_summary, thickness_table
+from napari_visualccc.segment.thickness_interval import mean_interval
 
 SQUARE, TALL, WIDE = PixelSize(), PixelSize(2, 1, "nm"), PixelSize(0.5, 1.5, "nm")
 SIZES = pytest.mark.parametrize("size", [SQUARE, TALL, WIDE], ids=str)
@@ -227,6 +229,41 @@ def test_the_interval_covers_the_true_mean():
         summary = thickness_summary([measure_thickness(layer, SQUARE)], SQUARE, 300, trial)
         hits += summary.mean_low_px[0] <= 20 <= summary.mean_high_px[0]
     assert hits >= 19
+
+
+def wave(rng):
+    return np.convolve(rng.normal(size=800), np.exp(-(np.arange(-24, 25) ** 2) / 128), "same")[100:700]
+
+
+def test_slices_that_are_alike_make_no_narrower_interval():
+    y, surface = np.arange(80)[:, None], wave(np.random.default_rng(0))
+    found = measure_thickness((y >= 30) & (y < 50 + surface), SQUARE)
+    nothing = measure_thickness(np.zeros((80, 600), bool), SQUARE)
+    one, *others = (
+        thickness_summary(planes, SQUARE, 300) for planes in ([found], [found] * 2, [nothing, *[found] * 16])
+    )
+    for other in others:
+        assert other.mean_px[0] == pytest.approx(one.mean_px[0])
+        assert other.mean_high_px[0] - other.mean_low_px[0] == pytest.approx(
+            one.mean_high_px[0] - one.mean_low_px[0], rel=0.02
+        )
+
+
+@pytest.mark.parametrize(("alike", "narrower"), [(0.0, 0.4), (0.9, 0.9)])
+def test_the_interval_of_a_volume_covers_the_true_mean(alike, narrower):
+    hits, widths = 0, []
+    for trial in range(40):
+        rng = np.random.default_rng(trial)
+        surface, planes = wave(rng), []
+        for _ in range(20):
+            places = np.stack([40 + surface / 10, np.arange(600.0)], axis=1)
+            planes.append([Piece(places, places[:, 1], 20 + surface, False, 1.0)])
+            surface = alike * surface + np.sqrt(1 - alike**2) * wave(rng)
+        low, high = mean_interval(planes, 300, trial)
+        hits += low <= 20 <= high
+        widths.append((high - low) / np.ptp(mean_interval(planes[:1], 300, trial)))
+    assert hits >= 34
+    assert np.median(widths) < narrower
 
 
 def test_a_summary_of_several_planes_has_a_row_for_each():

@@ -7,7 +7,9 @@ import pytest
 from napari.layers import Image, Labels, Points
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_visualccc.widgets._layers import kind_of, label_under
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.widgets._layers import axes_for_files, kind_of, label_under
+from napari_visualccc.widgets._source import placement_of
 
 
 class OwnImage(Image):
@@ -28,6 +30,13 @@ def test_kind_of_a_layer_wrapped_or_not(layer, kind):
         warnings.simplefilter("error")
         assert kind_of(layer) == kind
         assert kind_of(PublicOnlyProxy(layer)) == kind
+
+
+def test_axes_of_results_in_files():
+    layer = Image(np.zeros((3, 4, 5)), scale=(2, -0.5, 0.5), translate=(4, 0, 1), units=("s", "nm", "nm"))
+    axes = Axis("z", 3, 2, 4, "s"), Axis("y", 4, 0.5, 0, "nm"), Axis("x", 5, 0.5, 1, "nm")
+    assert axes_for_files((3, 4, 5), placement_of(layer)) == axes
+    assert axes_for_files((4, 5), placement_of(layer)) == axes[1:]
 
 
 def test_planes_are_found_in_stacks_of_other_units():

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from threading import Event
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 from qtpy.QtWidgets import QApplication
 
+from napari_visualccc.cli import main
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.io import read, write_tiff
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.segment import MeasureOptions, measure_phases
 from napari_visualccc.widgets import MeasureWidget
+from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._measure_panel import MOST_OBJECTS
 
 NAMES = {1: "matrix", 2: "pore"}
@@ -213,6 +219,31 @@ def test_zero_is_ignored_unless_it_is_a_phase(opened):
     assert widget.names() == {0: "polymer", 1: "filler"}
 
 
+def test_zero_counts_in_a_mask_of_one_phase(opened, qtbot):
+    viewer, widget, _ = opened
+    ignore = widget.form.controls["ignore"]
+    labels = np.zeros((3, 80, 100), np.uint8)
+    labels[:, :20, :50] = 1
+    layer = viewer.add_labels(labels, name="mask")
+    assert ignore.value() == ""
+    assert measured(widget, qtbot).result.phases["fraction"].tolist() == [7 / 8, 1 / 8]
+    layer.data[2, 60:] = 2  # painted on: now 0 stands beside two
+    assert measured(widget, qtbot).result.phases["label"].tolist() == [1, 2]
+    assert ignore.value() == "0"
+    ignore.set_value("")
+    assert measured(widget, qtbot).result.phases["label"].tolist() == [0, 1, 2]
+
+
+def test_values_are_looked_for_no_longer_than_the_viewer_may_wait(monkeypatch):
+    stack = np.zeros((4, 8, 8), np.int16)
+    stack[0, 0, 0], stack[3, 0, 0] = 1, 2
+    assert jobs.zero_may_be_unlabelled(stack)
+    assert not jobs.zero_may_be_unlabelled(da.from_array(stack, chunks=(1, 8, 8)))
+    monkeypatch.setattr(jobs, "_MOST_LOOKED", 3 * 64)
+    assert not jobs.zero_may_be_unlabelled(stack)
+    assert not jobs.zero_may_be_unlabelled(np.minimum(stack, 0) - 1)
+
+
 def test_one_plane_of_a_stack(opened, qtbot):
     viewer, widget, _ = opened
     stack = np.stack([squares(), np.ones((80, 100), np.uint8), squares()])
@@ -279,7 +310,7 @@ def test_saving_does_not_end_a_measurement(opened, qtbot, monkeypatch, tmp_path)
     widget.results.export(str(tmp_path))
     qtbot.waitUntil(lambda: not widget.runner.is_running and not widget._writer.is_running, timeout=30_000)
     assert widget.results.shown is not before
-    assert len(list(tmp_path.iterdir())) == 6
+    assert len(list(tmp_path.iterdir())) == 7
 
 
 def paused(function, begun=None):
@@ -391,10 +422,57 @@ def test_export_writes_everything(opened, qtbot, tmp_path):
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "scan phases_objects.ome.tif", "scan phases_phases.csv", "scan phases_objects.csv", "scan phases_sizes.csv",
-        "scan phases_interfaces.csv", "scan phases_provenance.json",
+        "scan phases_interfaces.csv", "scan phases_histogram.csv", "scan phases_provenance.json",
     }  # fmt: skip
     widget.panel.phases.copy()
     assert QApplication.clipboard().text().startswith("label\tclass")
+
+
+@pytest.mark.parametrize("plane", [None, 1])
+def test_export_keeps_the_axes_of_the_layer(opened, qtbot, tmp_path, plane):
+    viewer, widget, _ = opened
+    viewer.add_labels(
+        np.stack([squares()] * 3), name="stack", scale=(30, 2, 2), translate=(60, 0, 8), units=("s", "nm", "nm"),
+        axis_labels=("time", "y", "x"),
+    )  # fmt: skip
+    if plane is not None:
+        viewer.dims.set_current_step(0, plane)
+        widget.chooser.plane_button.setChecked(True)
+    measured(widget, qtbot)
+    widget.results.export(str(tmp_path))
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=30_000)
+    axes = Axis("time", 3, 30, 60, "s"), Axis("y", 80, 2, 0, "nm"), Axis("x", 100, 2, 8, "nm")
+    assert read(tmp_path / "stack_objects.ome.tif")[0].axes == (axes if plane is None else axes[1:])
+
+
+def test_the_recorded_command_repeats_the_measurement(opened, qtbot, tmp_path, monkeypatch):
+    viewer, widget, _ = opened
+    axes = Axis("y", 80, 2.0, 0.0, "nm"), Axis("x", 100, 2.0, 0.0, "nm")
+    path = write_tiff(tmp_path / "painted.ome.tif", squares() + 2, axes, labels=True)
+    (layer,) = viewer.open(path, plugin="napari", layer_type="labels", scale=(2, 2), units=("nm", "nm"))
+    layer.features = pd.DataFrame({"index": [1, 3, 4], "class": ["void", "matrix", "pore, open"]})
+    viewer.layers.remove("scan")  # which is in no file
+    widget.form.controls["min_size"].set_value(5)
+    shown = measured(widget, qtbot)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(shown.result.provenance.command)[1:]) == 0
+    widget.results.export(str(tmp_path / "exported"))
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=30_000)
+    tables = sorted(file.name for file in (tmp_path / "exported").glob("*.csv"))
+    assert len(tables) == 5
+    for name in tables:
+        again = tmp_path / name.replace("_objects", "")
+        assert again.read_bytes() == (tmp_path / "exported" / name).read_bytes(), name
+
+
+def test_reciprocal_units(opened, qtbot):
+    viewer, widget, _ = opened
+    viewer.add_labels(squares(), name="spots", scale=(0.1, 0.1), units=("1/nm", "1/nm"))
+    shown = measured(widget, qtbot)
+    (length,) = shown.result.interfaces["length_per_area_nm"]
+    assert [widget.panel.interfaces.model().index(0, column).data() for column in range(3)] == [
+        "class 1 | class 2", "15.1", f"{length:.3g}",
+    ]  # fmt: skip
 
 
 def test_removing_the_objects_clears_the_panel(opened, qtbot):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_visualccc.commands.base import (
     Answer,
@@ -18,16 +19,27 @@ from napari_visualccc.commands.base import (
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
+if TYPE_CHECKING:
+    from napari_visualccc.core.signals import ImageSignal
+
+# So many images of a file are named in a message.
+_LISTED = 5
+
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     from napari_visualccc.segment.measure_options import MeasureOptions
 
     parser.add_argument("labels", metavar="LABELS", help="Label image or stack; the value is the phase.")
     parser.add_argument("--image", metavar="PATH", help="Micrograph of the same shape, for intensities of objects.")
-    parser.add_argument("--classes", metavar="A,B,…", help="Names of the phases in the order of their values, from 0.")
     parser.add_argument(
-        "--output", metavar="CSV", required=True, help="File for the objects; the other tables are put beside it."
-    )
+        "--classes", metavar="A,B,…",
+        help="Names of the phases in the order of their values: of those that the labels hold if there are as many, "
+        "else from 0. 255 and what is ignored by its number are no phase. Or 1=A,2=B,… by value.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", metavar="CSV", required=True,
+        help="File for the objects; the other tables, the numbered objects and the map of thickness are put beside it.",
+    )  # fmt: skip
     declare_choice(parser)
     add_arguments(parser, MeasureOptions)
     declare_device(parser, " (measuring: CPU)")
@@ -35,38 +47,35 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.io import read
-    from napari_visualccc.io.writers import write_csv, write_json
+    from napari_visualccc.io.writers import write_csv, write_json, write_layers
     from napari_visualccc.segment import MeasureOptions, measure_phases
 
     options = from_arguments(MeasureOptions, arguments)
     path = Path(arguments.labels)
-    signal = chosen_signals(read(path), arguments)[0]
-    labels, image = chosen_plane(signal, arguments.plane)[0], None
+    signal = _labels(path, arguments)
+    (labels, axes), image = chosen_plane(signal, arguments.plane), None
     if arguments.image:
         image = chosen_plane(read(arguments.image)[0], arguments.plane)[0]
     flags = [str(path), *choice_flags(arguments), *(["--image", arguments.image] if arguments.image else [])]
     result = measure_phases(
-        labels, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments.classes, path),
-        name=str(path), arguments=flags, progress=progress,
+        labels, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments, signal, options.ignore),
+        name=str(path), arguments=[*flags, "--output", arguments.output], progress=progress,
     )  # fmt: skip
     warn(result.notes)
     output = Path(arguments.output)
     output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
-    written = [write_csv(output, result.objects)]
-    written += [
-        write_csv(output.with_name(f"{output.stem}_{name}.csv"), table)
-        for name, table in result.tables.items()
-        if name != "objects"
-    ]
-    record = result.provenance.as_dict()
+    tables, record = result.tables, result.provenance.as_dict()
+    written = [write_csv(output, tables.pop("objects"))]
+    written += [write_csv(output.with_name(f"{output.stem}_{name}.csv"), table) for name, table in tables.items()]
+    written += write_layers(result, output.parent, output.stem, axes)
     written.append(write_json(output.with_name(f"{output.stem}_provenance.json"), record))
     return {
         "fractions": result.phases.to_dict("records"),
         "objects": result.objects.to_dict("records"),
         **{
             name: table.to_dict("records")
-            for name, table in result.tables.items()
-            if name not in ("phases", "objects", "thickness")
+            for name, table in tables.items()
+            if name not in ("phases", "histogram", "thickness")
         },
         "pixel_size": [result.pixel_size.y, result.pixel_size.x],
         "unit": result.pixel_size.unit,
@@ -77,10 +86,29 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
     }
 
 
-def _names(text: str | None, path: Path) -> dict[int, str] | None:
+def _labels(path: Path, arguments: argparse.Namespace) -> ImageSignal:
+    """The one label image or stack that is to be measured."""
+    from napari_visualccc.core.errors import OptionError
+    from napari_visualccc.io import read
+    from napari_visualccc.segment.folders import expect_grey
+
+    signals = chosen_signals(read(path), arguments)
+    if len(signals) > 1:
+        listed = ", ".join(f"{number}: {signal.name}" for number, signal in enumerate(signals[:_LISTED]))
+        listed += ", …" if len(signals) > _LISTED else ""
+        raise OptionError(f"{path} holds {len(signals)} images that are no stack ({listed}): choose one by --signal")
+    expect_grey(signals[0].planes, path)
+    return signals[0]
+
+
+def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> dict[int, str] | None:
     """Names as given, or from the table that `segment predict` wrote beside its labels."""
-    if text:
-        return dict(enumerate(name.strip() for name in text.split(",")))
+    from napari_visualccc.segment.annotations import label_values
+    from napari_visualccc.segment.class_names import names_to_measure
+
+    if arguments.classes:
+        return names_to_measure(arguments.classes, label_values(labels.planes), ignore)
+    path = Path(arguments.labels)
     name = path.name
     for extension in (".ome.tif", ".ome.zarr"):
         name = name.removesuffix(extension)

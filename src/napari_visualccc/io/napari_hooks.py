@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,20 +86,24 @@ def _write(path: str, data: Any, attributes: dict[str, Any], *, labels: bool) ->
     if isinstance(data, list | tuple):  # multiscale: the finest level holds everything
         data = data[0]
     rgb = bool(attributes.get("rgb", False))
-    axes = _axes_of_layer(data.shape[:-1] if rgb else data.shape, attributes)
+    axes = axes_of_layer(data.shape[:-1] if rgb else data.shape, attributes)
     record = attributes.get("metadata", {}).get(METADATA_KEY, {})
     write = write_ome_zarr if path.lower().endswith(".zarr") else write_tiff
     return [str(write(path, data, axes, labels=labels, rgb=rgb, metadata=record))]
 
 
-def _axes_of_layer(shape: tuple[int, ...], attributes: dict[str, Any]) -> tuple[Axis, ...]:
+def axes_of_layer(shape: tuple[int, ...], attributes: Mapping[str, Any]) -> tuple[Axis, ...]:
+    """Axes of an array of this shape from the scale, translate, units and axis labels of a napari layer.
+
+    Of a layer with more axes than the array the last ones count.
+    """
     count = len(shape)
     scale = tuple(attributes.get("scale") or (1.0,) * count)[-count:]
     translate = tuple(attributes.get("translate") or (0.0,) * count)[-count:]
     units = [str(unit) for unit in (attributes.get("units") or ("pixel",) * count)][-count:]
     labels = [str(label) for label in (attributes.get("axis_labels") or ())]
     usual = [*(f"axis {i}" for i in range(count - 3)), "z", "y", "x"][-count:]
-    if len(labels) != count or any(label.startswith("axis -") for label in labels):
+    if len(labels) != count or any(label.removeprefix("axis ").startswith("-") for label in labels):
         labels = usual
     axes = []
     for name, size, step, origin, unit in zip(labels, shape, scale, translate, units, strict=True):

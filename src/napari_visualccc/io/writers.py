@@ -178,16 +178,22 @@ def write_result(
     list of Path
         ``<stem>_<title>.ome.tif``, ``<stem>_<table>.csv``, ``<stem>_provenance.json``.
     """
-    folder = Path(folder)
-    record = {"provenance": result.provenance.as_dict()}
+    return [*write_layers(result, folder, stem, calibration, zarr=zarr), *write_tables(result, folder, stem)]
+
+
+def write_layers(
+    result: Result, folder: str | Path, stem: str, calibration: Calibration, *, zarr: bool = False
+) -> list[Path]:
+    """Write the layers of a result as ``<stem>_<title>.ome.tif``, or OME-Zarr."""
     if zarr:
         from napari_visualccc.io.ome_zarr import write_ome_zarr as write
     else:
         write = write_tiff
     extension = ".ome.zarr" if zarr else ".ome.tif"
-    written = [
+    record = {"provenance": result.provenance.as_dict()}
+    return [
         write(
-            folder / f"{stem}_{file_part(layer.title)}{extension}",
+            Path(folder) / f"{stem}_{file_part(layer.title)}{extension}",
             layer.data,
             calibration,
             labels=layer.kind == "labels",
@@ -195,5 +201,10 @@ def write_result(
         )
         for layer in result.layers
     ]
-    written += [write_csv(folder / f"{stem}_{name}.csv", table) for name, table in result.tables.items()]
-    return [*written, write_json(folder / f"{stem}_provenance.json", record["provenance"])]
+
+
+def write_tables(result: Result, folder: str | Path, stem: str) -> list[Path]:
+    """Write the tables of a result as ``<stem>_<table>.csv``, and ``<stem>_provenance.json``."""
+    folder = Path(folder)
+    written = [write_csv(folder / f"{stem}_{name}.csv", table) for name, table in result.tables.items()]
+    return [*written, write_json(folder / f"{stem}_provenance.json", result.provenance.as_dict())]

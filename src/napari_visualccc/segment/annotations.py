@@ -16,6 +16,7 @@ from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.results import Colour
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
+from napari_visualccc.segment.class_names import named_values
 from napari_visualccc.segment.measure_options import NO_DATA
 
 # More values than this are instances, not phases.
@@ -217,7 +218,9 @@ def dataset_of_masks(
     Raises
     ------
     InputError
-        If there are fewer than two classes, more than `MOST_CLASSES`, a negative one, or not as many as names.
+        If there are fewer than two classes, more than `MOST_CLASSES`, or a negative one.
+    OptionError
+        If the names do not fit the values.
     """
     if not items:
         raise InputError("there is no image with labels to learn from")
@@ -303,11 +306,7 @@ def _named_values(found: list[int], names: Sequence[str], ignore: int | None, co
         )
     if not names:
         return {value: f"class {value}" for value in found}
-    if len(names) == len(found):
-        return dict(zip(found, names, strict=True))
-    if found and found[-1] < len(names) and not complete:
-        return {value: name for value, name in enumerate(names) if value != ignore}
-    raise InputError(f"{len(names)} class names were given ({', '.join(names)}) for the values {found}")
+    return {value: name for value, name in named_values(found, names, complete=complete).items() if value != ignore}
 
 
 def _colour(value: int, lowest: int) -> Colour:

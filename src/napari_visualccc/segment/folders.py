@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -9,19 +10,23 @@ import numpy as np
 
 from napari_visualccc.core.errors import FileFormatError, InputError
 from napari_visualccc.core.planes import Planes
+from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io import readers
 from napari_visualccc.segment.annotations import Annotated
+from napari_visualccc.segment.notes import some_of
 
+_log = logging.getLogger(__name__)
 # What programs add to the name of a mask.
 _SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_seg", "_phases", "-mask", "-labels")
-# Layers of a segmentation as `write_result` names them.
-_RESULT = re.compile(r"(.+)_(?:phases|confidence|entropy)\.ome\.(?:tif|zarr)")
+# Layers of a segmentation, and of its measurement, as `write_result` names them.
+_RESULT = re.compile(r"(.+)_(?:phases|confidence|entropy|objects|thickness)\.ome\.(?:tif|zarr)")
 
 
 def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     """Read the images of a folder (or one file) and the mask of each: the file of the same stem in another folder.
 
-    Images without a mask are left out, as one annotates some of many, and so are our own results among the images.
+    Images without a mask are left out, as one annotates some of many, and so are our own results among the images. Of a
+    file that holds several images, the first is read. The log tells of both.
 
     Raises
     ------
@@ -48,7 +53,7 @@ def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
     FileFormatError
         If a file cannot be read.
     """
-    named = [path for path in image_files(true) if path == Path(true) or not _is_uncertainty(path)]
+    named = [path for path in image_files(true) if path == Path(true) or not _is_by_product(path)]
     stems = [stem(path) for path in named]
     twice = next((name for name in stems if stems.count(name) > 1), None)
     if twice is not None:
@@ -56,7 +61,7 @@ def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
     pairs = []
     for first, second in _paired(named, true, others):
         pair = _read_pair(first, second)
-        _expect_grey(pair.image, first)
+        expect_grey(pair.image, first)
         pairs.append(pair)
     return pairs
 
@@ -71,6 +76,12 @@ def _paired(images: list[Path], folder: str | Path, masks: str | Path) -> list[t
     for image, found in pairs:
         if len(found) > 1:
             raise InputError(f"{image.name} has two masks in {masks}, {found[0].name} and {found[1].name}: leave one")
+    alone = [path.name for path in images if stem(path) not in by_stem]
+    if alone:
+        _log.warning(
+            "%d of %d images in %s have no mask in %s and are left out: %s",
+            len(alone), len(images), folder, masks, some_of(alone),
+        )  # fmt: skip
     return [(image, found[0]) for image, found in pairs]
 
 
@@ -90,13 +101,13 @@ def source_files(path: str | Path) -> list[Path]:
 
 
 def _is_result(path: Path) -> bool:
-    """True for labels, confidence and entropy with the record of their making beside them."""
+    """True for what `_RESULT` names, with the record of its making beside it."""
     match = _RESULT.fullmatch(path.name)
     return match is not None and path.with_name(f"{match[1]}_provenance.json").exists()
 
 
-def _is_uncertainty(path: Path) -> bool:
-    """True for confidence and entropy of a segmentation, which lie beside its labels."""
+def _is_by_product(path: Path) -> bool:
+    """True for confidence and entropy of a segmentation, and what was measured on it, which lie beside its labels."""
     return _is_result(path) and "_phases." not in path.name
 
 
@@ -134,12 +145,26 @@ def stem(path: Path) -> str:
 
 
 def _read_pair(image: Path, mask: Path) -> Annotated:
-    signal, labels = readers.read(image)[0], readers.read(mask)[0]
-    _expect_grey(labels.planes, mask)
+    signal, labels = _first(image), _first(mask)
+    expect_grey(labels.planes, mask)
     return Annotated(signal.planes, labels.planes, signal.pixel_size, image.name)
 
 
-def _expect_grey(labels: Planes, path: Path) -> None:
+def _first(path: Path) -> ImageSignal:
+    signals = readers.read(path)
+    if len(signals) > 1:
+        _log.warning("%s holds %d images: only the first is read, %s", path, len(signals), signals[0].name)
+    return signals[0]
+
+
+def expect_grey(labels: Planes, path: Path) -> None:
+    """Refuse labels that are a colour picture.
+
+    Raises
+    ------
+    InputError
+        Unless red, green and blue are the same everywhere.
+    """
     if labels.is_rgb and not _is_grey(labels):
         raise InputError(
             f"{path} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"

@@ -87,6 +87,16 @@ class InterfaceLengths:
             columns[f"label_{letter}"] = np.array(labels, np.int64)
             columns[f"class_{letter}"] = [name_of(label, class_names) for label in labels]
         unit = self._pixel_size.column_unit
-        inverse = unit.removeprefix("per_") if unit.startswith("per_") else f"per_{unit}"
-        columns |= {f"length_{unit}": lengths, f"length_per_area_{inverse}": lengths / max(area, 1e-300)}
+        columns |= {f"length_{unit}": lengths, density_column(unit): lengths / max(area, 1e-300)}
         return pd.DataFrame(columns)
+
+
+def density_column(unit: str) -> str:
+    """Column of the length per area, for lengths in a unit as of `PixelSize.column_unit`.
+
+    Examples
+    --------
+    >>> density_column("nm"), density_column("per_nm")
+    ('length_per_area_per_nm', 'length_per_area_nm')
+    """
+    return f"length_per_area_{unit.removeprefix('per_') if unit.startswith('per_') else f'per_{unit}'}"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.results import Result, ResultLayer
-from napari_visualccc.segment.sizes import size_histogram
+from napari_visualccc.segment.sizes import size_histogram, size_histograms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class MeasureResult(Result):
     thickness, thickness_summary
         Profile along the layer, and its statistics; None if not asked for.
     object_labels
-        int32, shape of the labels: number of the object of each pixel, through all planes; 0 for none.
+        uint32, shape of the labels: number of the object of each pixel, through all planes; 0 for none.
     thickness_map
         float32, shape of the labels: thickness at the pixels of the layer, NaN elsewhere; None if not asked for.
     pixel_size
@@ -45,7 +45,7 @@ class MeasureResult(Result):
     phases: pd.DataFrame
     objects: pd.DataFrame
     sizes: pd.DataFrame
-    object_labels: NDArray[np.int32]
+    object_labels: NDArray[np.uint32]
     interfaces: pd.DataFrame | None = None
     thickness: pd.DataFrame | None = None
     thickness_summary: pd.DataFrame | None = None
@@ -75,6 +75,7 @@ class MeasureResult(Result):
         """The tables that there are."""
         found = {
             "phases": self.phases, "objects": self.objects, "sizes": self.sizes, "interfaces": self.interfaces,
+            "histogram": size_histograms(self.objects, self.pixel_size),
             "thickness_summary": self.thickness_summary, "thickness": self.thickness,
         }  # fmt: skip
         return {name: table for name, table in found.items() if table is not None}

@@ -17,6 +17,7 @@ from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Provenance, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import allocate
+from napari_visualccc.segment.class_names import spelled_names
 from napari_visualccc.segment.enclosed import EnclosedPhases
 from napari_visualccc.segment.interfaces import InterfaceLengths
 from napari_visualccc.segment.measure_options import MeasureOptions, find_labels, name_of
@@ -61,7 +62,7 @@ def measure_phases(
     name
         Name of the source, for the record.
     arguments
-        How the command line is told of labels and image, for the record.
+        How the command line is told of labels, image and output, for the record.
     progress
         Reports and cancels.
 
@@ -106,13 +107,14 @@ def measure_phases(
         part = progress.part(0.98 * index / len(planes), 0.98 * (index + 1) / len(planes))
         measuring.add(index, None if grey is None else grey.read(index), part)
     progress(0.98, "computing intervals")
-    words = ["visualccc", "segment", "measure", *(arguments or [name]), *to_arguments(options)]
+    told = [*(arguments or [name, "--output", "measurements.csv"]), *to_arguments(options)]
+    told += ["--classes", spelled_names(names)] if names else []
     provenance = Provenance(
         operation="segment measure",
         parameters=options.as_dict(),
         input_name=name,
         input_hash=fingerprint(planes),
-        command=shlex.join([*words, "--output", "measurements.csv"]),
+        command=shlex.join(["visualccc", "segment", "measure", *told]),
         seed=options.seed,
     )
     result = measuring.result(provenance)
@@ -136,7 +138,7 @@ class _Measuring:
         self._counts = PhaseCounts(planes.shape, options.block)
         self._lengths = InterfaceLengths(size) if options.interfaces else None
         self._objects: list[pd.DataFrame] = []
-        self._numbers = allocate(planes.shape, np.int32)
+        self._numbers = allocate(planes.shape, np.uint32)
         self._found = 0
         self._thickness: list[PlaneThickness] = []
         self._enclosed = EnclosedPhases(self._layer)

@@ -118,6 +118,26 @@ def size_histogram(
     )  # fmt: skip
 
 
+def size_histograms(objects: pd.DataFrame, pixel_size: PixelSize) -> pd.DataFrame:
+    """Histograms of the equivalent diameter of the objects of each phase, one below the other.
+
+    Columns are ``label``, ``class``, the edges ``low_nm`` and ``high_nm`` (``px`` if not calibrated), and the others of
+    `size_histogram`, whose bins of equal ratio these are.
+    """
+    import pandas as pd
+
+    unit = pixel_size.column_unit
+    nothing = size_histogram([])
+    tables = [nothing.reindex(columns=["label", "class", *nothing.columns])]
+    for (label, name), group in objects.groupby(["label", "class"], sort=True):
+        table = size_histogram(group[f"equivalent_diameter_{unit}"], group[f"area_{unit}2"])
+        table.insert(0, "label", [label] * len(table))
+        table.insert(1, "class", [name] * len(table))
+        tables.append(table)
+    table = pd.concat(tables[1:] or tables, ignore_index=True)
+    return table.rename(columns={"low": f"low_{unit}", "high": f"high_{unit}"})
+
+
 def weighted_quantiles(
     values: NDArray[np.float64], weights: NDArray[np.float64], shares: tuple[float, ...]
 ) -> NDArray[np.float64]:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.segment.bootstrap import block_length, correlation_time, ratio_interval
 from napari_visualccc.segment.bridges import bridge_cracks
 from napari_visualccc.segment.chains import Piece, chain_pieces
 from napari_visualccc.segment.layer_patch import LayerPatch
+from napari_visualccc.segment.thickness_interval import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,8 +156,8 @@ def thickness_summary(
 
     Notes
     -----
-    Neighbouring places are no independent measurements: the interval comes from a block bootstrap over stretches of
-    at least two correlation lengths, see `bootstrap.ratio_interval`. It is NaN where there is only one such stretch.
+    Neighbouring places are no independent measurements, nor are neighbouring slices of a volume: the interval comes
+    from a block bootstrap, see `thickness_interval.mean_interval`. It is NaN where there is only one block.
     """
     import pandas as pd
 
@@ -169,7 +168,7 @@ def thickness_summary(
     for name, group in groups:
         pieces = [piece for plane in group for piece in plane.pieces]
         values = np.concatenate([piece.thickness for piece in pieces]) if pieces else np.zeros(0)
-        low, high = _mean_interval(pieces, resamples, seed)
+        low, high = mean_interval([plane.pieces for plane in group], resamples, seed)
         some = len(values) > 0
         p5, median, p95 = np.quantile(values, [0.05, 0.5, 0.95]).tolist() if some else (np.nan,) * 3
         rows.append(
@@ -185,16 +184,3 @@ def thickness_summary(
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _mean_interval(pieces: list[Piece], resamples: int, seed: int) -> tuple[float, float]:
-    if not pieces:
-        return np.nan, np.nan
-    values = np.concatenate([piece.thickness for piece in pieces])
-    # A place without value parts the stretches, so that the end of one is no neighbour of the next.
-    parted = np.concatenate([np.append(piece.thickness, np.nan) for piece in pieces]) - values.mean()
-    length = block_length(correlation_time(parted[:, None]), len(values))
-    blocks = np.arange(len(values)) * max(1, len(values) // length) // len(values)
-    sums, sizes = np.asarray(np.bincount(blocks, values), np.float64), np.asarray(np.bincount(blocks), np.float64)
-    interval = ratio_interval(sums[:, None], sizes, resamples, random_generator(seed, 2))
-    return float(interval.low[0]), float(interval.high[0])

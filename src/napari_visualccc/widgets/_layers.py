@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 
-from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, SEPARATOR, LayerData
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, SEPARATOR, LayerData, Placement
 
 # Undoing takes about thirty bytes for each pixel that changed.
 _MOST_UNDONE = 1 << 20
@@ -217,6 +218,14 @@ def plane_of(labels: Any, plane: int | None) -> Any:
         return labels
     planes = labels.reshape(-1, *labels.shape[-2:])
     return planes[plane] if plane < len(planes) else planes[:0]
+
+
+def axes_for_files(shape: tuple[int, ...], place: Placement) -> tuple[Axis, ...]:
+    """Axes that a result of this shape has in files: those of the layer it was made from, or of one plane of it."""
+    from napari_visualccc.io.napari_hooks import axes_of_layer
+
+    # In files axes count upwards; a layer that was mirrored has a negative scale.
+    return axes_of_layer(shape, place.keywords() | {"scale": tuple(abs(step) for step in place.scale)})
 
 
 def file_stem(name: str) -> str:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.widgets._layers import plane_of
+from napari_visualccc.widgets._layers import file_stem, plane_of
 from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import MeasureOptions, MeasureResult
+
+# Pixels that are looked at in less than the 50 ms for which the viewer may stand still.
+_MOST_LOOKED = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,11 @@ def run_measure(
     from napari_visualccc.segment import measure_phases
 
     before = run_checksum(labels_of(source), progress=progress)
-    with_image = ["--image", image.arguments[0]] if image is not None else []
+    told = [*source.arguments, *(["--image", image.arguments[0]] if image is not None else [])]
+    told += ["--output", f"{file_stem(source.name)}.csv"]
     result = measure_phases(
         source.planes, image.planes if image is not None else None, options, pixel_size=source.pixel_size,
-        class_names=names, name=source.name, arguments=[*source.arguments, *with_image], progress=progress,
+        class_names=names, name=source.name, arguments=told, progress=progress,
     )  # fmt: skip
     return Answer(result, before)
 
@@ -55,12 +61,30 @@ def run_checksum(labels: Any, *, progress: Progress) -> int:
     return checksum
 
 
-def run_export(result: MeasureResult, folder: str, stem: str, *, progress: Progress) -> list[Path]:
+def zero_may_be_unlabelled(labels: Any) -> bool:
+    """Whether labels have several values beside 0; in a mask of one phase 0 is the other.
+
+    It looks at as much as the viewer has time for, of what would have to be read from a file at the first plane.
+    """
+    planes = Planes(labels, rgb=False)
+    most = max(1, _MOST_LOOKED // planes.plane_pixels) if planes.in_memory else 1
+    first = 0
+    for index in range(min(len(planes), most)):
+        plane = planes.read(index)
+        first = first or int(plane.max())
+        if ((plane > 0) & (plane != first)).any():
+            return True
+    return False
+
+
+def run_export(
+    result: MeasureResult, folder: str, stem: str, axes: tuple[Axis, ...], *, progress: Progress
+) -> list[Path]:
     """Write tables, object labels, thickness map and record."""
     from napari_visualccc.io import write_result
 
     progress(0.0, "saving")
-    return write_result(result, folder, stem, result.pixel_size)
+    return write_result(result, folder, stem, axes)
 
 
 def prepare(*, progress: Progress) -> None:

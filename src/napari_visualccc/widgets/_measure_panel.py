@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QVBoxLayout, QWidget
 
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
+from napari_visualccc.segment.interfaces import density_column
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._measure_plots import ProfilePlot, SizePlot
 from napari_visualccc.widgets._parts import Fold, Hint, Title, button, provenance_button, row
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # A table of more rows is no reading matter and slow to fill; all objects are in the files.
 MOST_OBJECTS = 1000
 _ALL = "all phases"
+_ELLIPSE = "Long by short axis of the ellipse with the same second moments"
 # From this pixel size on (nm), lengths are read more easily in µm.
 _COARSE_NM = 20.0
 
@@ -244,17 +246,19 @@ def object_columns(lengths: Lengths) -> tuple[Column, ...]:
         Column("No.", "label", lambda r: str(r["label"]), "Number of the object in the layer “objects”"),
         lengths.column_of(f"d/{unit}", "equivalent_diameter", f"Diameter of the circle of equal area, in {unit}"),
         lengths.column_of("Feret", "feret_max", f"Largest width in any direction, in {unit}"),
-        Column("AR", "aspect_ratio", lambda r: compact(r["aspect_ratio"]), "Largest width by smallest"),
+        Column("AR", "aspect_ratio", lambda r: compact(r["aspect_ratio"]), _ELLIPSE),
     )
 
 
 def interface_columns(lengths: Lengths) -> tuple[Column, ...]:
     """Columns of the table of interfaces."""
-    unit = lengths.shown
+    unit, density = lengths.shown, density_column(lengths.column)
     return (
         Column("Between", "class_a", lambda r: f"{r['class_a']} | {r['class_b']}", "Phases on both sides"),
         lengths.column_of(unit, "length", f"Length of the boundary in {unit}"),
-        lengths.column_of(f"{unit}⁻¹", "length_per_area_per", "Length by area that was looked at", -1),
+        Column(
+            f"{unit}⁻¹", density, lambda r: compact(r[density] / lengths.factor), "Length by area that was looked at"
+        ),
     )
 
 
@@ -291,7 +295,7 @@ def object_sentence(record: Record, lengths: Lengths) -> str:
         f"{record['class']} no. {record['object']}: {lengths.text(record, 'area', 2)} {unit}²",
         f"d {lengths.text(record, 'equivalent_diameter')} {unit}",
         f"Feret {lengths.text(record, 'feret_max')} × {lengths.text(record, 'feret_min')} {unit}",
-        f"at {compact(record['orientation_deg'])}°" if math.isfinite(record["orientation_deg"]) else "",
+        f"long axis at {compact(record['orientation_deg'])}°" if math.isfinite(record["orientation_deg"]) else "",
         f"solidity {compact(record['solidity'])}",
     ]
     if "mean_intensity" in record:

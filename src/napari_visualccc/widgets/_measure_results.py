@@ -12,7 +12,14 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._layers import file_stem, label_under, show_layer, show_plane, units_per_world
+from napari_visualccc.widgets._layers import (
+    axes_for_files,
+    file_stem,
+    label_under,
+    show_layer,
+    show_plane,
+    units_per_world,
+)
 from napari_visualccc.widgets._measure_panel import MeasurePanel
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._source import Source
@@ -147,9 +154,10 @@ class MeasureResults(QObject):
     def export(self, folder: str) -> None:
         """Write tables, layers and record into a folder."""
         if self.shown is not None:
-            shown = self.shown
+            result, source = self.shown.result, self.shown.source
             self._writer.start(
-                jobs.run_export, shown.result, folder, file_stem(shown.source.name), title="Save", in_turn=True,
+                jobs.run_export, result, folder, file_stem(source.name),
+                axes_for_files(result.object_labels.shape, source.placement), title="Save", in_turn=True,
                 then=self._say_saved,
             )  # fmt: skip
 

@@ -152,14 +152,16 @@ class MeasureWidget(QWidget):
         self._refresh()
 
     def _propose_ignored(self, names: dict[int, str]) -> None:
-        """Let 0 be no phase if the phases are named and it is not among them, or if nothing says what it is."""
-        layer, known = self._memory.get("proposed", (lambda: None, None))
-        if self.chooser.layer is None or (layer() is self.chooser.layer and known == names):
-            return  # what the user wrote since stays
-        self._memory["proposed"] = (weakref.ref(self.chooser.layer), names)
+        """Let 0 be no phase if it has no name, unless it stands beside one phase alone, as in a mask."""
+        layer, known, proposed = self._memory.get("proposed", (lambda: None, None, ""))
         written = self.form.controls["ignore"].field.text().strip()
+        if self.chooser.layer is None or (layer() is self.chooser.layer and known == names and written != proposed):
+            return  # what the user wrote since stays
+        unlabelled = 0 not in names and jobs.zero_may_be_unlabelled(array_of(self.chooser.layer))
+        text = _UNLABELLED if unlabelled else ""
+        self._memory["proposed"] = (weakref.ref(self.chooser.layer), names, text)
         if written in ("", _UNLABELLED):
-            self.form.set_values({"ignore": "" if 0 in names else _UNLABELLED})
+            self.form.set_values({"ignore": text})
 
     def _painted(self, layer: Any = None) -> None:
         self._checker.later(self._check, _AFTER_PAINTING_MS)

@@ -1,0 +1,164 @@
+"""`visualccc segment measure`: whose names are whose, what is refused, what is written, what the record repeats."""
+
+import shlex
+
+import imageio.v3 as iio
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_visualccc.core.errors import FileFormatError
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.io import read, write_tiff
+from napari_visualccc.segment.folders import source_files
+
+
+def squares(values=(1, 2)):
+    """A matrix with a square of a quarter of the area and one of a sixteenth."""
+    labels = np.full((40, 40), values[0], np.uint8)
+    labels[5:25, 5:25] = values[1]
+    labels[30:, 30:] = values[1]
+    return labels
+
+
+@pytest.fixture
+def measure(run, tmp_path):
+    """Measure labels, an array or a path, with these flags."""
+
+    def measure(labels, *flags):
+        path = labels
+        if isinstance(labels, np.ndarray):
+            path = tmp_path / "labels.tif"
+            tifffile.imwrite(path, labels, photometric="minisblack")
+        return run("segment", "measure", path, *flags, "--output", tmp_path / "out" / "film.csv")
+
+    return measure
+
+
+def fractions(answer):
+    return {(row["label"], row["class"]): row["fraction"] for row in answer["fractions"] if row["pixels"]}
+
+
+FILM = 5 / 16
+
+
+@pytest.mark.parametrize("values", [(0, 1), (1, 2), (3, 7), (0, 255)])
+def test_names_are_of_the_values_that_there_are(measure, values):
+    _, answer, _ = measure(squares(values), "--classes", "matrix,film")
+    assert fractions(answer) == {(values[0], "matrix"): 1 - FILM, (values[1], "film"): FILM}
+
+
+def test_what_says_nothing_takes_no_name(measure):
+    labels = squares()
+    labels[:5] = 255
+    _, answer, _ = measure(labels, "--classes", "matrix,film")
+    assert fractions(answer) == pytest.approx({(1, "matrix"): 9 / 14, (2, "film"): 5 / 14})
+    labels[:5] = 0
+    _, answer, _ = measure(labels, "--classes", "matrix,film", "--ignore", "0")
+    assert fractions(answer) == pytest.approx({(1, "matrix"): 9 / 14, (2, "film"): 5 / 14})
+
+
+def test_a_phase_may_be_lacking(measure):
+    stack = np.stack([np.zeros((40, 40), np.uint8), squares((0, 2))])
+    _, answer, _ = measure(stack, "--classes", "matrix,crack,film")
+    assert fractions(answer) == {(0, "matrix"): 1 - FILM / 2, (2, "film"): FILM / 2}
+    stack[0] = 1
+    for flags, share in (((), 0.5), (("--plane", "0"), 1.0)):  # of a plane the names are those of its stack
+        _, answer, _ = measure(stack + 1, "--classes", "matrix,crack,film", *flags)
+        assert fractions(answer)[2, "crack"] == share
+
+
+def test_names_that_do_not_fit_are_refused(measure):
+    code, _, err = measure(squares((3, 7)), "--classes", "matrix,film,pore")
+    assert code == 2
+    assert "3 class names were given (matrix, film, pore) for the values [3, 7]" in err
+    code, _, err = measure(np.arange(1600, dtype=np.uint16).reshape(40, 40), "--classes", "a,b")
+    assert code == 2
+    assert "for the values [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …]" in err
+
+
+def test_names_by_value(measure):
+    _, answer, _ = measure(squares((3, 7)), "--classes", "1=void, 7=film,3=Li, a = metal")
+    assert fractions(answer) == {(3, "Li, a = metal"): 1 - FILM, (7, "film"): FILM}
+    assert [row["class"] for row in answer["fractions"]] == ["void", "Li, a = metal", "film"]
+
+
+def test_several_images_are_not_one(measure, tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for name, edge in (("a", 40), ("b", 30)):
+        tifffile.imwrite(folder / f"{name}.tif", squares()[:edge])
+    code, _, err = measure(folder)
+    assert code == 2
+    assert "holds 2 images that are no stack (0: labels 40 × 40, 1: labels 30 × 40): choose one by --signal" in err
+    code, answer, _ = measure(folder, "--signal", "1")
+    assert code == 0
+    assert sum(row["pixels"] for row in answer["fractions"]) == 1200
+
+
+def test_colour_pictures_are_no_labels(measure, tmp_path):
+    iio.imwrite(tmp_path / "colour.png", np.stack([squares() * 100, squares(), squares()], -1))
+    code, _, err = measure(tmp_path / "colour.png")
+    assert code == 2
+    assert "colour.png is a colour picture" in err
+    iio.imwrite(tmp_path / "grey.png", np.stack([squares()] * 3, -1))
+    code, answer, _ = measure(tmp_path / "grey.png")
+    assert code == 0
+    assert fractions(answer) == {(1, "class 1"): 1 - FILM, (2, "class 2"): FILM}
+
+
+def test_everything_is_written(measure, tmp_path):
+    labels = np.stack([squares(), squares()])
+    labels[:, 10:20] = 2  # a layer
+    axes = Axis("z", 2, 5.0, 0.0, "nm"), Axis("y", 40, 0.5, 0.0, "nm"), Axis("x", 40, 0.5, 0.0, "nm")
+    path = write_tiff(tmp_path / "labels.ome.tif", labels, axes, labels=True)
+    _, answer, _ = measure(path, "--classes", "matrix,film", "--thickness-of", "film")
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {
+        "film.csv", "film_phases.csv", "film_sizes.csv", "film_interfaces.csv", "film_histogram.csv",
+        "film_thickness_summary.csv", "film_thickness.csv", "film_objects.ome.tif", "film_thickness.ome.tif",
+        "film_provenance.json",
+    }  # fmt: skip
+    assert sorted(answer["outputs"]) == sorted(str(path) for path in out.iterdir())
+    objects = read(out / "film_objects.ome.tif")[0]
+    assert objects.axes == axes
+    assert objects.data.dtype == np.uint32
+    numbers = np.asarray(objects.data)
+    table = pd.read_csv(out / "film.csv")
+    assert np.bincount(numbers.ravel())[1:].tolist() == table.pixels.tolist()
+    thickness = read(out / "film_thickness.ome.tif")[0]
+    assert thickness.axes == axes
+    assert thickness.data.dtype == np.float32
+    assert np.isnan(np.asarray(thickness.data)[labels == 1]).all()
+    histogram = pd.read_csv(out / "film_histogram.csv")
+    assert histogram.groupby("class").objects.sum().to_dict() == table.groupby("class").size().to_dict()
+    assert histogram.low_nm.min() == pytest.approx(table.equivalent_diameter_nm.min())
+    assert histogram.high_nm.max() == pytest.approx(table.equivalent_diameter_nm.max())
+    with pytest.raises(FileFormatError, match="only results"):  # none of them is an image to segment
+        source_files(out)
+
+
+def test_the_recorded_command_repeats_the_measurement(measure, run, tmp_path):
+    image = tmp_path / "image.tif"
+    tifffile.imwrite(image, np.arange(1600, dtype=np.float32).reshape(40, 40))
+    _, answer, _ = measure(
+        squares((3, 7)), "--classes", "the matrix,film", "--image", image, "--exclude-edges", "--bootstrap", "50"
+    )
+    tables = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")}
+    assert len(tables) == 5
+    for path in tables:
+        path.unlink()
+    words = shlex.split(answer["provenance"]["command"])
+    assert words[0] == "visualccc"
+    code, again, _ = run(*words[1:])
+    assert code == 0
+    assert again["provenance"]["command"] == answer["provenance"]["command"]
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")} == tables
+
+
+def test_the_record_keeps_names_found_beside_the_labels(run, tmp_path):
+    write_tiff(tmp_path / "a_phases.ome.tif", squares(), (Axis("y", 40), Axis("x", 40)), labels=True)
+    pd.DataFrame({"label": [1, 2], "class": ["matrix", "film"]}).to_csv(tmp_path / "a_phases.csv")
+    _, answer, _ = run("segment", "measure", tmp_path / "a_phases.ome.tif", "--output", tmp_path / "b")
+    assert "--classes 1=matrix,2=film" in answer["provenance"]["command"]
