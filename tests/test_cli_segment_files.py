@@ -1,5 +1,6 @@
 """`visualccc segment`: files that belong together or get in each other's way, and options that do something."""
 
+import json
 from dataclasses import replace
 
 import imageio.v3 as iio
@@ -9,7 +10,7 @@ import pytest
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.io import read, write_tiff
-from napari_visualccc.segment import TrainOptions, dataset_of_masks, pair_files, train
+from napari_visualccc.segment import SegmentationModel, TrainOptions, dataset_of_masks, pair_files, train
 
 NETWORK = TrainOptions(steps=4, patch=64, batch=2, reduction="1")
 
@@ -100,6 +101,49 @@ def test_views_are_averaged_when_asked(folder, network, run, tmp_path):
     assert worst["--tta",] < 2e-3 < worst[()]
 
 
+def test_ome_zarr_is_written_while_it_is_computed(folder, network, run, tmp_path, monkeypatch):
+    image = folder / "raw" / "a.png"
+    assert run("segment", "predict", network, image, "--output", tmp_path / "tiff")[0] == 0
+    monkeypatch.delattr("napari_visualccc.segment.prediction.allocate")  # what it would be kept in
+    code, answer, _ = run("segment", "predict", network, image, "--output", tmp_path / "zarr", "--format", "zarr")
+    assert code == 0
+    expected = read(tmp_path / "tiff" / "a_phases.ome.tif")[0].data
+    np.testing.assert_array_equal(read(answer["outputs"][0])[0].data, expected)
+    record = json.loads((tmp_path / "zarr" / "a_provenance.json").read_text())
+    assert record["command"].split()[4:] == [str(image), "--output", str(tmp_path / "zarr"), "--format", "zarr"]
+
+
+def test_what_is_to_be_known_of_the_pixel_size_and_of_planes_is_told(folder, network, run, tmp_path, caplog):
+    model = SegmentationModel.load(network)
+    card = replace(model.card, pixel_size=PixelSize(2, 2, "nm"))
+    calibrated = replace(model, card=card).save(tmp_path / "two.safetensors")
+    stack = np.stack([iio.imread(folder / "raw" / "a.png")] * 2).astype(np.float32)
+    stack[1] = np.nan
+    path = write_tiff(tmp_path / "a.tif", stack, PixelSize(1, 1, "nm"))
+    code, answer, _ = run(
+        "segment", "predict", calibrated, path, folder / "raw" / "b.png", "--output", tmp_path / "out"
+    )
+    assert code == 0
+    first, second = answer["images"]
+    assert (first["rescaled"], second["rescaled"]) == ([0.5, 0.5], [1, 1])
+    assert [note.split(",")[0] for note in first["notes"]] == [
+        "plane 1 has no finite pixel", "the network saw the image resampled by 0.5"
+    ]  # fmt: skip
+    assert "no pixel size: it is taken as it is" in second["notes"][0]
+    assert "b.png: the model learnt at 2 nm/px, the image has no pixel size" in caplog.text
+    assert "a.tif: plane 1 has no finite pixel" in caplog.text
+    assert json.loads((tmp_path / "out" / "a_provenance.json").read_text())["parameters"]["rescaled"] == [0.5, 0.5]
+
+
+def test_evaluate_says_that_uncertainty_is_not_measured(folder, network, run, caplog):
+    flags = ["segment", "evaluate", network, "--images", folder / "raw", "--masks", folder / "masks"]
+    code, plain, _ = run(*flags)
+    assert (code, "without effect" in caplog.text) == (0, False)
+    code, answer, _ = run(*flags, "--uncertainty")
+    assert (code, answer) == (0, plain)
+    assert "without effect on what is measured: --uncertainty" in caplog.text
+
+
 def test_a_training_that_was_cut_off_goes_on(folder, run, tmp_path):
     output, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.training"
     dataset = dataset_of_masks(pair_files(folder / "raw", folder / "masks"))
@@ -121,6 +165,9 @@ def test_options_without_effect_are_told(folder, run, caplog, tmp_path):
     code, answer, _ = run(*flags, "--quick", "--seed", "1", "--levels", "3")
     assert (code, answer["metrics"]) == (0, {})
     assert "without effect" not in caplog.text
+    assert "learns on the CPU" not in caplog.text
+    assert run(*flags, "--quick", "--levels", "2", "--device", "cuda")[0] == 0
+    assert "--quick learns on the CPU" in caplog.text
     given = ["--resume", "--max-minutes", "3", "--encoder", "resnet18", "--validation", "0.3"]
     assert run(*flags, "--quick", *given)[0] == 0
     assert "without effect with --quick: --max-minutes, --encoder, --validation, --resume" in caplog.text

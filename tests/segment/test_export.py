@@ -12,6 +12,7 @@ import yaml
 
 from napari_visualccc.core.errors import OptionError, OutputError
 from napari_visualccc.segment import (
+    PredictOptions,
     Publication,
     QuickSegmenter,
     annotated,
@@ -58,6 +59,39 @@ def test_the_reference_implementation_accepts_it_and_computes_the_same(package):
     assert answer.stdout.strip().splitlines()[-1:] == ["passed"], answer.stdout + answer.stderr
 
 
+def test_the_reference_implementation_finds_what_we_predict(package, model, discs, tmp_path):
+    """Also in images with dead pixels, two at a time, and of any scale of grey values."""
+    images = [discs(seed, (256, 256))[0].astype(np.float32) for seed in (31, 32)]
+    images[0][::40, ::40] = 60_000
+    images[1] *= 3
+    np.save(tmp_path / "images.npy", np.stack(images)[:, None])
+    code = (
+        "import sys, numpy as np; from bioimageio.core import load_model, predict\n"
+        "images = np.load(sys.argv[2])\n"
+        "found = predict(model=load_model(sys.argv[1]), inputs={'image': images})\n"
+        "np.save(sys.argv[3], np.asarray(found.members['probabilities'].data))"
+    )
+    arguments = [str(package), str(tmp_path / "images.npy"), str(tmp_path / "found.npy")]
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert answer.returncode == 0, answer.stderr
+    found = np.load(tmp_path / "found.npy")
+    for image, probabilities in zip(images, found, strict=True):
+        expected = predict(model, image, PredictOptions(uncertainty=True, tile=256))
+        assert (probabilities.argmax(0) == expected.labels).mean() > 0.99
+        assert np.median(np.abs(probabilities.max(0) - expected.confidence)) < 5e-3
+
+
+def test_preprocessing_is_what_other_programs_know(package):
+    """Percentiles are known to deepImageJ and QuPath in `scale_range` alone, `clip` takes numbers."""
+    record, _ = described(package)
+    steps = record["inputs"][0]["preprocessing"]
+    scale, clip = (step for step in steps if step["id"] != "ensure_dtype")  # which the specification adds
+    assert (scale["id"], clip) == ("scale_range", {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}})
+    assert scale["kwargs"]["axes"] == ["channel", "y", "x"]
+    assert (scale["kwargs"]["min_percentile"], scale["kwargs"]["max_percentile"]) == (0.5, 99.5)
+
+
 def test_torchscript_computes_what_we_predict(package, model, discs, tmp_path):
     import torch
 
@@ -67,8 +101,8 @@ def test_torchscript_computes_what_we_predict(package, model, discs, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network = torch.jit.load(tmp_path / "weights.pt")
-    clipped = image.clip(*np.percentile(image, [0.5, 99.5])).astype(np.float32)
-    values = torch.from_numpy((clipped - clipped.mean()) / clipped.std())[None, None]
+    low, high = np.percentile(image, [0.5, 99.5])
+    values = torch.from_numpy(((image - low) / (high - low)).clip(0, 1).astype(np.float32))[None, None]
     with torch.inference_mode():
         probabilities = network(values)[0]
     torch.testing.assert_close(probabilities.sum(0), torch.ones(image.shape))

@@ -1,5 +1,8 @@
 """Prediction: tiles, stacks, types, pixel sizes, uncertainty."""
 
+import json
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.io import read, write_result, zarr_result
 from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment import PredictOptions, predict
 from napari_visualccc.segment.prediction import normalised_entropy
@@ -79,14 +83,55 @@ def test_pixels_without_value_get_a_label_of_their_own(model, image):
     assert sum(result.pixels.values()) == image[10:].size
 
 
+def test_a_plane_without_values_does_not_stop_the_others(model, image, caplog):
+    stack = np.stack([image, image, image[::-1], image]).astype(np.float32)
+    stack[1] = np.nan
+    result = predict(model, stack, PredictOptions(uncertainty=True), name="scan")
+    assert (result.labels[1] == 255).all()
+    assert np.isnan(result.confidence[1]).all()
+    assert np.isnan(result.entropy[1]).all()
+    alone = predict(model, stack[2], PredictOptions(uncertainty=True))
+    np.testing.assert_array_equal(result.labels[2], alone.labels)
+    np.testing.assert_array_equal(result.entropy[2], alone.entropy)
+    assert sum(result.pixels.values()) == 3 * image.size
+    assert result.notes[0] == "plane 1 has no finite pixel, and therefore no phases"
+    assert "scan: plane 1 has no finite pixel" in caplog.text
+    stack[3] = np.inf
+    assert predict(model, stack).notes[0].startswith("planes 1, 3 have no")
+    stack[[0, 2]] = np.nan
+    with pytest.raises(InputError, match="no finite pixel"):
+        predict(model, stack)
+
+
 def test_an_image_at_half_the_pixel_size_is_resampled(model, discs):
     image, mask = discs(22)
     fine = np.kron(image, np.ones((2, 2), np.uint16))
     result = predict(model, fine, pixel_size=PixelSize(1, 1, "nm"))
     assert result.rescaled == (0.5, 0.5)
+    assert result.provenance.parameters["rescaled"] == [0.5, 0.5]
+    assert result.notes == (
+        "the network saw the image resampled by 0.5, from 1 nm/px to the 2 nm/px that the model learnt at",
+    )  # fmt: skip
     assert result.labels.shape == fine.shape
     assert (result.labels == np.kron(mask, np.ones((2, 2), int))).mean() > 0.95
     assert predict(model, fine, PredictOptions(rescale=False), pixel_size=PixelSize(1, 1, "nm")).rescaled == (1, 1)
+
+
+def test_a_pixel_size_that_cannot_be_matched_is_told(model, image, caplog):
+    uncalibrated = replace(model, card=replace(model.card, pixel_size=PixelSize()))
+    two = PixelSize(2, 2, "nm")
+    expected = "the model learnt at 2 nm/px, the image has no pixel size: it is taken as it is"
+    assert predict(model, image, name="scan").notes == (expected,)
+    assert f"scan: {expected}" in caplog.text
+    other = "the model learnt from images without pixel size, the image has 2 nm/px: it is taken as it is"
+    assert predict(uncalibrated, image, pixel_size=two).notes == (other,)
+    diffraction = predict(model, image, pixel_size=PixelSize(0.1, 0.1, "1/nm")).notes
+    assert diffraction == ("the model learnt at 2 nm/px, the image has 0.1 1/nm/px: it is taken as it is",)
+    for silent in (
+        predict(model, image, pixel_size=two), predict(uncalibrated, image),
+        predict(model, image, PredictOptions(rescale=False)),
+    ):  # fmt: skip
+        assert silent.notes == ()
 
 
 def test_rescale_factors(caplog):
@@ -114,6 +159,44 @@ def test_nothing_to_segment(model):
         predict(model, np.zeros((0, 20)))
     with pytest.raises(InputError, match="two axes"):
         predict(model, np.zeros(20))
+
+
+def test_a_prediction_into_files_is_that_in_memory(model, image, tmp_path, monkeypatch):
+    """Stack of two leading axes, planes of several bands, resampled."""
+    stack = np.stack([image, image[::-1]]).astype(np.float32)[:, None]
+    stack[1, 0, :40] = np.nan
+    options, words = PredictOptions(uncertainty=True, tile=64, overlap=16), {"pixel_size": PixelSize(3, 3, "nm")}
+    expected = predict(model, stack, options, **words)
+    write_result(expected, tmp_path / "memory", "a", words["pixel_size"], zarr=True)
+    monkeypatch.delattr("napari_visualccc.segment.prediction.allocate")
+    with zarr_result(tmp_path / "files", "a", words["pixel_size"]) as files:
+        found = predict(model, stack, options, new_array=files.array, **words)
+        written = files.finish(found)
+        assert not list((tmp_path / "files").glob("*.zarr"))
+    assert [path.name for path in written] == [
+        "a_entropy.ome.zarr", "a_confidence.ome.zarr", "a_phases.ome.zarr", "a_phases.csv", "a_provenance.json"
+    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == sorted(path.name for path in written)
+    for path in written[:3]:
+        (one,), (other,) = read(path), read(tmp_path / "memory" / path.name)
+        np.testing.assert_array_equal(np.asarray(one.data), np.asarray(other.data))
+        assert (one.axes, one.name, one.data.dtype) == (other.axes, other.name, other.data.dtype)
+        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+        assert ("image-label" in attributes["ome"]) == ("phases" in path.name)
+        assert attributes["visualccc"]["provenance"]["operation"] == "segment predict"
+    assert found.pixels == expected.pixels
+
+
+def test_a_prediction_that_was_cancelled_leaves_no_files(model, image, tmp_path):
+    (tmp_path / "a_phases.ome.zarr").mkdir()
+    (tmp_path / "a_phases.ome.zarr" / "earlier").write_text("")
+    done = []
+    halfway = Progress(lambda fraction, message: done.append(fraction), lambda: done[-1:] > [0.5])
+    with pytest.raises(Cancelled), zarr_result(tmp_path, "a", PixelSize()) as files:
+        predict(model, np.stack([image] * 3), PredictOptions(uncertainty=True), new_array=files.array, progress=halfway)
+    assert 0.5 < done[-1] < 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a_phases.ome.zarr"]
+    assert [path.name for path in (tmp_path / "a_phases.ome.zarr").iterdir()] == ["earlier"]
 
 
 def test_cancelling(model):

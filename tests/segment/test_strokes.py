@@ -92,6 +92,24 @@ def test_places_are_far_apart_and_unpainted():
         assert all(max(abs(a.y - b.y), abs(a.x - b.x)) > 15 for b in places[:i])
 
 
+def test_places_of_a_stack_are_not_one_place_in_all_its_planes():
+    """One spot is the most uncertain in all planes, with a maximum in plane 4; others are a little less so."""
+    spots = [(30, 30), (30, 110), (110, 30), (110, 110), (70, 70)]
+    entropy = np.zeros((9, 140, 140), np.float32)
+    for plane in range(9):
+        for number, (y, x) in enumerate(spots):
+            height = (0.9, 0.75, 0.7, 0.65, 0.6)[number] - 0.01 * abs(plane - 4)
+            entropy[plane, y - 8 : y + 9, x - 8 : x + 9] = height
+    places = suggest_places(entropy, count=5)
+    assert sorted((place.y, place.x) for place in places) == sorted(spots)
+    assert (places[0].plane, places[0].y, places[0].x) == (4, 30, 30)
+    far = np.zeros((60, 140, 140), np.float32)
+    far[[3, 4, 50], 22:39, 22:39] = 0.9
+    far[4, 102:119, 102:119] = 0.6
+    found = suggest_places(far, count=3)
+    assert {(place.plane, place.y) for place in found} in ({(3, 30), (50, 30), (4, 110)}, {(4, 30), (50, 30), (4, 110)})
+
+
 def test_certain_and_masked_images_give_nothing():
     assert suggest_places(np.zeros((50, 50))) == []
     assert suggest_places(np.full((50, 50), np.nan)) == []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +26,8 @@ from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
+    from napari_visualccc.core.pixel_size import Axis
+    from napari_visualccc.segment import SegmentationResult
     from napari_visualccc.segment.evaluation import Evaluation
 
 
@@ -84,7 +89,6 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.core.errors import OptionError
     from napari_visualccc.core.runtime import choose_device
     from napari_visualccc.io import read
-    from napari_visualccc.io.writers import write_result
     from napari_visualccc.models.nn.segmenter import Segmenter
     from napari_visualccc.segment import PredictOptions, SegmentationModel, predict
     from napari_visualccc.segment.folders import source_files, stem
@@ -105,22 +109,47 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
             if len(signals) > 1 and name in stems:
                 raise OptionError(f"an image of {path} and another file would both write {name}_phases: rename one")
             planes, axes = chosen_plane(signal, arguments.plane)
-            result = predict(
-                model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
-                arguments=[arguments.model, str(path), *choice_flags(arguments), "--output", arguments.output],
+            work = partial(
+                predict, model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
+                arguments=[arguments.model, str(path), *choice_flags(arguments), *_output_flags(arguments)],
                 progress=part.part(place / len(signals), (place + 1) / len(signals)),
             )  # fmt: skip
-            written = write_result(result, arguments.output, name, axes, zarr=arguments.format == "zarr")
+            result, written = _written(work, arguments, name, axes)
             outputs += [str(one) for one in written]
-            pixels += result.labels.size
+            pixels += planes.size
             seconds += result.provenance.seconds
-            images.append({"path": str(path), "phases": result.table.to_dict("records")})
+            images.append(
+                {
+                    "path": str(path),
+                    "phases": result.table.to_dict("records"),
+                    "rescaled": list(result.rescaled),
+                    "notes": list(result.notes),
+                }
+            )
     return {
         "outputs": outputs,
         "images": images,
         "megapixels_per_second": pixels / 1e6 / max(seconds, 1e-9),
         "seconds": seconds,
     }
+
+
+def _output_flags(arguments: argparse.Namespace) -> list[str]:
+    return ["--output", arguments.output, *(["--format", "zarr"] if arguments.format == "zarr" else [])]
+
+
+def _written(
+    work: Callable[..., SegmentationResult], arguments: argparse.Namespace, stem: str, axes: tuple[Axis, ...]
+) -> tuple[SegmentationResult, list[Path]]:
+    """Result of a prediction and its files; OME-Zarr is written while it is computed."""
+    from napari_visualccc.io import write_result, zarr_result
+
+    if arguments.format != "zarr":
+        result = work()
+        return result, write_result(result, arguments.output, stem, axes)
+    with zarr_result(arguments.output, stem, axes) as files:
+        result = work(new_array=files.array)
+        return result, files.finish(result)
 
 
 def _apart(paths: list[Path]) -> list[Path]:
@@ -144,6 +173,7 @@ def _show_predict(answer: Answer) -> list[str]:
     for image in answer["images"]:
         shares = ", ".join(f"{row['class']} {row['area_fraction']:.2%}" for row in image["phases"])
         lines.append(f"{image['path']}: {shares}")
+        lines += [f"  {note}" for note in image["notes"]]
     lines.append(f"{answer['megapixels_per_second']:.2f} megapixels/s")
     return lines + [f"wrote {path}" for path in answer["outputs"]]
 
@@ -173,6 +203,9 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
     if arguments.binary and arguments.offset:
         raise OptionError("--binary is for masks whose values above 0 are all one class: there is nothing to --offset")
     options = from_arguments(PredictOptions, arguments)
+    if options.uncertainty:
+        warn(["without effect on what is measured: --uncertainty"])
+        options = replace(options, uncertainty=False)
     model = SegmentationModel.load(arguments.model)
     offset, ignored = arguments.offset, arguments.ignore_label
     ignore = () if ignored is None else (ignored + offset,)

@@ -121,8 +121,7 @@ class Planes:
         region
             Slices (y, x); the whole plane by default.
         """
-        place = np.unravel_index(index, self.leading) if self.leading else ()
-        values = np.asarray(self._data[(*(int(i) for i in place), *region)])
+        values = np.asarray(self._data[(*self.place(index), *region)])
         if values.dtype.kind == "c":
             values = np.abs(values)
         if self.is_rgb:
@@ -135,6 +134,10 @@ class Planes:
             values: NDArray[np.float32] = self.read(index, region).astype(np.float32)
         values[~(np.abs(values) < NO_DATA_FROM)] = np.nan
         return values
+
+    def place(self, index: int) -> tuple[int, ...]:
+        """Where a plane stands along the leading axes of the source."""
+        return tuple(int(i) for i in np.unravel_index(index, self.leading)) if self.leading else ()
 
     def fold(self, result: NDArray[Any]) -> NDArray[Any]:
         """Give a result of shape ``(N, Y, X)`` the leading axes of the source back."""
@@ -150,8 +153,7 @@ class Planes:
         """
         if not 0 <= index < len(self):
             raise OptionError(f"{self.name} holds the planes 0 … {len(self) - 1}; there is no {index}")
-        place = np.unravel_index(index, self.leading) if self.leading else ()
-        return Planes(self._data[tuple(int(i) for i in place)], rgb=self.is_rgb, name=self.name)
+        return Planes(self._data[self.place(index)], rgb=self.is_rgb, name=self.name)
 
 
 def as_planes(images: Any, *, rgb: bool | None = None, name: str = "the image") -> Planes:

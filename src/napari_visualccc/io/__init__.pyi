@@ -10,3 +10,4 @@ from .writers import write_csv as write_csv
 from .writers import write_json as write_json
 from .writers import write_result as write_result
 from .writers import write_tiff as write_tiff
+from .zarr_results import zarr_result as zarr_result

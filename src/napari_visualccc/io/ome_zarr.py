@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from napari_visualccc.core.errors import FileFormatError
 from napari_visualccc.core.files import atomic
@@ -44,12 +45,39 @@ def write_ome_zarr(
     Labels are an image of their own with ``image-label`` metadata. Units that the specification does not know
     (1/nm) are kept under ``visualccc`` and left out of ``axes``.
     """
-    import zarr
-
     path = Path(path)
     axes = axes_for(data, calibration, rgb=rgb)
     if rgb:
         data = np.moveaxis(data, -1, 0)
+    with atomic(path) as temporary:
+        array = create_array(temporary, data.shape, data.dtype)
+        for place in np.ndindex(data.shape[:-2]):
+            array[place] = np.asarray(data[place])
+        describe(temporary, axes, labels=labels, rgb=rgb, metadata=metadata)
+    return path
+
+
+def create_array(folder: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """Array to be filled, (…, Y, X), in a new folder that `describe` makes an OME-Zarr."""
+    import zarr
+
+    group = zarr.open_group(str(folder), mode="w", zarr_format=3)
+    chunks = (*(1,) * (len(shape) - 2), *(min(_CHUNK, n) for n in shape[-2:]))
+    dtype = np.dtype(np.uint8) if np.dtype(dtype).kind == "b" else np.dtype(dtype).newbyteorder("=")
+    return group.create_array("0", shape=shape, dtype=dtype, chunks=chunks)
+
+
+def describe(
+    folder: Path,
+    axes: tuple[Axis, ...],
+    *,
+    labels: bool = False,
+    rgb: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Say what the array of a folder is: axes with units, and the record."""
+    import zarr
+
     colour = [{"name": "c", "type": "channel"}] if rgb else []
     scales = [1.0] * rgb + [axis.scale for axis in axes]
     offsets = [0.0] * rgb + [axis.offset for axis in axes]
@@ -60,7 +88,7 @@ def write_ome_zarr(
         "version": _VERSION,
         "multiscales": [
             {
-                "name": path.name.removesuffix(".zarr").removesuffix(".ome"),
+                "name": folder.name.removesuffix(".zarr").removesuffix(".ome"),
                 "axes": colour + [_axis(axis, axes) for axis in axes],
                 "datasets": [{"path": "0", "coordinateTransformations": transformations}],
             }
@@ -70,15 +98,7 @@ def write_ome_zarr(
         ome["image-label"] = {"version": _VERSION}
     kept = [{"name": axis.name, "unit": axis.unit} for axis in axes]
     record = {"axes": kept, "rgb": rgb, "labels": labels, **dict(metadata or {})}
-    with atomic(path) as temporary:
-        group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
-        group.attrs.update({"ome": ome, "visualccc": plain_record(record)})
-        chunks = (*(1,) * (data.ndim - 2), *(min(_CHUNK, n) for n in data.shape[-2:]))
-        dtype = np.dtype(np.uint8) if data.dtype.kind == "b" else np.dtype(data.dtype).newbyteorder("=")
-        array = group.create_array("0", shape=data.shape, dtype=dtype, chunks=chunks)
-        for place in np.ndindex(data.shape[:-2]):
-            array[place] = np.asarray(data[place])
-    return path
+    zarr.open_group(str(folder), mode="r+").attrs.update({"ome": ome, "visualccc": plain_record(record)})
 
 
 def plain_record(record: Mapping[str, Any]) -> dict[str, Any]:

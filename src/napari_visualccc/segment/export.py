@@ -23,6 +23,12 @@ from napari_visualccc.segment.model import SegmentationModel
 
 # Pixels that a program which works tile by tile should throw away at the edges of a tile.
 _HALO = 32
+# As `napari_visualccc.models.normalise` clips before it measures mean and standard deviation.
+_PERCENTILES = (0.5, 99.5)
+# Added to the distance of the percentiles; all readers of packages take this, also those that overlook the number.
+_EPSILON = 1e-6
+# Of values in 0 … 1: an image of one grey becomes 0 everywhere.
+_LEAST_VARIANCE = 1e-12
 _NETWORK_PAPER = ("Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation",
                   "10.1007/978-3-319-24574-4_28")  # fmt: skip
 
@@ -84,10 +90,13 @@ def export_bioimageio(
 
     Notes
     -----
-    The network takes one grey channel, float32, clipped to percentiles 0.5 and 99.5 and scaled to mean 0 and standard
-    deviation 1, as the package says in the specification's terms, and gives class probabilities. It differs from
-    `predict` in that values beyond the percentiles are clipped, and in that other programs do not resample images to
-    the model's pixel size: that is stated as the scale of the axes. A test image and its output are included, with
+    The network takes one grey channel, float32, and gives class probabilities. The package asks for percentiles 0.5 and
+    99.5 as 0 and 1 and for values clipped there, in the only steps for it that deepImageJ and QuPath know as well
+    (``scale_range``, ``clip`` to numbers). Mean 0 and standard deviation 1 are made by the network:
+    ``zero_mean_unit_variance`` after other steps would be wrong in `bioimageio.core` (0.11), which measures all that
+    any step needs on the image as it comes. Programs that show the network tiles therefore scale by tiles. Other
+    differences to `predict`: values beyond the percentiles are clipped, and other programs do not resample images to
+    the model's pixel size, which is stated as the scale of the axes. A test image and its output are included, with
     which `bioimageio.core` and others check themselves. The card is kept under ``config``.
     """
     import torch
@@ -132,7 +141,7 @@ def export_bioimageio(
 
 
 def _traceable(model: SegmentationModel) -> tuple[Any, int]:
-    """Copy of the network that gives probabilities, and what the sides of its images must be multiples of."""
+    """Copy of the network from values in 0 … 1 to probabilities, and what the sides of images must be multiples of."""
     from copy import deepcopy
 
     from torch import nn
@@ -142,26 +151,24 @@ def _traceable(model: SegmentationModel) -> tuple[Any, int]:
     if not isinstance(model.network, SegmentationNetwork):
         raise OptionError("Quick models work band by band, which TorchScript cannot record: export a U-Net")
     network = deepcopy(model.network).to("cpu").float().eval()
-    return nn.Sequential(network, nn.Softmax(dim=1)).eval(), network.multiple
+    normalised = nn.InstanceNorm2d(1, eps=_LEAST_VARIANCE)  # mean 0 and standard deviation 1 of each image
+    return nn.Sequential(normalised, network, nn.Softmax(dim=1)).eval(), network.multiple
 
 
 def _test_image(size: int) -> NDArray[np.float32]:
-    """Smooth random grey values, shape (1, 1, size, size).
-
-    The brightest and darkest hundredth are saturated, so that it does not matter whether mean and standard deviation
-    are taken before clipping (bioimageio.core 0.11) or after it.
-    """
+    """Smooth random grey values with a few dead pixels, shape (1, 1, size, size)."""
     from scipy.ndimage import gaussian_filter
 
     noise = np.random.default_rng(0).normal(size=(size, size))
     values: NDArray[np.float64] = 1000 + 400 * gaussian_filter(noise, 4) / 0.07 + 20 * noise
-    return values.clip(*np.percentile(values, [1, 99])).astype(np.float32)[None, None]
+    values[::50, ::50] = 60_000
+    return values.astype(np.float32)[None, None]
 
 
 def _scaled(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the preprocessing named in the package makes of an image."""
-    clipped = np.clip(image, *np.percentile(image, [0.5, 99.5]))
-    return np.asarray((clipped - clipped.mean()) / (clipped.std() + 1e-6), np.float32)
+    low, high = np.percentile(image, _PERCENTILES)
+    return np.asarray((image - low) / (high - low + _EPSILON), np.float32).clip(0, 1)
 
 
 def _describe(
@@ -190,8 +197,13 @@ def _describe(
         axes=[b.BatchAxis(), b.ChannelAxis(channel_names=[b.Identifier("intensity")]), *space],
         test_tensor=file("input.npy"), data=b.IntervalOrRatioDataDescr(type="float32"),
         preprocessing=[
-            b.ClipDescr(kwargs=b.ClipKwargs(min_percentile=0.5, max_percentile=99.5)),
-            b.ZeroMeanUnitVarianceDescr(kwargs=b.ZeroMeanUnitVarianceKwargs(eps=1e-6)),
+            b.ScaleRangeDescr(
+                kwargs=b.ScaleRangeKwargs(
+                    axes=[b.AxisId("channel"), b.AxisId("y"), b.AxisId("x")],  # each image by itself
+                    min_percentile=_PERCENTILES[0], max_percentile=_PERCENTILES[1], eps=_EPSILON,
+                )
+            ),
+            b.ClipDescr(kwargs=b.ClipKwargs(min=0.0, max=1.0)),
         ],
     )  # fmt: skip
     probabilities = b.OutputTensorDescr(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.params import to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes, as_planes
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_visualccc.models.nn.segmenter import Segmenter
+
+# Makes an array of zeros, to be filled, for the layer of a title, from shape and type.
+NewArray = Callable[[str, tuple[int, ...], DTypeLike], Any]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class SegmentationResult(Result):
         Of the source.
     rescaled
         Factors (y, x) by which the image was resampled for the network.
+    notes
+        What is to be known of the phases, in words.
     """
 
     labels: NDArray[Any]
@@ -57,6 +66,7 @@ class SegmentationResult(Result):
     colours: Mapping[int, Colour]
     pixel_size: PixelSize = field(default_factory=PixelSize)
     rescaled: tuple[float, float] = (1.0, 1.0)
+    notes: tuple[str, ...] = ()
 
     @property
     def megapixels_per_second(self) -> float:
@@ -104,6 +114,7 @@ def predict(
     rgb: bool | None = None,
     device: Device | str = Device.AUTO,
     segmenter: Segmenter | None = None,
+    new_array: NewArray | None = None,
     progress: Progress | None = None,
 ) -> SegmentationResult:
     """Segment an image or stack.
@@ -128,6 +139,8 @@ def predict(
         Where to compute.
     segmenter
         The model made ready for this machine, to be used for several images.
+    new_array
+        Makes the arrays of the result, such as files to compute into; by default they are in memory.
     progress
         Reports and cancels.
 
@@ -138,14 +151,15 @@ def predict(
     Raises
     ------
     InputError
-        If there is no finite pixel or no image.
+        If there is no finite pixel or no image. A plane without one beside others has no phases, and a note says so.
     Cancelled
         From `progress`.
 
     Notes
     -----
     Tiles overlap and are blended with weights that sum to exactly 1, one band of rows at a time, so that memory does
-    not grow with the height of the image. Results too large for memory are kept in temporary files.
+    not grow with the height of the image. Results too large for memory are kept in temporary files, if `new_array` does
+    not say where.
     """
     from napari_visualccc.models.nn.segmenter import Segmenter
 
@@ -157,10 +171,19 @@ def predict(
     progress(0.0, "loading the network")
     segmenter = segmenter or Segmenter(model.network, choose_device(device))
     factors = rescale_factors(pixel_size, model.card.pixel_size) if options.rescale else (1.0, 1.0)
-    output = _Output(planes, model, options.uncertainty)
+    output = _Output(planes, model, options.uncertainty, new_array or _in_memory)
+    empty: list[int] = []
     for index in range(len(planes)):
         part = progress.part(index / len(planes), (index + 1) / len(planes))
-        scale = GreyScale.of_plane(planes, index)
+        try:
+            scale = GreyScale.of_plane(planes, index)
+        except InputError:
+            if len(empty) == len(planes) - 1:  # there is no other
+                raise
+            empty.append(index)
+            output.put_nothing(index)
+            part(1.0)
+            continue
         views = model.card.symmetry if options.tta else "none"
         bands = segmenter.bands(
             lambda region, index=index, scale=scale: scale.read(planes, index, region),  # type: ignore[misc]
@@ -175,45 +198,89 @@ def predict(
         *(arguments or ["MODEL", name, "--output", "segmented"]),
         *to_arguments(options),
     ]
+    seen = {"device": segmenter.device, "precision": segmenter.precision_name, "rescaled": list(factors)}
     provenance = Provenance(
-        "segment predict", options.as_dict() | {"device": segmenter.device, "precision": segmenter.precision_name},
-        name, fingerprint(planes), shlex.join(command), None, model.hash or None, watch.seconds,
+        "segment predict", options.as_dict() | seen, name, fingerprint(planes), shlex.join(command), None,
+        model.hash or None, watch.seconds,
     )  # fmt: skip
-    return output.result(provenance, pixel_size, factors)
+    cautions = [*_on_empty(empty), *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ())]
+    for words in cautions:
+        _log.warning("%s: %s", name, words)
+    notes = (*cautions, *_on_resampled(pixel_size, model.card.pixel_size, factors))
+    return output.result(provenance, pixel_size, factors, notes)
+
+
+def _on_empty(planes: Sequence[int]) -> list[str]:
+    """That planes have no phases."""
+    if not planes:
+        return []
+    have = "plane {} has" if len(planes) == 1 else "planes {} have"
+    return [have.format(", ".join(map(str, planes))) + " no finite pixel, and therefore no phases"]
+
+
+def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:
+    """That an image could not be brought to the model's pixel size: one of the two is not known, or another kind."""
+    if image.unit == model.unit:
+        return []
+    learnt = f"at {model}" if model.is_calibrated else "from images without pixel size"
+    has = str(image) if image.is_calibrated else "no pixel size"
+    return [f"the model learnt {learnt}, the image has {has}: it is taken as it is"]
+
+
+def _on_resampled(image: PixelSize, model: PixelSize, factors: tuple[float, float]) -> list[str]:
+    """That an image was brought to the model's pixel size."""
+    if factors == (1.0, 1.0):
+        return []
+    y, x = factors
+    by = f"{y:.3g}" if abs(y / x - 1) < 1e-3 else f"{y:.3g} (y) and {x:.3g} (x)"
+    return [f"the network saw the image resampled by {by}, from {image} to the {model} that the model learnt at"]
+
+
+def _in_memory(title: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Array of zeros in memory, or in a temporary file if it is large."""
+    return allocate(shape, dtype)
 
 
 class _Output:
     """Arrays that fill band by band."""
 
-    def __init__(self, planes: Planes, model: SegmentationModel, uncertainty: bool) -> None:
+    def __init__(self, planes: Planes, model: SegmentationModel, uncertainty: bool, new_array: NewArray) -> None:
         self._planes, self._model = planes, model
         self._values = model.values
-        self._labels = allocate(planes.shape, self._values.dtype)
-        self._confidence = allocate(planes.shape, np.float16) if uncertainty else None
-        self._entropy = allocate(planes.shape, np.float16) if uncertainty else None
+        shape = planes.leading + planes.plane_shape
+        self._labels = new_array("phases", shape, self._values.dtype)
+        self._confidence = new_array("confidence", shape, np.float16) if uncertainty else None
+        self._entropy = new_array("entropy", shape, np.float16) if uncertainty else None
         self._counts = np.zeros(len(self._values), np.int64)
 
     def put(self, index: int, rows: slice, probabilities: NDArray[np.float32]) -> None:
         chosen = probabilities.argmax(axis=0)
+        place = (*self._planes.place(index), rows)
         missing = np.isnan(self._planes.plane(index, (rows, slice(None))))
         labels = self._values[chosen]
         labels[missing] = self._model.nothing
-        self._labels[index, rows] = labels
+        self._labels[place] = labels
         self._counts += np.bincount(chosen[~missing], minlength=len(self._values))
         if self._confidence is not None and self._entropy is not None:
             best = np.where(missing, np.nan, probabilities.max(axis=0))
-            self._confidence[index, rows] = best
-            self._entropy[index, rows] = np.where(missing, np.nan, normalised_entropy(probabilities))
+            self._confidence[place] = best
+            self._entropy[place] = np.where(missing, np.nan, normalised_entropy(probabilities))
+
+    def put_nothing(self, index: int) -> None:
+        """A plane where nothing is known."""
+        everywhere = (*self._planes.place(index), slice(None))
+        self._labels[everywhere] = self._model.nothing
+        if self._confidence is not None and self._entropy is not None:
+            self._confidence[everywhere] = self._entropy[everywhere] = np.nan
 
     def result(
-        self, provenance: Provenance, pixel_size: PixelSize, rescaled: tuple[float, float]
+        self, provenance: Provenance, pixel_size: PixelSize, rescaled: tuple[float, float], notes: tuple[str, ...]
     ) -> SegmentationResult:
         card = self._model.card
-        fold: Callable[[NDArray[Any] | None], Any] = lambda a: None if a is None else self._planes.fold(a)  # noqa: E731
         pixels = {one.value: int(count) for one, count in zip(card.classes, self._counts, strict=True)}
         return SegmentationResult(
-            provenance, fold(self._labels), fold(self._confidence), fold(self._entropy), pixels,
-            card.class_names, card.colours, pixel_size, rescaled,
+            provenance, self._labels, self._confidence, self._entropy, pixels,
+            card.class_names, card.colours, pixel_size, rescaled, notes,
         )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ from napari_visualccc.core.progress import Progress, silent
 _NEIGHBOURHOOD_PX = 8.0
 # Places of one plane keep this distance, as a share of its shorter side.
 _APART = 0.12
+# Neighbouring planes of a stack are alike: the same place counts half this many planes away, a fifth in the next one.
+_HALF_NEW = 4
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,14 @@ def suggest_places(
     Notes
     -----
     Outlines are always a little unsure. Averaged over a neighbourhood they count less than patches that the model has
-    no opinion about. Chosen places suppress their surroundings, so that five places are five different ones.
+    no opinion about. Chosen places suppress their surroundings, and the less the farther away in other planes, so that
+    five places are five different ones.
     """
     from scipy.ndimage import gaussian_filter
 
     planes = as_planes(entropy, rgb=False)
     strokes = None if painted is None else as_planes(painted, rgb=False)
+    reach = max(1, round(_APART * min(planes.plane_shape)))
     found: list[Suggestion] = []
     for index in silent(progress).steps(range(len(planes)), message="looking for uncertain places"):
         values = planes.plane(index)
@@ -74,14 +80,30 @@ def suggest_places(
         weight = gaussian_filter(known.astype(np.float32), neighbourhood, mode="constant")
         mean = gaussian_filter(np.where(known, values, 0).astype(np.float32), neighbourhood, mode="constant")
         level = np.where(known & (weight > 0.2), mean / np.maximum(weight, 1e-6), -1.0)
-        found += _peaks(level, index, count)
-    return sorted(found, key=lambda one: -one.uncertainty)[:count]
+        found += _peaks(level, index, count, reach)
+    return sorted(_different(found, count, reach), key=lambda one: -one.uncertainty)
 
 
-def _peaks(level: NDArray[Any], plane: int, count: int) -> list[Suggestion]:
+def _different(found: list[Suggestion], count: int, reach: int) -> list[Suggestion]:
+    """The most uncertain places, each judged by how new it is beside those chosen before it."""
+    left, chosen = list(found), list[Suggestion]()
+    while left and len(chosen) < count:
+        best = max(left, key=lambda one: one.uncertainty * _newness(one, chosen, reach))
+        left.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def _newness(place: Suggestion, chosen: Sequence[Suggestion], reach: int) -> float:
+    """1 for a place that is near none of the chosen ones, towards 0 the nearer the planes of those that it is near."""
+    near = [one for one in chosen if max(abs(one.y - place.y), abs(one.x - place.x)) <= reach]
+    apart = [abs(one.plane - place.plane) for one in near]
+    return math.prod(planes / (planes + _HALF_NEW) for planes in apart)
+
+
+def _peaks(level: NDArray[Any], plane: int, count: int, reach: int) -> list[Suggestion]:
     """Highest values of a plane, each clearing its surroundings."""
     level = level.copy()
-    reach = max(1, round(_APART * min(level.shape)))
     found = []
     for _ in range(count):
         y, x = (int(i) for i in np.unravel_index(int(level.argmax()), level.shape))

@@ -162,6 +162,45 @@ def test_cancelling_between_tiles():
     assert len(calls) == 3
 
 
+def test_cancelling_between_the_views_of_a_tile():
+    seen = []
+
+    class Watched(Pointwise):
+        def forward(self, images):
+            seen.append(images)
+            return super().forward(images)
+
+    cancelled = Progress(is_cancelled=lambda: len(seen) >= 3)
+    with pytest.raises(Cancelled):
+        whole(Segmenter(Watched(), precision=PLAIN), np.zeros((64, 64), np.float32), views="all", progress=cancelled)
+    assert len(seen) == 3
+
+
+def test_cancelling_between_the_layers_of_a_network():
+    seen = []
+
+    class Layer(nn.Module):
+        def forward(self, images):
+            seen.append(images)
+            return images
+
+    class Deep(Pointwise):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*(Layer() for _ in range(5)))
+
+        def forward(self, images):
+            return super().forward(self.layers(images))
+
+    segmenter = Segmenter(Deep(), precision=PLAIN)
+    cancelled = Progress(is_cancelled=lambda: len(seen) >= 2)
+    with pytest.raises(Cancelled):
+        whole(segmenter, np.zeros((64, 64), np.float32), progress=cancelled)
+    assert len(seen) == 2
+    whole(segmenter, np.zeros((64, 64), np.float32))
+    assert len(seen) == 7
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_every_decoder_gives_scores_at_full_size(decoder):
     network = build(Architecture(decoder, "resnet18", 2)).eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ class TiledNetwork:
         shape
             Height and width of the plane.
         progress
-            Called after every tile.
+            Called after every tile, and asked before every layer of the network.
         """
         progress = silent(progress)
         size = fitting_size(shape, self.tile, self.overlap, getattr(self._network, "multiple", 32))
@@ -98,7 +99,8 @@ class TiledNetwork:
                 yield Band(slice(top, rows.start), waiting[:, : rows.start - top])
                 waiting = waiting[:, rows.start - top :]
                 top = rows.start
-            values = self.probabilities(read(tile.core))
+            with _asked_between_layers(self._network, progress):
+                values = self._probabilities(read(tile.core))
             weights = torch.from_numpy(blend_weights(shape, size, self.overlap, tile))
             waiting = _add(waiting, values * weights, tile, top, shape[1])
             progress((number + 1) / len(tiles), "segmenting")
@@ -106,7 +108,7 @@ class TiledNetwork:
         yield Band(slice(top, shape[0]), waiting)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def probabilities(self, values: NDArray[np.float32]) -> torch.Tensor:
+    def _probabilities(self, values: NDArray[np.float32]) -> torch.Tensor:
         """Class probabilities of one tile, float32, shape (C, Y, X)."""
         image = torch.from_numpy(np.ascontiguousarray(values)).to(self._device)[None, None]
         if len(self._views) == 1:
@@ -134,6 +136,21 @@ class TiledNetwork:
         if not bool(torch.isfinite(scores).all()):
             raise NotFinite("the network gave values that are not finite")
         return scores.softmax(dim=0)
+
+
+@contextmanager
+def _asked_between_layers(network: nn.Module, progress: Progress) -> Iterator[None]:
+    """Ask before every layer whether to stop: one look at a large tile takes seconds on a small machine."""
+
+    def ask(layer: nn.Module, given: object) -> None:
+        progress.check()
+
+    hooks = [layer.register_forward_pre_hook(ask) for layer in network.modules()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def padded_to(image: torch.Tensor, multiple: int) -> torch.Tensor:

@@ -1,0 +1,54 @@
+"""Results that are computed straight into OME-Zarr: no second copy in memory or in temporary files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from napari_visualccc.core.files import atomic
+from napari_visualccc.core.results import Result
+from napari_visualccc.io.ome_zarr import create_array, describe
+from napari_visualccc.io.writers import Calibration, axes_for, file_part, write_tables
+
+
+class ZarrResult:
+    """Files of one result; see `zarr_result`."""
+
+    def __init__(self, folder: str | Path, stem: str, calibration: Calibration, files: ExitStack) -> None:
+        self._folder, self._stem, self._calibration, self._files = Path(folder), stem, calibration, files
+        self._begun: dict[str, tuple[Path, Path]] = {}
+
+    def array(self, title: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Array of zeros for the layer of this title."""
+        path = self._folder / f"{self._stem}_{file_part(title)}.ome.zarr"
+        temporary = self._files.enter_context(atomic(path))
+        self._begun[title] = path, temporary
+        return create_array(temporary, shape, dtype)
+
+    def finish(self, result: Result) -> list[Path]:
+        """Say what the arrays are, and write tables and provenance: as `write_result` does it."""
+        written = []
+        for layer in result.layers:
+            path, temporary = self._begun[layer.title]
+            axes = axes_for(layer.data, self._calibration)
+            record = {"provenance": result.provenance.as_dict()}
+            describe(temporary, axes, labels=layer.kind == "labels", metadata=record)
+            written.append(path)
+        return [*written, *write_tables(result, self._folder, self._stem)]
+
+
+@contextmanager
+def zarr_result(folder: str | Path, stem: str, calibration: Calibration) -> Iterator[ZarrResult]:
+    """Files to compute a result into, moved to their places when all is well; otherwise nothing of them is left.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    with ExitStack() as files:
+        yield ZarrResult(folder, stem, calibration, files)
