@@ -85,6 +85,19 @@ def test_evaluate(folder, model, run, caplog):
     assert answer["notes"][0] in caplog.text
 
 
+def test_a_model_has_the_licence_it_is_given_and_names_that_of_the_weights_it_began_with(folder, run, tmp_path, capsys):
+    flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--licence", "CC-BY-4.0"]
+    for kind in (NETWORK, ["--quick"]):
+        code, answer, _ = run(*flags, "--output", tmp_path / kind[0].strip("-"), *kind)
+        assert code == 0
+        assert "--licence CC-BY-4.0" in answer["provenance"]["command"]
+        assert run("models", "show", answer["model"])[1]["licence"] == "CC-BY-4.0"
+    assert main(["models", "show", str(tmp_path / "steps.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert "licence: CC-BY-4.0\n" in said
+    assert "begun with: tu-tf_efficientnet_lite0.safetensors, licence: Apache-2.0, blake2b:" in said
+
+
 def test_models_show_and_list(model, run, capsys):
     code, card, _ = run("models", "show", model)
     assert code == 0
@@ -305,7 +318,11 @@ def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, run, tmp_path
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
     (tmp_path / "m.training").write_bytes(b"cut off")
     assert run(*flags, *NETWORK)[0] == 0
-    assert "--resume" in caplog.text
+    assert "rename it to m.training and say --resume" in caplog.text
+    assert str(tmp_path / "m.training.old") in caplog.text
+    assert (tmp_path / "m.training.old").read_bytes() == b"cut off"
+    assert run(*flags, *NETWORK, "--resume")[0] == 0
+    assert "there is no training to go on with" in caplog.text
 
 
 def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path):

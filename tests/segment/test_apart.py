@@ -53,6 +53,22 @@ def test_a_job_comes_out_of_its_folder_as_it_went_in(dataset, tmp_path):
     assert item.pixel_size == PixelSize(2, 2, "nm")
 
 
+def test_planes_of_a_stack_stay_together_in_a_job(discs, tmp_path):
+    image, mask = discs(0)
+    painted, unpainted = mask + 1, np.zeros_like(mask)
+    stack = annotated(np.stack([image] * 5), np.stack([painted, unpainted, *[painted] * 3]), name="stack")
+    describe(dataset_of_strokes([stack, annotated(image, painted, name="other")]), SHORT, tmp_path)
+    again = dataset_of(json.loads((tmp_path / "job.json").read_text()), tmp_path)
+    assert [(item.name, len(item.image)) for item in again.items] == [("stack", 4), ("other", 1)]
+    np.testing.assert_array_equal(again.items[0].labels.read(3), painted)
+
+
+def test_the_device_asked_for_is_used(dataset, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # the process sees no GPU
+    with pytest.raises(OptionError, match="device 'cuda' was asked for"):
+        train_apart(dataset, SHORT, device="cuda")
+
+
 def test_the_result_is_that_of_training_here(dataset, discs):
     moments = []
     there = train_apart(dataset, SHORT, watch=moments.append)

@@ -42,6 +42,31 @@ def test_blocks_of_one_image(seed):
         assert 0.1 <= held <= 0.4
 
 
+@pytest.mark.parametrize("count", [4, 12])
+def test_one_stack_is_held_out_in_blocks_that_go_through_all_its_planes(count):
+    """Neighbouring slices are nearly the same image: one of them says nothing about images to come."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, (60, 66)).astype(np.uint8)
+    split = split_targets([target] * count, 2, 0.2, seed=0, stacks=[0] * count)
+    assert split.kind == "blocks"
+    held = [validation != UNLABELLED for validation in split.validation]
+    assert all((one == held[0]).all() for one in held)
+    assert 0.1 < held[0].mean() < 0.4
+    assert all(((t == UNLABELLED) == own).all() for t, own in zip(split.training, held, strict=True))
+
+
+def test_whole_stacks_are_held_out_when_there_are_enough():
+    target = np.arange(100, dtype=np.uint8).reshape(10, 10) % 2
+    stacks = [0, 0, 0, 1, 2, 2, 3, None, 4]
+    for seed in range(5):
+        split = split_targets([target] * len(stacks), 2, 0.4, seed, stacks)
+        assert split.kind == "whole images"
+        aside = {stack for stack, own in zip(stacks, split.validation, strict=True) if own is not None}
+        learnt = {stack for stack, own in zip(stacks, split.training, strict=True) if own is not None}
+        assert len(aside) == 2
+        assert not aside & learnt
+
+
 def test_a_single_blob_is_never_held_out_whole():
     target = np.full((120, 120), UNLABELLED, np.uint8)
     target[5:9, 5:9] = 0

@@ -1,5 +1,7 @@
 """What a network learns beside the strokes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,15 @@ def test_one_phase_is_nothing_to_ask_about():
     painted, _ = plane()
     painted.labels[painted.labels == 1] = UNLABELLED
     assert ask_quick([painted], 2).planes[0] is painted
+
+
+def test_a_classifier_is_not_tried_on_slices_next_to_those_it_learnt_from():
+    """Four times the same slice, in which phases are told apart by luck alone."""
+    painted = luck()
+    alone = ask_quick([painted] * 4, 2).planes
+    stack = ask_quick([replace(painted, stack=0)] * 4, 2).planes
+    assert alone[0] is not painted
+    assert stack[0].labels is painted.labels
 
 
 @pytest.mark.parametrize("count", [1, 4])

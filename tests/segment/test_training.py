@@ -9,7 +9,7 @@ import torch
 
 from napari_visualccc.core.errors import InputError, ModelError, OptionError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.core.progress import Cancelled, Progress, silent
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import read_card
@@ -28,7 +28,8 @@ from napari_visualccc.segment import (
     worker,
 )
 from napari_visualccc.segment.learning import write_checkpoint
-from napari_visualccc.segment.preparation import common_pixel_size, patch_of
+from napari_visualccc.segment.notes import on_pixel_sizes
+from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 
 SHORT = TrainOptions(steps=4, max_minutes=5, reduction="1", patch=64, batch=2)
 
@@ -59,6 +60,20 @@ def test_it_learns_discs(trained):
     assert trained.model.card.pixel_size == PixelSize(2, 2, "nm")
     assert trained.model.card.training["steps"] == 50
     assert "visualccc segment train" in trained.provenance.command
+
+
+def test_planes_of_a_stack_are_not_held_out_as_images(discs):
+    """Four slices that are all but the same: measured on blocks, which are the same in each."""
+    image, mask = discs(0)
+    items = [annotated(np.stack([image] * 4), np.stack([mask] * 4))]
+    dataset = dataset_of_masks(items, names=["ground", "disc"])
+    learnt, measured, about = planes_of(dataset, None, PixelSize(), TrainOptions(), silent(None))
+    assert about["held_out"] == "blocks"
+    assert len(learnt) == len(measured) == 4
+    seen, asked = (np.logical_or.reduce([one.labels != 255 for one in planes]) for planes in (learnt, measured))
+    assert not (seen & asked).any()
+    found = train(dataset, SHORT, device="cpu")
+    assert found.metrics["held_out"] == "blocks"
 
 
 def test_a_saved_model_is_the_same_model(trained, tmp_path, discs):
@@ -141,6 +156,44 @@ def test_going_on_from_a_result(two):
     assert more.steps == 4
 
 
+def test_going_on_from_a_model_counts_anew_and_records_the_whole(two, discs):
+    first = train(two, SHORT, device="cpu")
+    assert first.model.card.training["begun_with"]["name"] == "tu-tf_efficientnet_lite0.safetensors"
+    assert first.model.card.training["begun_with"]["licence"] == "Apache-2.0"
+    assert first.model.card.training["begun_with"]["hash"].startswith("blake2b:")
+    other = two.with_items([strokes(discs, 1)])
+    state = first.state.renewed(first.model.card.training)
+    more = train(other, replace(SHORT, steps=3, weights="random"), device="cpu", state=state)
+    assert [row["step"] for row in more.state.history][0] == 0
+    assert more.steps == 3
+    record = more.model.card.training
+    assert (record["steps"], record["continued_after"]) == (7, 4)
+    assert record["seconds"] >= first.model.card.training["seconds"]
+    assert record["begun_with"] == first.model.card.training["begun_with"]
+    assert [one["name"] for one in record["data"]] == ["strokes 1", "strokes 0"]
+    assert "continued_after" not in first.model.card.training
+    again = train(other, replace(SHORT, steps=2), device="cpu", state=more.state.renewed(record))
+    assert again.model.card.training["steps"] == 9
+
+
+def test_a_model_that_nothing_better_was_found_than_stays_and_that_is_told(two, monkeypatch):
+    from napari_visualccc.segment.learning import SegmentationTask
+
+    first = train(two, SHORT, device="cpu")
+    scores = iter([0.9, *[0.1] * 20])
+    monkeypatch.setattr(SegmentationTask, "validate", lambda *_: {"score": next(scores)})
+    more = train(two, SHORT, device="cpu", state=first.state.renewed(first.model.card.training))
+    theirs, own = (one.model.network.state_dict() for one in (first, more))
+    assert all(torch.equal(theirs[name], own[name]) for name in own if not name.startswith("head"))
+    assert any("gone on from, which stays" in note for note in more.notes)
+    assert not first.notes
+
+
+def test_the_record_of_images_that_are_no_files_says_so(two):
+    command = train(two, replace(SHORT, steps=1), device="cpu").provenance.command
+    assert "train --images IMAGES --masks MASKS --output MODEL --strokes --" in command
+
+
 def test_going_on_with_another_phase_keeps_what_was_learnt(two, discs):
     first = train(two, SHORT, device="cpu")
     image, mask = discs(0)
@@ -150,6 +203,7 @@ def test_going_on_with_another_phase_keeps_what_was_learnt(two, discs):
     more = train(three, replace(SHORT, steps=1, learning_rate=1e-7), device="cpu", state=first.state)
     assert more.steps == 1
     assert more.model.card.architecture["classes"] == 3
+    assert more.state.history[0]["step"] == 1
     learnt, again = (next(result.model.network.encoder.parameters()) for result in (first, more))
     torch.testing.assert_close(again, learnt, atol=1e-4, rtol=0)
     with pytest.raises(OptionError, match="another network"):
@@ -189,6 +243,7 @@ def test_a_damaged_checkpoint_starts_anew(two, tmp_path, content, caplog):
     checkpoint.write_bytes(content)
     assert train(two, SHORT, device="cpu", checkpoint=checkpoint).steps == 4
     assert "starting anew" in caplog.text
+    assert (tmp_path / "net.training.old").read_bytes() == content
 
 
 def test_live_preview_is_given_a_model(two, discs):
@@ -205,9 +260,32 @@ def test_pixel_sizes_are_brought_together(discs):
     fine = annotated(image, mask + 1, pixel_size=PixelSize(1, 1, "nm"))
     coarse = annotated(image[::2, ::2], mask[::2, ::2] + 1, pixel_size=PixelSize(2, 2, "nm"))
     assert common_pixel_size([fine, coarse, fine]) == PixelSize(1, 1, "nm")
-    assert not common_pixel_size([fine, annotated(image, mask)]).is_calibrated
     result = train(dataset_of_strokes([fine, coarse, fine]), SHORT, device="cpu")
     assert result.model.card.pixel_size == PixelSize(1, 1, "nm")
+
+
+def test_an_image_of_unknown_pixel_size_is_taken_to_have_that_of_the_others_and_it_is_told(discs, caplog):
+    image, mask = discs(0)
+    fine = annotated(image, mask + 1, pixel_size=PixelSize(1, 1, "nm"))
+    coarse = annotated(image[::2, ::2], mask[::2, ::2] + 1, pixel_size=PixelSize(2, 2, "nm"))
+    unknown = annotated(image, mask + 1, name="scan 7")
+    assert common_pixel_size([fine, unknown, coarse, fine]) == PixelSize(1, 1, "nm")
+    assert not common_pixel_size([unknown]).is_calibrated
+    dataset = dataset_of_strokes([unknown, coarse, fine])
+    learnt, _, _ = planes_of(dataset, None, PixelSize(1, 1, "nm"), replace(SHORT, validation=0.0), silent(None))
+    assert [plane.image.shape for plane in learnt] == [image.shape] * 3
+    result = train(dataset, replace(SHORT, steps=1), device="cpu")
+    assert result.model.card.pixel_size.is_calibrated
+    (remark,) = result.notes
+    assert remark.startswith("the pixel size of scan 7 is not known")
+    assert result.model.card.training["remarks"] == [remark]
+    assert remark in caplog.text
+
+
+def test_pixel_sizes_of_two_kinds_are_not_brought_together_and_it_is_told(discs):
+    items = [annotated(*discs(0), pixel_size=PixelSize(1, 1, unit)) for unit in ("nm", "1/nm")]
+    assert common_pixel_size(items) == PixelSize()
+    assert "in 1/nm and nm" in on_pixel_sizes(items, PixelSize())[0]
 
 
 def test_patches_suit_the_images():
@@ -399,6 +477,44 @@ def test_too_little_memory_is_said_in_words(two, monkeypatch, error):
     monkeypatch.setattr("napari_visualccc.segment.learning.SegmentationTask.loss", greedy)
     with pytest.raises(OptionError, match=r"make the patches \(64 pixels\) smaller"):
         train(two, SHORT, device="cpu")
+
+
+def test_memory_that_runs_out_makes_the_bites_smaller(two, monkeypatch, caplog):
+    """First fewer patches, then smaller ones; it goes on from the last look."""
+    from napari_visualccc.segment.learning import SegmentationTask
+
+    loss, tried, seen = SegmentationTask.loss, [], []
+
+    def greedy(task, outputs, targets, done):
+        tried.append((len(targets), targets.shape[-1]))
+        if tried[-1] != (2, 64) and (tried[-1] != (4, 128) or len(tried) > 5):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss(task, outputs, targets, done)
+
+    monkeypatch.setattr(SegmentationTask, "loss", greedy)
+    result = train(
+        two, replace(SHORT, steps=10, patch=128, batch=4), device="cpu", watch=lambda one: seen.append(one.step)
+    )
+    assert tried == [(4, 128)] * 6 + [(2, 128)] + [(2, 64)] * 5
+    assert seen == list(range(1, 11))
+    assert result.notes == ("memory ran out: it was learnt from 2 patches of 64 pixels per step",)
+    assert "going on with 2 patches of 128 pixels" in caplog.text
+
+
+def test_a_training_that_begins_anew_for_want_of_memory_is_that_of_the_smaller_bites(two, monkeypatch):
+    from napari_visualccc.segment.learning import SegmentationTask
+
+    fewer = train(two, replace(SHORT, batch=2), device="cpu").model.network.state_dict()
+    loss = SegmentationTask.loss
+
+    def greedy(task, outputs, targets, done):
+        if len(targets) > 2:
+            raise MemoryError
+        return loss(task, outputs, targets, done)
+
+    monkeypatch.setattr(SegmentationTask, "loss", greedy)
+    found = train(two, replace(SHORT, batch=4), device="cpu").model.network.state_dict()
+    assert all((found[name] == fewer[name]).all() for name in fewer)
 
 
 def test_one_patch_per_step_is_refused_where_nothing_is_left_to_average(two):

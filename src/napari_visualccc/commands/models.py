@@ -46,9 +46,15 @@ def _lines_of_training(training: Answer) -> list[str]:
     if not training:
         return []
     names = [one["name"] for one in data]
+    begun = training.get("begun_with", {})
+    steps = f"{training.get('steps')} steps"
+    if "continued_after" in training:
+        steps += f" (continued after {training['continued_after']})"
     return [
-        f"training: {training.get('steps')} steps in {training.get('seconds')} s on {training.get('device')}, "
+        f"training: {steps} in {training.get('seconds')} s on {training.get('device')}, "
         f"{len(names)} images ({', '.join(names[:4])}{' …' if len(names) > 4 else ''})",
+        *([f"begun with: {begun['name']}, licence: {begun['licence']}, {begun['hash']}"] if begun.get("hash") else []),
+        *training.get("remarks", ()),
         f"command: {training.get('command')}",
     ]
 

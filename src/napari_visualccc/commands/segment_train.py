@@ -14,6 +14,7 @@ from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
+    from napari_visualccc.segment import SegmentationModel
     from napari_visualccc.segment.annotations import Annotated, Dataset
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="Train a pixel classifier, in seconds, instead of a network."
     )
     parser.add_argument("--output", metavar="MODEL", required=True, help="File to write: MODEL.safetensors.")
+    parser.add_argument("--licence", metavar="TEXT", help="Licence of the model, for its card: such as CC-BY-4.0.")
     parser.add_argument("--resume", action="store_true", help="Go on with a training of this output that was cut off.")
     add_arguments(parser, TrainOptions)
     add_arguments(parser.add_argument_group("with --quick"), QuickOptions, besides=TrainOptions)
@@ -70,16 +72,12 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     if arguments.quick:
         return _train_quick(dataset, validation, output, arguments, progress)
     checkpoint = output.with_suffix(".training")
-    if not arguments.resume and checkpoint.exists():
-        _log.warning(
-            "%s, a training of this output that was cut off, is begun anew; --resume goes on with it", checkpoint
-        )
-        checkpoint.unlink()
+    _begin_or_go_on(checkpoint, resume=arguments.resume)
     result = train(
         dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
         arguments=_data_flags(arguments), progress=progress,
     )  # fmt: skip
-    written = result.model.save(output)
+    written = _licensed(result.model, arguments).save(output)
     checkpoint.unlink(missing_ok=True)
     return {
         "model": str(written),
@@ -92,6 +90,19 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     }
 
 
+def _begin_or_go_on(checkpoint: Path, *, resume: bool) -> None:
+    """Make way for a new training without losing one that was cut off; say so if there is none to go on with."""
+    from napari_visualccc.segment.learning import move_aside
+
+    if resume and not checkpoint.exists():
+        _log.warning("--resume: there is no training to go on with (%s), a new one begins", checkpoint)
+    elif not resume and checkpoint.exists():
+        _log.warning(
+            "a training of this output that was cut off is kept as %s, and a new one begins; to go on with the earlier "
+            "one, rename it to %s and say --resume", move_aside(checkpoint), checkpoint.name,
+        )  # fmt: skip
+
+
 def _unused(arguments: argparse.Namespace) -> list[str]:
     """What to say of options that were given and mean nothing to the kind of model that is trained."""
     from napari_visualccc.segment import QuickOptions, TrainOptions
@@ -100,25 +111,29 @@ def _unused(arguments: argparse.Namespace) -> list[str]:
     used, others = (quick, network) if arguments.quick else (network, quick)
     given = [flag for name, flag in others.items() if name not in used and getattr(arguments, name) is not None]
     given += ["--resume"] if arguments.quick and arguments.resume else []
-    if not given:
-        return []
-    return [f"without effect {'with' if arguments.quick else 'without'} --quick: {', '.join(given)}"]
+    words = [f"without effect {'with' if arguments.quick else 'without'} --quick: {', '.join(given)}"] if given else []
+    if arguments.quick and arguments.device not in ("auto", "cpu"):
+        words.append("--quick learns on the CPU; --device is for measuring on validation images only")
+    return words
 
 
 def _train_quick(
     dataset: Dataset, validation: Dataset | None, output: Path, arguments: argparse.Namespace, progress: Progress
 ) -> Answer:
     from napari_visualccc.segment import QuickOptions, QuickSegmenter, evaluate
+    from napari_visualccc.segment.notes import on_pixel_sizes
+    from napari_visualccc.segment.preparation import common_pixel_size
 
     options = from_arguments(QuickOptions, arguments)
+    warn(on_pixel_sizes(dataset.items, common_pixel_size(dataset.items)))
     result = QuickSegmenter(options).fit(dataset, arguments=_data_flags(arguments), progress=progress.part(0, 0.8))
     metrics = {}
     if validation is not None:
         measured = evaluate(result.model, validation, device=arguments.device, progress=progress.part(0.8, 1))
         metrics = told(measured) | {"held_out": "validation images"}
-    card = replace(result.model.card, metrics=metrics)
+    model = replace(result.model, card=replace(result.model.card, metrics=metrics))
     return {
-        "model": str(replace(result.model, card=card).save(output)),
+        "model": str(_licensed(model, arguments).save(output)),
         "classes": [one.name for one in dataset.classes],
         "metrics": metrics,
         "history": [],
@@ -126,6 +141,11 @@ def _train_quick(
         "seconds": result.provenance.seconds,
         "provenance": result.provenance.as_dict(),
     }
+
+
+def _licensed(model: SegmentationModel, arguments: argparse.Namespace) -> SegmentationModel:
+    """The model with the licence that the user gave it."""
+    return replace(model, card=replace(model.card, licence=arguments.licence)) if arguments.licence else model
 
 
 def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: list[str]) -> Dataset:
@@ -168,7 +188,8 @@ def _validation(dataset: Dataset, items: list[Annotated], arguments: argparse.Na
 
 def _data_flags(arguments: argparse.Namespace) -> list[str]:
     flags: list[str] = []
-    for name in ("images", "masks", "val_images", "val_masks", "val_offset", "classes", "ignore_label", "output"):
+    for name in ("images", "masks", "val_images", "val_masks", "val_offset", "classes", "ignore_label", "licence",
+                 "output"):  # fmt: skip
         value = getattr(arguments, name)
         flags += [] if value is None else ["--" + name.replace("_", "-"), str(value)]
     return flags + [f"--{name}" for name in ("binary", "strokes") if getattr(arguments, name)]

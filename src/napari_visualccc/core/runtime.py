@@ -43,7 +43,7 @@ def choose_device(wanted: Device | str = Device.AUTO) -> Device:
     wanted = Device(wanted)
     if wanted is Device.CPU:
         return wanted
-    available = _available_gpus()
+    available = available_gpus()
     if wanted is Device.AUTO:
         return available[0] if available else Device.CPU
     if wanted not in available:
@@ -51,7 +51,8 @@ def choose_device(wanted: Device | str = Device.AUTO) -> Device:
     return wanted
 
 
-def _available_gpus() -> list[Device]:
+def available_gpus() -> list[Device]:
+    """GPUs that PyTorch sees; none without PyTorch."""
     try:
         import torch
     except ImportError:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from napari_visualccc.core import errors
 from napari_visualccc.core.progress import Cancelled, Progress, silent
 from napari_visualccc.core.results import Stopwatch
+from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.segment import worker
 from napari_visualccc.segment.annotations import Dataset
@@ -47,6 +48,7 @@ def train_apart(
     dataset: Dataset,
     options: TrainOptions | None = None,
     *,
+    device: Device | str = Device.AUTO,
     state: TrainingState | None = None,
     watch: Callable[[Moment], None] | None = None,
     look: Callable[[], worker.View | None] | None = None,
@@ -58,7 +60,7 @@ def train_apart(
 
     Parameters
     ----------
-    dataset, options, state, watch, should_stop
+    dataset, options, device, state, watch, should_stop
         As for `train`.
     look
         Asked all the time: grey values of shape (Y, X) that the user looks at, alone or as a pair with their
@@ -84,7 +86,7 @@ def train_apart(
     stopwatch = Stopwatch()
     with TemporaryDirectory(prefix="visualccc-training-") as name:
         folder = Path(name)
-        worker.describe(dataset, options, folder)
+        worker.describe(dataset, options, folder, device)
         if state is not None:
             _keep(state, dataset, options, folder)
         conversation = _Conversation(folder, watch, show, progress)
@@ -226,14 +228,14 @@ def _result(dataset: Dataset, options: TrainOptions, folder: Path, done: dict[st
     from napari_visualccc.segment.learning import read_checkpoint
 
     model = SegmentationModel.load(folder / worker.MODEL)
-    told = TrainingState({}, done["step"], done["seconds"], done["best_step"], {}, done["history"])
+    told = TrainingState({}, done["step"], done["seconds"], done["best_step"], {}, done["history"], done["earlier"])
     state = read_checkpoint(folder / worker.STATE, model.card)
     if state is None or state.step != told.step:  # the disk was full
         _log.warning("the training can be used, but not continued: its state could not be kept")
         state = TrainingState()
     # The record names the images as they are here, not the planes that were handed over.
     record = record_of(dataset, options, told, done["device"], seconds, None, done["stopped"])
-    card = replace(model.card, training=record["training"])
+    card = replace(model.card, training={**model.card.training, **record["training"]})
     return TrainResult(
         record["provenance"], replace(model, card=card, hash=""), dict(card.metrics), history_of(told), state,
         told.step, done["stopped"],

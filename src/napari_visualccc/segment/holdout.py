@@ -15,9 +15,9 @@ from napari_visualccc.core.scores import UNLABELLED
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.patches import LabelledPlane
 
-# With fewer planes than this a whole one is too much to give away.
-FEWEST_PLANES = 4
-# Blocks per side into which planes are cut.
+# With fewer images than this a whole one is too much to give away.
+FEWEST_IMAGES = 4
+# Blocks per side into which images are cut.
 _BLOCKS = 6
 # Parts of planes that are looked at in between are about so large along each edge (px).
 _PART_EDGE = 256
@@ -41,7 +41,13 @@ class Split:
     kind: str
 
 
-def split_targets(targets: list[NDArray[np.uint8]], classes: int, share: float, seed: int) -> Split:
+def split_targets(
+    targets: list[NDArray[np.uint8]],
+    classes: int,
+    share: float,
+    seed: int,
+    stacks: Sequence[int | None] | None = None,
+) -> Split:
     """Keep about `share` of the labels aside.
 
     Parameters
@@ -54,38 +60,58 @@ def split_targets(targets: list[NDArray[np.uint8]], classes: int, share: float, 
         0 keeps nothing aside.
     seed
         Of the choice.
+    stacks
+        Number of the image that each plane is of; None for one by itself, as all are if nothing is given.
 
     Notes
     -----
-    No class may lose all its pixels to validation: a choice that would do so is not taken.
+    Planes of a stack follow one another and are alike: they are kept aside together, all of them or the same block of
+    each. No class may lose all its pixels to validation: a choice that would do so is not taken.
     """
     if share <= 0:
         return Split(tuple(targets), (None,) * len(targets), "none")
     rng = random_generator(seed, 2)
-    if len(targets) >= FEWEST_PLANES:
-        return _by_image(targets, classes, share, rng)
-    return _by_block(targets, classes, share, rng)
+    images = _images(stacks or [None] * len(targets))
+    if len(images) >= FEWEST_IMAGES:
+        return _by_image(targets, images, classes, share, rng)
+    return _by_block(targets, images, classes, share, rng)
 
 
-def _by_image(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
-    counts = np.array([_pixels(t, classes) for t in targets])
+def _images(stacks: Sequence[int | None]) -> list[list[int]]:
+    """Numbers of the planes of each image."""
+    found: dict[object, list[int]] = {}
+    for plane, stack in enumerate(stacks):
+        found.setdefault((plane,) if stack is None else stack, []).append(plane)
+    return list(found.values())
+
+
+def _by_image(
+    targets: list[NDArray[np.uint8]], images: list[list[int]], classes: int, share: float, rng: np.random.Generator
+) -> Split:
+    counts = np.array([_pixels([targets[plane] for plane in planes], classes) for planes in images])
     left = counts.sum(axis=0)
-    wanted = max(1, round(share * len(targets)))
-    held: set[int] = set()
-    for number in rng.permutation(len(targets)):
+    wanted = max(1, round(share * len(images)))
+    held: list[list[int]] = []
+    for number in rng.permutation(len(images)):
         rest = left - counts[number]
         if len(held) < wanted and (rest[counts.sum(axis=0) > 0] > 0).all():
-            held.add(int(number))
+            held.append(images[number])
             left = rest
-    training = tuple(None if i in held else t for i, t in enumerate(targets))
-    validation = tuple(t if i in held else None for i, t in enumerate(targets))
+    aside = {plane for planes in held for plane in planes}
+    training = tuple(None if plane in aside else t for plane, t in enumerate(targets))
+    validation = tuple(t if plane in aside else None for plane, t in enumerate(targets))
     return Split(training, validation, "whole images" if held else "none")
 
 
-def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng: np.random.Generator) -> Split:
-    """Blocks drawn at random, rarest class first, until each class has given its share and none more than half."""
-    blocks = [(n, block) for n, t in enumerate(targets) for block in _blocks(t.shape)]
-    counts = np.array([_pixels(targets[n][b], classes) for n, b in blocks])
+def _by_block(
+    targets: list[NDArray[np.uint8]], images: list[list[int]], classes: int, share: float, rng: np.random.Generator
+) -> Split:
+    """Blocks drawn at random, rarest class first, until each class has given its share and none more than half.
+
+    A block of a stack goes through all its planes.
+    """
+    blocks = [(planes, block) for planes in images for block in _blocks(targets[planes[0]].shape)]
+    counts = np.array([_pixels([targets[plane][block] for plane in planes], classes) for planes, block in blocks])
     total = counts.sum(axis=0)
     given = np.zeros(classes, np.int64)
     held: set[int] = set()
@@ -101,15 +127,19 @@ def _by_block(targets: list[NDArray[np.uint8]], classes: int, share: float, rng:
     training = [t.copy() for t in targets]
     validation = [np.full_like(t, UNLABELLED) for t in targets]
     for number in held:
-        n, block = blocks[number]
-        validation[n][block] = targets[n][block]
-        training[n][block] = UNLABELLED
+        planes, block = blocks[number]
+        for plane in planes:
+            validation[plane][block] = targets[plane][block]
+            training[plane][block] = UNLABELLED
     return Split(tuple(training), tuple(v if held else None for v in validation), "blocks" if held else "none")
 
 
-def _pixels(labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """Number of pixels of each class."""
-    return np.bincount(labels.ravel(), minlength=256)[:classes]
+def _pixels(labels: Sequence[NDArray[np.uint8]], classes: int) -> NDArray[np.int64]:
+    """Number of pixels of each class in all of them together."""
+    total = np.zeros(classes, np.int64)
+    for one in labels:
+        total += np.bincount(one.ravel(), minlength=256)[:classes]
+    return total
 
 
 def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
@@ -152,7 +182,7 @@ def glimpses(planes: Sequence[LabelledPlane], classes: int, most_pixels: int, se
     if sum(plane.image.size for plane in planes) <= most_pixels:
         return list(planes)
     places = [(plane, part) for plane in planes for part in _parts(plane.labels.shape)]
-    counts = np.array([_pixels(plane.labels[part], classes) for plane, part in places])
+    counts = np.array([_pixels([plane.labels[part]], classes) for plane, part in places])
     drawn = random_generator(seed, 3).permutation(np.flatnonzero(counts.any(axis=1)))
     chosen = dict.fromkeys([*counts.argmax(axis=0)[counts.any(axis=0)], *drawn])  # each once, in this order
     found = [  # views: nothing is copied

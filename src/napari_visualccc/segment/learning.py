@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.models.nn.patches import LabelledPlane
     from napari_visualccc.models.nn.unet import Architecture
+    from napari_visualccc.segment.model import SegmentationModel
 
 _log = logging.getLogger(__name__)
 _KEY = "visualccc-training"
@@ -118,7 +120,21 @@ def favour(done: float) -> float:
     return float(min(1.0, max(0.0, (_FAIR_FROM - done) / (_FAIR_FROM - _FAVOUR_UNTIL))))
 
 
-def going_on(state: TrainingState, network: nn.Module) -> TrainingState | None:
+def beginning(
+    model: SegmentationModel, options: TrainOptions, state: TrainingState | None, checkpoint: str | Path | None
+) -> TrainingState | None:
+    """State that the training of a model begins with: the one given, or that in the file if there is one that fits.
+
+    None if it begins anew.
+    """
+    if state is None and checkpoint is not None:
+        state = read_checkpoint(checkpoint, model.card)
+        if state is not None and (state.step >= options.steps > 0 or state.seconds >= 60 * options.max_minutes):
+            _log.warning("%s is of a training that has ended: nothing more is learnt, only measured", checkpoint)
+    return None if state is None else going_on(state, model.network)
+
+
+def going_on(state: TrainingState, network: nn.Module) -> TrainingState:
     """State of an earlier training if it fits the network; what was learnt is not lost if only the phases differ.
 
     Parameters
@@ -131,8 +147,8 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState | None:
 
     Returns
     -------
-    TrainingState or None
-        To go on from; None if a new training begins.
+    TrainingState
+        To go on from.
 
     Raises
     ------
@@ -155,7 +171,7 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState | None:
         )
     network.load_state_dict(common, strict=False)
     _log.info("the phases are not those of the earlier training: only the last layer begins anew")
-    return None
+    return replace(state.renewed(state.earlier), tensors={})
 
 
 def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) -> None:
@@ -168,7 +184,8 @@ def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) ->
     """
     record = {
         "step": state.step, "seconds": state.seconds, "best_step": state.best_step, "scores": state.scores,
-        "history": state.history, "values": _values(card), "architecture": dict(card.architecture),
+        "history": state.history, "earlier": state.earlier, "values": _values(card),
+        "architecture": dict(card.architecture),
     }  # fmt: skip
     save_tensors(path, {name: value.numpy() for name, value in state.tensors.items()}, {_KEY: json.dumps(record)})
 
@@ -209,7 +226,7 @@ class Keeper:
 
 
 def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
-    """State of a training to go on from; None (and a word in the log) if there is none that fits."""
+    """State of a training to go on from; None if there is none that fits: it is moved aside then, and that told."""
     import torch
 
     from napari_visualccc.models.nn.fit import TrainingState
@@ -222,15 +239,26 @@ def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
         record = json.loads(read_metadata(path)[_KEY])
         same = Architecture.from_dict(record["architecture"]) == Architecture.from_dict(card.architecture)
         if not same or record["values"] != _values(card):
-            _log.warning("%s is of a training with other classes or another network: starting anew", path)
+            _start_anew(path, "is of a training with other classes or another network")
             return None
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
         return TrainingState(
-            tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"]
-        )
+            tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"],
+            record.get("earlier", {}),
+        )  # fmt: skip
     except (ModelError, OptionError, KeyError, ValueError) as error:
-        _log.warning("%s cannot be read (%s): starting anew", path, error)
+        _start_anew(path, f"cannot be read ({error})")
         return None
+
+
+def _start_anew(path: Path, why: str) -> None:
+    _log.warning("%s %s: starting anew; it is kept as %s", path, why, move_aside(path))
+
+
+def move_aside(path: str | Path) -> Path:
+    """Rename a checkpoint, so that another training does not write over it; an earlier one there is replaced."""
+    path = Path(path)
+    return path.replace(path.with_name(f"{path.name}.old"))
 
 
 def checkpoint_architecture(path: str | Path) -> Architecture | None:

@@ -121,8 +121,8 @@ class TrainOptions(Options):
     shares: bool = option(True, label="Judge area shares", advanced=True, help=_SHARES_HELP)
     validation: float = option(
         0.2, label="Held out", minimum=0.0, maximum=0.9, step=0.05, advanced=True,
-        help="Share of the images (of the area, if there are fewer than four) kept aside to measure quality when no "
-        "validation images are given; 0 trains on everything.",
+        help="Share of the images (of the area, if there are fewer than four; a stack is one image) kept aside to "
+        "measure quality when no validation images are given; 0 trains on everything.",
     )  # fmt: skip
     seed: int = option(
         0, label="Seed", minimum=0, maximum=2**31 - 1, advanced=True, help="Same seed and steps, same model."
@@ -134,11 +134,11 @@ class QuickOptions(Options):
     """How to train a pixel classifier."""
 
     levels: int = option(
-        5, label="Scales", minimum=1, maximum=7,
+        5, label="Scales", minimum=1, maximum=7, advanced=True,
         help="How many scales are looked at, each twice as coarse as the one before: 5 sees about 100 pixels around.",
     )  # fmt: skip
     context: bool = option(
-        True, label="Pre-trained features",
+        True, label="Pre-trained features", advanced=True,
         help="Also look at what the pre-trained network sees around each pixel (with 3 scales or more).",
     )  # fmt: skip
     lattice: str = option("auto", label="Lattice fringes", choices=LATTICE_CHOICES, help=_LATTICE_HELP, advanced=True)

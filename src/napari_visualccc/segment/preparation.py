@@ -30,12 +30,12 @@ _MUCH_TIME = 15
 
 
 def common_pixel_size(items: Sequence[Annotated]) -> PixelSize:
-    """Pixel size to work at: the median (by area) of the calibrated images; none unless all are calibrated alike.
+    """Pixel size to work at: the median of the calibrated images; none if their units are not the same.
 
-    Images without calibration among calibrated ones are taken as they are, and so are all then.
+    Images without calibration among calibrated ones are then taken as they are, as if they had it.
     """
-    sizes = [item.pixel_size for item in items]
-    if not all(size.is_calibrated and size.unit == sizes[0].unit for size in sizes):
+    sizes = [item.pixel_size for item in items if item.pixel_size.is_calibrated]
+    if len({size.unit for size in sizes}) != 1:
         return PixelSize()
     edges = sorted(size.edge for size in sizes)
     edge = edges[len(edges) // 2]
@@ -66,19 +66,20 @@ def planes_of(
     The last is for the metrics: ``"held_out"`` in words, and ``"labelled_share"``, the share of the pixels of those
     images that have a label.
     """
-    from napari_visualccc.models.nn.patches import LabelledPlane
-
     every = list(_labelled(dataset, size, progress))
     if validation is not None:
         others = replace(dataset, items=validation.items)
         measured = list(_labelled(others, size, progress))
         about = _about("validation images", [plane.labels for plane in measured])
         return [p for p in every if _any(p.labels)], measured, about
-    split = split_targets([plane.labels for plane in every], len(dataset.classes), options.validation, options.seed)
+    split = split_targets(
+        [plane.labels for plane in every], len(dataset.classes), options.validation, options.seed,
+        [plane.stack for plane in every],
+    )  # fmt: skip
 
     def chosen(labels: Sequence[NDArray[np.uint8] | None]) -> list[LabelledPlane]:
         return [
-            LabelledPlane(plane.image, own)
+            replace(plane, labels=own)
             for plane, own in zip(every, labels, strict=True)
             if own is not None and _any(own)
         ]
@@ -98,12 +99,12 @@ def _any(labels: NDArray[np.uint8]) -> bool:
 def _labelled(dataset: Dataset, size: PixelSize, progress: Progress) -> Iterator[LabelledPlane]:
     from napari_visualccc.models.nn.patches import LabelledPlane
 
-    places = list(dataset.planes)
-    for item, index in progress.steps(places, message="reading the images"):
+    places = [(number, item, index) for number, item in enumerate(dataset.items) for index in range(len(item.image))]
+    for number, item, index in progress.steps(places, message="reading the images"):
         targets = dataset.targets(item, index)
         if _any(targets):
             image = image_at(item, index, size)
-            yield LabelledPlane(image, targets_at(targets, image.shape))
+            yield LabelledPlane(image, targets_at(targets, image.shape), number)
 
 
 def image_at(item: Annotated, index: int, size: PixelSize) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ right wherever it is sure, or can be found not to be: it is first tried on strok
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,8 +87,6 @@ def ask_quick(
     The network itself cannot be asked how common phases are: after a short training on a few strokes it is sure of
     nearly everything, right or wrong, and a correction after its own words made it see one phase everywhere.
     """
-    from napari_visualccc.models.nn.patches import LabelledPlane
-
     progress = silent(progress)
     sparse = [number for number, plane in enumerate(planes) if is_sparse(labelled_share([plane.labels]))]
     strokes = [planes[number].labels for number in sparse]
@@ -96,7 +94,7 @@ def ask_quick(
     if len(_present(strokes)) < 2 or not (fill or shares):
         return Hints(list(planes))
     quick = QuickSegmenter(QuickOptions(seed=seed))
-    fill = fill and _is_right(quick, images, strokes, classes, seed)
+    fill = fill and _is_right(quick, [planes[number] for number in sparse], classes, seed)
     if not fill and len(sparse) < len(planes):
         return Hints(list(planes))  # the masks say how common phases are
     _learn(quick, images, strokes, classes)
@@ -107,7 +105,7 @@ def ask_quick(
         if fill:
             take = (probabilities.max(axis=0) >= SURE) & (labels == UNLABELLED)
             called = probabilities.argmax(axis=0)
-            result[number] = LabelledPlane(image, np.where(take, called, labels).astype(np.uint8))
+            result[number] = replace(planes[number], labels=np.where(take, called, labels).astype(np.uint8))
         areas += probabilities.sum(axis=(1, 2), dtype=np.float64)
         progress.check()
     return Hints(result, None if fill or not shares else _ratios(areas, strokes, classes))
@@ -122,13 +120,12 @@ def _ratios(areas: NDArray[np.float64], strokes: Sequence[Labels], classes: int)
     return ratios.clip(1 / _MOST_RATIO, _MOST_RATIO)
 
 
-def _is_right(
-    quick: QuickSegmenter, images: list[NDArray[np.float32]], strokes: list[Labels], classes: int, seed: int
-) -> bool:
+def _is_right(quick: QuickSegmenter, planes: Sequence[LabelledPlane], classes: int, seed: int) -> bool:
     """True if a classifier is mostly right where it is sure, on strokes kept aside, or if none can be spared."""
+    images, strokes = [plane.image for plane in planes], [plane.labels for plane in planes]
     right, asked = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     for number in range(_SPLITS):
-        split = split_targets(strokes, classes, _ASIDE, seed + number)
+        split = split_targets(strokes, classes, _ASIDE, seed + number, [plane.stack for plane in planes])
         learnt = [(image, labels) for image, labels in zip(images, split.training, strict=True) if labels is not None]
         known = [labels for _, labels in learnt]
         if split.kind == "none" or len(_present(known)) < len(_present(strokes)):

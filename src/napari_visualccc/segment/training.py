@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.core.errors import InputError, OptionError
+from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.params import AUTO, to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
@@ -23,9 +22,12 @@ from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
+from napari_visualccc.segment.bites import learn_in_bites
 from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.notes import on_pixel_sizes, some_of
 from napari_visualccc.segment.options import TrainOptions
+from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
 
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Learning rate of an encoder that knows something already, as a share of the rest's: it is adapted, not overwritten.
 _KEEPING = 0.3
-# What torch says where batch normalisation has nothing to average over.
-_ONE_VALUE = "more than 1 value per channel"
+# Data of a training whose images are no files: named, not invented.
+_PLACEHOLDERS = ("--images", "IMAGES", "--masks", "MASKS", "--output", "MODEL")
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,20 @@ class TrainResult(Result):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of how it came about: whether it ended before its steps were taken, and why."""
+        """What to know of how it came about: of the images, and whether it ended before its steps were taken."""
+        return (*self.model.card.training.get("remarks", ()), *self._endings)
+
+    @property
+    def _endings(self) -> tuple[str, ...]:
         if self.broke_off:
             return (f"the training broke off, this is the best model so far: {self.broke_off}",)
+        kept = self.state.best_step == 0 and bool(self.state.earlier)
+        remarks = ("no look showed a better model than the one gone on from, which stays",) if kept else ()
         steps = self.provenance.parameters.get("steps", 0)
         if self.stopped or self.steps >= steps:
-            return ()
+            return remarks
         return (
+            *remarks,
             f"the training time was over after {self.steps} of {steps} steps, before the last ones, which refine: "
             "give it more time or fewer steps",
         )
@@ -121,8 +130,9 @@ def train(
         File that the state of the training is kept in after each validation. If it is there already, and was made
         with the same classes and network, the training goes on from it. Remove it once the model is saved.
     state
-        Of an earlier training of the same network, to go on from; if phases were added or taken away since, only the
-        last layer begins anew.
+        Of an earlier training of the same network, to go on from: with the rest of its schedule, or, if it was
+        `renewed`, from its model with a new one. If phases were added or taken away since, only the last layer begins
+        anew.
     arguments
         How the command line is told of the data, for the record.
     watch
@@ -143,7 +153,7 @@ def train(
     InputError
         If there is nothing to learn from.
     OptionError
-        If network and options do not go together, memory ran out, or the training diverged.
+        If network and options do not go together, memory ran out even with small patches, or the training diverged.
     OutputError
         If the checkpoint cannot be written, unless it is for a full disk: that is told in the log.
 
@@ -159,7 +169,7 @@ def train(
     from napari_visualccc.models.nn.fit import fit
     from napari_visualccc.models.nn.precision import fastest_precision
     from napari_visualccc.models.nn.schedule import Schedule
-    from napari_visualccc.segment.learning import Keeper, SegmentationTask, going_on, read_checkpoint
+    from napari_visualccc.segment.learning import Keeper, SegmentationTask, beginning
 
     options = options or TrainOptions()
     progress = silent(progress)
@@ -168,6 +178,7 @@ def train(
     classes = len(dataset.classes)
     progress(0.0, "reading the images")
     size = common_pixel_size(dataset.items)
+    remarks = _tell(on_pixel_sizes([*dataset.items, *(validation.items if validation is not None else ())], size))
     learnt, measured, about = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
@@ -178,20 +189,12 @@ def train(
     progress(0.02, f"preparing the network on {device}")
     symmetry = symmetry_of([plane.image for plane in hints.planes]) if options.symmetry == AUTO else options.symmetry
     architecture = architecture_of(options, classes, [plane.image for plane in hints.planes], state, checkpoint)
-    model, knows_much = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
+    model, begun = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
-    task = SegmentationTask(
-        hints.planes, measured, classes, options, symmetry, patch, device, finish=partial(_expecting, hints=hints)
-    )
-    if checkpoint is not None and state is None:
-        state = read_checkpoint(checkpoint, model.card)
-        if state is not None and (state.step >= options.steps > 0 or state.seconds >= 60 * options.max_minutes):
-            _log.warning("%s is of a training that has ended: nothing more is learnt, only measured", checkpoint)
-    if state is not None:
-        state = going_on(state, model.network)
+    state = beginning(model, options, state, checkpoint)
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
-        encoder_rate=_KEEPING if knows_much else 1.0,
+        encoder_rate=_KEEPING if begun["hash"] else 1.0,
     )  # fmt: skip
     stopped: list[bool] = []
 
@@ -200,50 +203,44 @@ def train(
             stopped.append(True)
         return bool(stopped)
 
-    if preview is not None:
-        task.preview = lambda network: preview(replace(model, network=network))
-    with _in_words(patch):
-        final = fit(
-            model.network, task, schedule, fastest_precision(device), device=str(device), state=state,
-            keep=Keeper(checkpoint, model.card) if checkpoint is not None else None, watch=watch, should_stop=stop,
-            progress=progress.part(0.03, 0.98),
-        )  # fmt: skip
+    first = {name: value.clone() for name, value in model.network.state_dict().items()}
+
+    def learn(
+        patch: tuple[int, int], state: TrainingState | None, keep: Callable[[TrainingState], None]
+    ) -> tuple[TrainingState, SegmentationTask]:
+        task = SegmentationTask(
+            hints.planes, measured, classes, options, symmetry, patch, device, finish=partial(_expecting, hints=hints)
+        )
+        if preview is not None:
+            task.preview = lambda network: preview(replace(model, network=network))
+        model.network.load_state_dict(first)
+        return fit(
+            model.network, task, schedule, fastest_precision(device), device=str(device), state=state, keep=keep,
+            watch=watch, should_stop=stop, progress=progress.part(0.03, 0.98),
+        ), task  # fmt: skip
+
+    keeper = Keeper(checkpoint, model.card) if checkpoint is not None else None
+    (final, task), remark = learn_in_bites(learn, patch, model.network.multiple, state, keeper)
+    remarks += [remark] if remark else []
     model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
-    card = replace(model.card, training=record["training"], metrics=metrics)
+    training = record["training"] | {"begun_with": final.earlier.get("begun_with", begun), "remarks": remarks}
+    card = replace(model.card, training=training, metrics=metrics)
     progress(1.0)
     result = TrainResult(
         record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
     )
-    for note in result.notes:
-        _log.warning(note)
+    _tell(result._endings)
     return result
 
 
-@contextmanager
-def _in_words(patch: tuple[int, int]) -> Iterator[None]:
-    """Say in words what can be mended when learning from patches (their edge, how many of them per step) fails."""
-    from napari_visualccc.models.nn.fit import Diverged
-    from napari_visualccc.models.nn.segmenter import is_out_of_memory
-
-    edge, batch = patch
-    try:
-        yield
-    except Diverged as error:
-        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
-    except (MemoryError, RuntimeError, ValueError) as error:
-        if is_out_of_memory(error):
-            raise OptionError(
-                f"the training does not fit into memory: make the patches ({edge} pixels) smaller, or take fewer of "
-                f"them per step ({batch})"
-            ) from error
-        if _ONE_VALUE in str(error):
-            raise OptionError(
-                f"this network cannot learn from {batch} patch of {edge} pixels per step: take more patches per step"
-            ) from error
-        raise
+def _tell(notes: Iterable[str]) -> list[str]:
+    """Say in the log what to know; give it back."""
+    for note in (notes := list(notes)):
+        _log.warning("%s", note)
+    return notes
 
 
 def _expecting(network: Any, *, hints: Hints) -> Any:
@@ -262,18 +259,18 @@ def _new_model(
     size: PixelSize,
     symmetry: str,
     progress: Progress,
-) -> tuple[SegmentationModel, bool]:
-    """Network to begin with, and whether its encoder was filled with weights that know something."""
+) -> tuple[SegmentationModel, dict[str, str]]:
+    """Network to begin with, and name, licence and hash of the weights that it was filled with."""
     import torch
 
-    from napari_visualccc.models.nn.encoders import RANDOM, begin
+    from napari_visualccc.models.nn.encoders import begin
     from napari_visualccc.models.nn.unet import build
 
     torch.manual_seed(options.seed)
     card = ModelCard("segment", architecture.as_dict(), dataset.classes, size, GreyScale.METHOD, symmetry)
     network = build(architecture)
-    begun = begin(network, options.encoder, options.weights, progress)
-    return SegmentationModel(network, card), begun != RANDOM
+    digest = begin(network, options.encoder, options.weights, progress)
+    return SegmentationModel(network, card), begun_with(options.encoder, options.weights, digest)
 
 
 def record_of(
@@ -285,20 +282,31 @@ def record_of(
     arguments: Sequence[str] | None,
     stopped: bool,
 ) -> dict[str, Any]:
-    """Record of a training: ``"provenance"``, and ``"training"`` for the card."""
+    """Record of a training, with those that it went on from: ``"provenance"``, and ``"training"`` for the card."""
     data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
             for item in dataset.items]  # fmt: skip
-    names = ", ".join(one["name"] for one in data[:3]) + (f" and {len(data) - 3} more" if len(data) > 3 else "")
-    command = shlex.join(["visualccc", "segment", "train", *(arguments or ()), *to_arguments(options)])
+    names = some_of([one["name"] for one in data])
+    command = shlex.join(["visualccc", "segment", "train", *_data_flags(dataset, arguments), *to_arguments(options)])
     provenance = Provenance(
         "segment train", options.as_dict(), names, data[0]["hash"], command, options.seed, None, seconds
     )
+    earlier = state.earlier
+    steps = earlier.get("steps", 0)
+    seen = {one["hash"] for one in data}
+    before = [one for one in earlier.get("data", ()) if one["hash"] not in seen]
     training = {
-        "options": options.as_dict(), "data": data, "steps": state.step, "best_step": state.best_step,
-        "seconds": round(state.seconds, 1), "device": str(device), "seed": options.seed, "stopped": stopped,
-        "command": command,
+        "options": options.as_dict(), "data": data + before, "steps": steps + state.step,
+        "best_step": steps + state.best_step, "seconds": round(earlier.get("seconds", 0) + state.seconds, 1),
+        "device": str(device), "seed": options.seed, "stopped": stopped, "command": command,
     }  # fmt: skip
+    if earlier:
+        training["continued_after"] = steps
     return {"provenance": provenance, "training": training}
+
+
+def _data_flags(dataset: Dataset, arguments: Sequence[str] | None) -> Sequence[str]:
+    """How the command line is told of the data; images that are no files have no name there."""
+    return arguments or (*_PLACEHOLDERS, *(["--strokes"] if 0 in dataset.ignore else []))
 
 
 def history_of(state: TrainingState) -> pd.DataFrame:

@@ -4,7 +4,7 @@ What the two processes tell each other lies in the folder:
 
 =====================  =========================================================================
 ``job.json``           options, classes and images (in)
-``plane_0.npz`` …      grey values and labels of each painted plane (in)
+``image_0.npz`` …      grey values and labels of the painted planes of each image (in)
 ``state.safetensors``  of an earlier training, to go on from (in); of this one (out)
 ``view.npz``           grey values that the user looks at, and their pixel size; may change at any time (in)
 ``stop``               once it is there, the training ends with the best model so far (in)
@@ -34,6 +34,7 @@ from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.core.runtime import Device
 from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.segment.annotations import Annotated, Dataset
 from napari_visualccc.segment.options import TrainOptions
@@ -89,8 +90,8 @@ def work(folder: Path, parent: int) -> None:
 
     try:
         result = train(
-            dataset_of(job, folder), TrainOptions(**job["options"]), checkpoint=folder / STATE, watch=report.moment,
-            preview=show, should_stop=(folder / STOP).exists,
+            dataset_of(job, folder), TrainOptions(**job["options"]), device=job["device"], checkpoint=folder / STATE,
+            watch=report.moment, preview=show, should_stop=(folder / STOP).exists,
             progress=Progress(report.progress, lambda: not psutil.pid_exists(parent)),
         )  # fmt: skip
         result.model.save(folder / MODEL)
@@ -98,6 +99,7 @@ def work(folder: Path, parent: int) -> None:
         report(done={
             "stopped": result.stopped, "device": result.model.card.training["device"], "step": state.step,
             "seconds": state.seconds, "best_step": state.best_step, "history": state.history,
+            "earlier": state.earlier,
         })  # fmt: skip
     except Cancelled:
         pass
@@ -148,21 +150,23 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def describe(dataset: Dataset, options: TrainOptions, folder: Path) -> None:
+def describe(dataset: Dataset, options: TrainOptions, folder: Path, device: Device | str = Device.AUTO) -> None:
     """Write a job into a folder: only the planes that have labels."""
     items: list[dict[str, Any]] = []
-    for item, index in dataset.planes:
-        labels = item.labels.read(index)
-        if np.isin(labels, dataset.ignore).all():
+    for item in dataset.items:
+        planes = ((index, item.labels.read(index)) for index in range(len(item.labels)))
+        painted = [(index, labels) for index, labels in planes if not np.isin(labels, dataset.ignore).all()]
+        if not painted:
             continue
-        name = f"plane_{len(items)}.npz"
-        np.savez(folder / name, image=item.image.read(index), labels=labels)
+        name = f"image_{len(items)}.npz"
+        image = np.stack([item.image.read(index) for index, _ in painted])
+        np.savez(folder / name, image=image, labels=np.stack([labels for _, labels in painted]))
         size = item.pixel_size
         items.append({"file": name, "name": item.name, "pixel_size": [size.y, size.x, size.unit]})
     classes = [[one.value, one.name, list(one.colour)] for one in dataset.classes]
     job = {
         "options": options.as_dict(), "classes": classes, "items": items, "ignore": list(dataset.ignore),
-        "binary": dataset.binary,
+        "binary": dataset.binary, "device": str(device),
     }  # fmt: skip
     (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
 

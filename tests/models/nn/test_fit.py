@@ -172,3 +172,35 @@ def test_time_ends_a_training_that_has_steps_left(monkeypatch):
     state = fit(line(), Slow(Clock(monkeypatch), 1, 1, 1, 97), Schedule(seconds=100, steps=20), PLAIN)
     assert state.step == 4
     assert state.history[-1]["step"] == 4, "it is looked at before it ends"
+
+
+def test_a_training_that_goes_on_from_a_model_learns_as_fast_as_one_that_begins_with_its_weights():
+    schedule = Schedule(steps=30, learning_rate=0.05)
+    first = fit(line(), Line(), schedule, PLAIN)
+    before = {name: value.clone() for name, value in first.tensors.items()}
+    fresh, on = line(), line()
+    fresh.load_state_dict({name.removeprefix("best."): v for name, v in before.items() if name.startswith("best.")})
+    fit(fresh, Line(), schedule, PLAIN)
+    more = fit(on, Line(), schedule, PLAIN, state=first.renewed({"steps": 30}))
+    assert (more.step, more.earlier) == (30, {"steps": 30})
+    assert torch.equal(on.weight, fresh.weight)
+    assert all(torch.equal(before[name], value) for name, value in first.tensors.items()), "the one given is as it was"
+
+
+def test_a_worse_model_does_not_replace_the_one_gone_on_from():
+    """Neither early, nor when the first half is over, nor at the end."""
+    begun = fit(line(), Line(), Schedule(steps=4, checks=4), PLAIN)
+    on = line()
+    state = fit(
+        on, Line(scores=[0.8, 0.1, 0.7, 0.5, 0.6]), Schedule(steps=40, checks=4), PLAIN, state=begun.renewed()
+    )  # fmt: skip
+    assert [row["step"] for row in state.history] == [0, 10, 20, 30, 40]
+    assert (state.best_step, state.scores) == (0, {"score": 0.8})
+    assert torch.equal(on.weight, begun.tensors["best.weight"])
+
+
+@pytest.mark.parametrize(("scores", "best"), [([0.5, 0.9, 0.4, 0.3, 0.2], 10), ([0.5, 0.9, 0.6, 0.7, 0.4], 30)])
+def test_a_young_model_that_is_better_than_the_one_gone_on_from_gives_way_to_a_grown_up_that_is_too(scores, best):
+    begun = fit(line(), Line(), Schedule(steps=4), PLAIN)
+    state = fit(line(), Line(scores=scores), Schedule(steps=40, checks=4), PLAIN, state=begun.renewed())
+    assert state.best_step == best

@@ -19,6 +19,7 @@ from napari_visualccc.models.nn.schedule import Schedule, groups
 Tensors = dict[str, torch.Tensor]
 # Share of the schedule after which a model is no longer young.
 _GROWN_UP = 0.5
+_BEST = "best."
 
 
 class Task(Protocol):
@@ -55,13 +56,16 @@ class TrainingState:
     Attributes
     ----------
     tensors
-        ``network.*``, ``average.*``, ``best.*`` and AdamW's ``moment1.*``, ``moment2.*``.
+        ``network.*``, ``average.*``, ``best.*`` and AdamW's ``moment1.*``, ``moment2.*``; or only ``best.*``, from
+        which a new schedule begins.
     step, seconds
         How far it has come.
     best_step, scores
         When the best model was seen, and its scores.
     history
-        Step, seconds, loss and scores of each validation.
+        Step, seconds, loss and scores of each validation; step 0 is the model gone on from, which has no loss.
+    earlier
+        Record of the trainings before this one, if it goes on from their model; see `renewed`.
     """
 
     tensors: Tensors = field(default_factory=dict)
@@ -70,6 +74,20 @@ class TrainingState:
     best_step: int = -1
     scores: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    earlier: dict[str, Any] = field(default_factory=dict)
+
+    def renewed(self, earlier: Mapping[str, Any] | None = None) -> TrainingState:
+        """What a training with a schedule of its own begins with that goes on from the best model of this one.
+
+        No moments: AdamW would divide them as young ones, and learn too slowly for hundreds of steps.
+
+        Parameters
+        ----------
+        earlier
+            Record of this training, as in the model's card.
+        """
+        best = {name: value for name, value in self.tensors.items() if name.startswith(_BEST)}
+        return TrainingState(best, earlier=dict(earlier or {}))
 
 
 class Diverged(RuntimeError):  # noqa: N818
@@ -140,6 +158,8 @@ def _run(
 ) -> None:
     state = trainer.state
     start = time.perf_counter() - state.seconds
+    if trainer.has_earlier:
+        trainer.check()  # no worse one may replace it
     checked = trainer.done()
     while not trainer.is_over():
         loss = trainer.step(trainer.done())
@@ -194,6 +214,11 @@ class _Trainer:
             return self.state.step / self._schedule.steps
         return self.state.seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
 
+    @property
+    def has_earlier(self) -> bool:
+        """True before the first look at a training that goes on from a model."""
+        return bool(self._best) and self.state.best_step < 0
+
     def is_over(self) -> bool:
         """True at the end of the schedule, and when the time is up even if there are steps left."""
         return self.done() >= 1 or self.state.seconds >= self._schedule.seconds
@@ -228,7 +253,7 @@ class _Trainer:
         for name in theirs.keys() - set(floating):
             self._average[name].copy_(theirs[name])
 
-    def check(self, loss: float) -> dict[str, float]:
+    def check(self, loss: float | None = None) -> dict[str, float]:
         """Validate the averaged weights; remember them if they are the best."""
         own = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
         self._network.load_state_dict(self._average)
@@ -238,14 +263,23 @@ class _Trainer:
         finally:
             self._network.load_state_dict(own)
         state = self.state
-        # A model of the first half, made at a high learning rate, must not win by luck on few labels.
-        young = self._best_done < _GROWN_UP <= self.done()
-        if state.best_step < 0 or young or not scores["score"] < state.scores["score"]:
+        if state.best_step < 0 or self._is_best(scores["score"]):
             self._best_done = self.done()
             self._best = {name: value.clone() for name, value in self._average.items()}
             state.best_step, state.scores = state.step, scores
-        state.history.append({"step": state.step, "seconds": state.seconds, "loss": loss, **scores})
+        known = {} if loss is None else {"loss": loss}
+        state.history.append({"step": state.step, "seconds": state.seconds, **known, **scores})
         return scores
+
+    def _is_best(self, score: float) -> bool:
+        """True for a score as high as the best, or of the first grown-up model as high as that of the one gone on from.
+
+        A model of the first half, made at a high learning rate, must not win by luck on few labels.
+        """
+        young = self._best_done < _GROWN_UP <= self.done()
+        earlier = [row["score"] for row in self.state.history if row["step"] == 0]
+        least = earlier if young else [self.state.scores["score"]]
+        return not any(score < one for one in least)
 
     def restore_best(self) -> None:
         if self._best:
@@ -268,10 +302,13 @@ class _Trainer:
 
     def _load(self, tensors: Tensors) -> None:
         def part(prefix: str) -> Tensors:
-            return {n.removeprefix(prefix): v.to(self._device) for n, v in tensors.items() if n.startswith(prefix)}
+            found = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+            # Copies: the average is changed in place, and the state given stays as it is.
+            return {name: value.to(self._device, copy=True) for name, value in found.items()}
 
-        self._network.load_state_dict(part("network."))
-        self._average, self._best = part("average."), part("best.")
+        self._best = part(_BEST)
+        self._average = part("average.") or part(_BEST)
+        self._network.load_state_dict(part("network.") or self._best)
         self._best_done = self.done() if self.done() >= _GROWN_UP else 0.0
         first, second = part("moment1."), part("moment2.")
         for name, parameter in self._network.named_parameters():

@@ -36,10 +36,13 @@ class LabelledPlane:
         Normalised values, shape (Y, X).
     labels
         0 … classes - 1, or `UNLABELLED`; uint8, shape (Y, X).
+    stack
+        Number of the image that it is a plane of; None if it is one by itself.
     """
 
     image: NDArray[np.float32]
     labels: NDArray[np.uint8]
+    stack: int | None = None
 
 
 @dataclass(frozen=True)

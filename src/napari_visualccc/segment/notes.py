@@ -1,0 +1,45 @@
+"""What to tell of the images that a model learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.segment.annotations import Annotated
+
+_FEW = 3
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are.
+
+    Examples
+    --------
+    >>> some_of(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+
+
+def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:
+    """What is taken for granted where images are not all calibrated alike; nothing if they are, or none is.
+
+    Parameters
+    ----------
+    items
+        The images.
+    size
+        What they are brought to; see `napari_visualccc.segment.preparation.common_pixel_size`.
+    """
+    units = sorted({item.pixel_size.unit for item in items if item.pixel_size.is_calibrated})
+    unknown = [item.name for item in items if not item.pixel_size.is_calibrated]
+    if size.is_calibrated and unknown:
+        return [
+            f"the pixel size of {some_of(unknown)} is not known and taken to be that of the others ({size}): calibrate "
+            f"{'it' if len(unknown) == 1 else 'them'} if it is another"
+        ]
+    if len(units) > 1 and not size.is_calibrated:
+        return [f"the images have pixel sizes in {' and '.join(units)}: all are learnt from as they are"]
+    return []
