@@ -1,5 +1,7 @@
 """Labels compared with labels in a real viewer: two annotators, with and without names."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,7 @@ def features(*names):
 
 
 def agree(true, called):
-    found = run_agree(true, called, NM, Progress())
+    found = run_agree(true, called, NM, 2.0, Progress())
     return found.evaluation.metrics["iou"], found.matched
 
 
@@ -48,6 +50,14 @@ def test_zero_means_nothing_unless_it_is_called_something_or_the_other_phase():
     assert agree(Named(bands(), {}), Named(never, {}))[0] == {"label 1": 1, "label 2": 1}
 
 
+def test_outlines_are_met_within_the_tolerance():
+    pair = Named(bands(20), {}), Named(bands(23), {})
+    near, far = (run_agree(*pair, NM, pixels, Progress()).evaluation for pixels in (2.0, 4.0))
+    assert (near.tolerance, far.tolerance, far.unit) == (4, 8, "nm")
+    assert far.boundary.tolist() == [1, 1]
+    assert (near.boundary < 0.6).all()
+
+
 def test_a_phase_that_one_of_them_has_not_is_missed():
     true, called = Named(bands(), {1: "film", 2: "cap"}), Named(3 - bands(), {2: "film", 1: "pore"})
     iou, matched = agree(true, called)
@@ -65,7 +75,7 @@ def test_what_cannot_be_compared_is_said_in_words():
         agree(Named(np.where(bands() == 1, 1, 0), {}), Named(np.where(bands() == 2, 2, 0), {}))
 
 
-def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch):
+def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch, tmp_path):
     viewer = make_napari_viewer(show=True)
     anna, berta = np.stack([bands()] * 2), np.stack([bands(), bands(24)])
     where = {"scale": (1, 2, 2), "units": ("px", "nm", "nm"), "features": features("film", "cap")}
@@ -82,6 +92,19 @@ def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: "mean IoU" in part.scores.text(), timeout=60_000)
     assert part.scores.text().startswith("Against berta (matched by name): mean IoU 0.905 over classes")
     assert "within 4 nm" in part.scores.text()
+    assert part.details.isVisible()
+    cells = [[part.confusion.item(i, j).text() for j in range(2)] for i in range(2)]
+    assert cells == [["90.9%", "9.1%"], ["0", "100.0%"]]  # rows are of the other labels, which are taken as true
+    part.save(str(tmp_path / "scores.csv"))
+    saved = pd.read_csv(tmp_path / "scores_confusion.csv").set_index("true")
+    assert saved.loc["film"].tolist() == [40 * 60, 4 * 60]
+    assert pd.read_csv(tmp_path / "scores.csv")["class"].tolist() == ["film", "cap"]
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["mean_iou"] == pytest.approx(
+        0.905, abs=1e-3
+    )
+    part.tolerance.setValue(4.5)
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: "within 9 nm" in part.scores.text(), timeout=60_000)
     viewer.dims.set_current_step(0, 0)
     widget.chooser.plane_button.setChecked(True)
     assert part.scores.isHidden(), "they were of the whole stack"

@@ -122,7 +122,9 @@ print([name for name in ("torch", "sklearn", "umap", "captum", "pyqtgraph") if n
 """
 
 
-@pytest.mark.parametrize("name", ["ClusterWidget", "PixelSizeWidget", "ProcessWidget"])
+@pytest.mark.parametrize(
+    "name", ["ClusterWidget", "MeasureWidget", "PixelSizeWidget", "ProcessWidget", "SegmentWidget"]
+)
 def test_controls_are_cheap(name):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", HEAVY.format(name=name)], capture_output=True,
                           text=True, check=True, timeout=60)  # fmt: skip

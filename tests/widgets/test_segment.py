@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor
 
+from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import METADATA_KEY
+from napari_visualccc.models.files import file_hash
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._strokes import STROKES
@@ -175,7 +179,12 @@ def test_continue_goes_on_from_the_model(opened, qtbot):
     widget.continue_box.setChecked(True)
     qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: widget.model is not first and not widget.runner.is_running, timeout=WAIT_MS)
-    assert widget.model.card.training["steps"] == 4
+    assert widget.model.card.training["steps"] == 8
+    assert widget.model.card.training["continued_after"] == 4
+    history = widget.desk.state.history
+    assert [row["step"] for row in history] == [0, 1, 2, 3, 4]
+    # The first look is at the model gone on from; another process rounds otherwise.
+    assert history[0]["score"] == pytest.approx(first.card.metrics["mean_iou"], abs=0.02)
 
 
 def test_where_next_marks_places(opened, qtbot):
@@ -228,7 +237,8 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     train(widget, qtbot)
     path = tmp_path / "discs.safetensors"
     widget.desk.save(str(path))
-    qtbot.waitUntil(path.exists, timeout=30_000)
+    written(widget, qtbot)
+    assert widget.model.hash == file_hash(path), "results made from now on name the file that made them"
     expected = widget.results.shown.layer.data.copy()
     widget.desk.load(str(path))
     written(widget, qtbot)
@@ -241,6 +251,59 @@ def test_models_are_saved_and_loaded(opened, qtbot, tmp_path):
     written(widget, qtbot)
     names = sorted(entry.name for entry in (tmp_path / "out").iterdir())
     assert names == ["scan_phases.csv", "scan_phases.ome.tif", "scan_provenance.json"]
+
+
+def test_options_of_quick_and_of_applying_are_used_and_remembered(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    widget.quick_button.setChecked(True)
+    widget.live_box.setChecked(False)
+    assert widget.quick_form.isVisibleTo(widget)
+    widget.quick_form.set_values({"levels": 2, "context": False})
+    widget.panel.predict_form.set_values({"tile": 64, "overlap": 16})
+    widget.panel.uncertainty_box.setChecked(True)
+    train(widget, qtbot)
+    finished(widget, qtbot)
+    trained = widget.model.card.training["options"]
+    assert (trained["levels"], trained["context"]) == (2, False)
+    record = widget.results.shown.result.provenance
+    assert (record.parameters["tile"], record.parameters["overlap"], record.parameters["uncertainty"]) == (64, 16, True)
+    assert "--tile 64" in record.command
+    widget.quick_form.set_values({"levels": 3})
+    train(widget, qtbot)
+    finished(widget, qtbot)
+    assert widget.model.card.training["options"]["levels"] == 3
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.quick_form.options() == widget.quick_form.options()
+    assert again.panel.predict_options() == widget.panel.predict_options()
+
+
+def test_a_device_can_be_chosen_where_there_are_several(opened, qtbot, monkeypatch):
+    _, widget, *_ = opened
+    box, seen = widget.panel.device_box, []
+    box.offer([Device.CPU])
+    assert not box.isVisibleTo(widget)  # nothing to choose
+    box.offer([Device.CPU, Device.CUDA])
+    assert box.isVisibleTo(widget)
+    assert [box.combo.itemText(place) for place in range(3)] == ["best there is", "CPU", "GPU (CUDA)"]
+    assert box.device is Device.AUTO
+    box.combo.setCurrentIndex(1)
+    box.combo.activated.emit(1)
+
+    def training(work, options, board, state, device, progress):
+        seen.append(device)
+        raise InputError("enough seen")
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_train", training)
+    monkeypatch.setattr("napari_visualccc.widgets._jobs.show_problem", seen.append)
+    widget.train()
+    finished(widget, qtbot)
+    assert seen[0] is Device.CPU
+    again = SegmentWidget(widget._viewer)
+    qtbot.addWidget(again)
+    again.panel.device_box.offer([Device.CPU, Device.CUDA])
+    assert again.panel.device_box.device is Device.CPU
 
 
 def test_a_file_that_is_no_model_is_explained(opened, qtbot, tmp_path, monkeypatch):
@@ -396,6 +459,16 @@ def test_the_image_stays_chosen_and_strokes_stay_on_top(opened, qtbot):
     assert again.chooser.layer is layer
 
 
+def test_notes_of_a_result_are_shown(opened):
+    _, widget, layer, mask = opened
+    source, told = widget.chooser.source(), "the model learnt at 2 nm/px, the image has no pixel size"
+    widget.results.show(source, replace(result_of(mask + 1), notes=(told,)))
+    assert widget.panel.notes.text() == told
+    assert not widget.panel.notes.isHidden()
+    widget.results.show(source, result_of(mask + 1))
+    assert widget.panel.notes.isHidden()
+
+
 def test_corrections_come_back_with_undo_and_earlier_results_can_be_kept(opened):
     viewer, widget, layer, mask = opened
     source = widget.chooser.source()
@@ -503,19 +576,27 @@ def test_a_comparison_says_how_labels_were_matched(named, words):
     from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
-    comparison = run_compare(labels, named, result_of(labels), progress=Progress())
+    comparison = run_compare(labels, named, result_of(labels), 2.0, progress=Progress())
     assert comparison.matched == words
     assert comparison.evaluation.metrics["mean_iou"] == 1
 
 
+def test_a_comparison_by_value_says_that_zero_was_left_out():
+    from napari_visualccc.core.progress import Progress
+    from napari_visualccc.widgets._segment_jobs import run_compare
+
+    labels = discs()[1] + 1
+    truth = np.where(np.arange(labels.shape[1]) < 40, 0, labels)
+    assert run_compare(truth, {}, result_of(labels), 2.0, progress=Progress()).matched == "matched by value, without 0"
+
+
 def test_labels_of_other_names_are_not_compared():
-    from napari_visualccc.core.errors import InputError
     from napari_visualccc.core.progress import Progress
     from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
     with pytest.raises(InputError, match="called this, that"):
-        run_compare(labels, {"this": 1, "that": 2}, result_of(labels), progress=Progress())
+        run_compare(labels, {"this": 1, "that": 2}, result_of(labels), 2.0, progress=Progress())
 
 
 def test_a_label_beyond_the_list_joins_it(opened):
@@ -640,7 +721,7 @@ def test_it_is_said_that_lattice_fringes_were_looked_at():
     assert "Lattice fringes are seen" in about_training(result, None)
 
 
-def slow_training(work, options, board, state, progress):
+def slow_training(work, options, board, state, device, progress):
     """Prepares until it is stopped, and then does its one step."""
     from napari_visualccc.models.nn.fit import Moment
 
@@ -726,9 +807,11 @@ def test_two_saves_in_a_row_are_both_done(opened, qtbot, tmp_path, monkeypatch):
     _, widget, *_ = opened
     widget.desk.take(network_of())
 
+    from napari_visualccc.widgets._segment_jobs import Written
+
     def slow_save(model, path, progress):
         time.sleep(0.2)
-        return Path(path)
+        return Written(Path(path), "")
 
     monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_save", slow_save)
     said = []
@@ -831,6 +914,21 @@ def test_corrections_are_counted_and_saved(opened, qtbot, tmp_path):
     assert record["parameters"]["corrected by hand"]
     phases.undo()
     qtbot.waitUntil(lambda: pixels() == before, timeout=30_000)
+
+
+def test_export_keeps_the_axes_of_the_layer(opened, qtbot, tmp_path):
+    from napari_visualccc.core.pixel_size import Axis
+    from napari_visualccc.io import read
+
+    viewer, widget, _, mask = opened
+    viewer.add_image(np.zeros((2, *mask.shape)), name="stack", scale=(30, 2, 2), translate=(60, 0, 0),
+                     units=("s", "nm", "nm"), axis_labels=("time", "y", "x"))  # fmt: skip
+    widget.chooser.stack_button.setChecked(True)
+    widget.results.show(widget.chooser.source(), result_of(np.stack([mask, mask]) + 1))
+    widget.results.export(str(tmp_path))
+    written(widget, qtbot)
+    axes = Axis("time", 2, 30, 60, "s"), Axis("y", 96, 2, 0, "nm"), Axis("x", 128, 2, 0, "nm")
+    assert read(tmp_path / "stack_phases.ome.tif")[0].axes == axes
 
 
 def test_the_brush_follows_the_list_on_every_image(opened, qtbot):

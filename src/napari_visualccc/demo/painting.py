@@ -16,7 +16,7 @@ def painted_films(seed: int, progress: Progress) -> Chapter:
     """A few dots of paint on one film of the series segment all of them."""
     from napari_visualccc.core.scores import confusion_matrix, mean_iou
     from napari_visualccc.samples import PorousOptions, porous
-    from napari_visualccc.segment import QuickSegmenter, annotated, dataset_of_strokes, predict
+    from napari_visualccc.segment import QuickSegmenter, annotated, dataset_of_strokes, measure_phases, predict
 
     sample = porous(PorousOptions(count=4, seed=seed + 1), progress=progress.part(0, 0.4))
     sample = replace(sample, name=f"{sample.name} painted")
@@ -27,15 +27,28 @@ def painted_films(seed: int, progress: Progress) -> Chapter:
     trained = QuickSegmenter().fit(dataset_of_strokes([strokes], names=names, colours=colours))
     result = predict(
         trained.model, sample.image, pixel_size=sample.pixel_size, name=sample.name, rgb=False,
-        progress=progress.part(0.5, 1),
+        progress=progress.part(0.5, 0.9),
     )  # fmt: skip
+    phases = measure_phases(
+        result.labels, pixel_size=sample.pixel_size, class_names=names, progress=progress.part(0.9, 1)
+    ).phases.to_dict("records")  # fmt: skip
+    (pore,) = (one for one in phases if one["class"] == "pore")
     classes = max(sample.class_names) + 1
     quality = mean_iou(confusion_matrix(sample.labels, result.labels - 1, classes))
     share = f"{(painted > 0).mean():.1%}"
     measured = [Measurement(f"{sample.name}: mean IoU over phases, {share} of one film painted", quality, 1.0)]
+    measured += [
+        Measurement(
+            f"{sample.name}: fraction of {one['class']}", one["fraction"],
+            float((sample.labels + 1 == one["label"]).mean()),
+        )
+        for one in phases
+    ]  # fmt: skip
     text = (
         f"Dots of paint on {share} of the first film ({trained.pixels} pixels) train a pixel classifier in "
-        f"{trained.provenance.seconds:.1f} s; it segments the whole series."
+        f"{trained.provenance.seconds:.1f} s; it segments the whole series. "
+        f"Pores are {pore['fraction']:.1%} of the area (95 % interval {pore['fraction_low']:.1%} to "
+        f"{pore['fraction_high']:.1%}), their outline {pore['perimeter_nm'] / 1000:.0f} µm long."
     )
     pictures = pictures_of(sample, "phases", result.labels, result.colours, plane=1)
     return Chapter(

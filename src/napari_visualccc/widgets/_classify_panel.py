@@ -6,18 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QListWidget,
-    QListWidgetItem,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
+from napari_visualccc.widgets._confusion import ConfusionTable
 from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
@@ -26,9 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_MISTAKES = 60
 _ICON_PX = 84
-_ROW = 24
-_LONGEST_NAME = 110
-_RIGHT, _WRONG = (34, 136, 51), (238, 102, 119)
 
 
 class ModelPanel(QWidget):
@@ -146,12 +135,7 @@ class QualityPanel(QWidget):
         super().__init__()
         self.words = Hint()
         self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.confusion = QTableWidget()
-        self.confusion.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.confusion.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.confusion.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.confusion.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.confusion.setToolTip("Rows: the true class; columns: what the model says")
+        self.confusion = ConfusionTable("planes", counts=True)
         self.notes = Hint()
         self.gallery = QListWidget()
         self.gallery.setViewMode(QListWidget.ViewMode.IconMode)
@@ -177,37 +161,8 @@ class QualityPanel(QWidget):
         self.words.setText(_numbers(evaluation))
         self.notes.setText("\n".join(f"⚠ {note}" for note in notes))
         self.notes.setVisible(bool(notes))
-        self._show_confusion(evaluation)
+        self.confusion.show_matrix(evaluation.answers.confusion, evaluation.answers.names)
         self._show_mistakes(evaluation)
-
-    def _show_confusion(self, evaluation: Evaluation) -> None:
-        matrix, names = evaluation.answers.confusion, evaluation.answers.names
-        table = self.confusion
-        table.setRowCount(len(names))
-        table.setColumnCount(len(names))
-        for i, name in enumerate(names):
-            # Long names are cut in the middle: the whole one stands in the tooltip.
-            for place in (table.setHorizontalHeaderItem, table.setVerticalHeaderItem):
-                item = QTableWidgetItem(name)
-                item.setToolTip(name)
-                place(i, item)
-        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        for i in range(len(names)):
-            for j in range(len(names)):
-                cell = QTableWidgetItem(f"{matrix[i, j]}  ({share[i, j]:.0%})" if matrix[i, j] else "0")
-                cell.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
-                red, green, blue = _RIGHT if i == j else _WRONG
-                cell.setBackground(QColor(red, green, blue, int(170 * share[i, j])))
-                cell.setToolTip(f"{matrix[i, j]} of {matrix[i].sum()} planes of “{names[i]}” were called “{names[j]}”")
-                table.setItem(i, j, cell)
-        table.horizontalHeader().setSectionResizeMode(table.horizontalHeader().ResizeMode.Stretch)
-        table.verticalHeader().setMaximumWidth(_LONGEST_NAME)
-        for header in (table.horizontalHeader(), table.verticalHeader()):
-            header.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-            header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for i in range(len(names)):
-            table.setRowHeight(i, _ROW)
-        table.setFixedHeight(table.horizontalHeader().sizeHint().height() + _ROW * len(names) + 4)
 
     def _show_mistakes(self, evaluation: Evaluation) -> None:
         self.gallery.clear()

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets import _comparison_jobs as jobs
+from napari_visualccc.widgets._confusion import ConfusionTable
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value, plane_of
-from napari_visualccc.widgets._parts import Hint, button, row
+from napari_visualccc.widgets._parts import Fold, Hint, button, row
 from napari_visualccc.widgets._source import Source, SourceChooser, array_of
-
-if TYPE_CHECKING:
-    from napari_visualccc.segment import Evaluation
 
 COMPARING = "Comparing …"
 
 
 class ComparePart(QWidget):
-    """Which labels to compare with, and how they agree.
+    """Which labels to compare with, how near outlines must be, and how the labels agree.
 
     Parameters
     ----------
@@ -43,16 +41,36 @@ class ComparePart(QWidget):
         self.compare_button = button("Compare", tooltip)
         self.compare_button.clicked.connect(self.compare_clicked)
         self._truths: tuple[Any, ...] = ()
+        self._comparison: jobs.Comparison | None = None
+        self.tolerance = QDoubleSpinBox()
+        self.tolerance.setRange(0.5, 100.0)
+        self.tolerance.setSingleStep(0.5)
+        self.tolerance.setDecimals(1)
+        self.tolerance.setValue(2.0)
+        self.tolerance.setSuffix(" px")
+        self.tolerance.setToolTip("Distance within which an outline counts as met, in the boundary F1")
         self.scores = Hint()
-        self.scores.hide()
+        self.confusion = ConfusionTable("pixels", counts=False)
+        self.save_button = button("Save scores …", "Scores per phase and confusion matrix as CSV, all numbers as JSON")
+        self.save_button.clicked.connect(self._ask_path)
+        details = QWidget()
+        inner = QVBoxLayout(details)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.confusion)
+        inner.addWidget(self.save_button)
+        self.details = Fold("Confusion matrix, saving", details)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(row(self.truth, self.compare_button, stretch=0))
+        layout.addWidget(row(QLabel("Outlines within"), self.tolerance))
         layout.addWidget(self.scores)
+        layout.addWidget(self.details)
+        self.hide_scores()
 
-    def show_scores(self, evaluation: Evaluation, against: str) -> None:
+    def show_comparison(self, comparison: jobs.Comparison, against: str) -> None:
         """Say how two labels agree."""
+        evaluation = comparison.evaluation
         rows = [
             f"{record['class']}: IoU {_score(record['iou'])}, Dice {_score(record['dice'])}, "
             f"outline {_score(record['boundary_f1'])}"
@@ -60,21 +78,49 @@ class ComparePart(QWidget):
         ]
         metrics = evaluation.metrics
         head = (
-            f"Against {against}: mean IoU {metrics['mean_iou']:.3f} over classes, pooled {metrics['pooled_iou']:.3f}, "
-            f"pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 within "
-            f"{evaluation.tolerance:.3g} {evaluation.unit}"
+            f"Against {against} ({comparison.matched}): mean IoU {metrics['mean_iou']:.3f} over classes, pooled "
+            f"{metrics['pooled_iou']:.3f}, pixel accuracy {metrics['pixel_accuracy']:.3f}; outline = boundary F1 "
+            f"within {evaluation.tolerance:.3g} {evaluation.unit}"
         )
         self.show_words("\n".join([head, *rows, *evaluation.notes]))
+        self._comparison = comparison
+        self.confusion.show_matrix(evaluation.confusion, [one.name for one in evaluation.classes])
+        self.details.show()
 
     def show_words(self, words: str) -> None:
         """Say something where the scores stand."""
+        self.hide_scores()
         self.scores.setText(words)
         self.scores.show()
+
+    def hide_scores(self) -> None:
+        """Show no scores: those there were are untrue by now."""
+        self._comparison = None
+        self.scores.hide()
+        self.details.hide()
 
     def give_up(self) -> None:
         """Stop saying that it compares: that failed, which was told."""
         if self.scores.text() == COMPARING:
-            self.scores.hide()
+            self.hide_scores()
+
+    def _ask_path(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save scores", "scores.csv", "Tables (*.csv)")
+        if path:
+            self.save(path)
+
+    def save(self, path: str) -> None:
+        """Write the scores shown, the confusion matrix and all numbers beside each other."""
+        if self._comparison is None:
+            return
+        from napari.utils.notifications import show_info
+
+        try:
+            written = jobs.save_scores(self._comparison, path)
+        except VisualCCCError as error:
+            show_problem(error)
+        else:
+            show_info(f"Saved {', '.join(one.name for one in written)} in {written[0].parent}")
 
     def list_truths(self, layers: Sequence[Any], *, has_others: bool = False) -> None:
         """Labels that can be compared with; whether there are others, of another shape."""
@@ -140,16 +186,16 @@ class AgreementDesk(QObject):
     def follow(self) -> None:
         """Offer what the labels chosen now can be compared with; scores of others are gone."""
         self._truths.follow(self._chooser.layer)
-        self._part.scores.hide()
+        self._part.hide_scores()
 
     def _plane_changed(self, event: object = None) -> None:
         if not self._chooser.whole_stack:
-            self._part.scores.hide()
+            self._part.hide_scores()
 
     def _edited(self, layer: Any) -> None:
         """Scores of labels that were painted on since are untrue."""
         self._edits.leave(layer)
-        self._part.scores.hide()
+        self._part.hide_scores()
 
     def _source(self) -> Source | None:
         try:
@@ -171,15 +217,15 @@ class AgreementDesk(QObject):
             self._edits.follow(one)
         self._part.show_words(COMPARING)
         self._runner.start(
-            jobs.run_agree, true, called, source.pixel_size, title="Compare", in_turn=True,
-            then=bound(self._compared, (source, truth)),
+            jobs.run_agree, true, called, source.pixel_size, self._part.tolerance.value(), title="Compare",
+            in_turn=True, then=bound(self._compared, (source, truth)),
         )  # fmt: skip
 
     def _compared(self, of: tuple[Source, Any], comparison: jobs.Comparison) -> None:
         source, truth = of
         # Hidden: another layer or plane was chosen meanwhile, or they were painted on.
         if source.layer is self._chooser.layer and not self._part.scores.isHidden():
-            self._part.show_scores(comparison.evaluation, f"{truth.name} ({comparison.matched})")
+            self._part.show_comparison(comparison, truth.name)
 
 
 def _score(value: float) -> str:

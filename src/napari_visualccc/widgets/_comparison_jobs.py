@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class Named:
     names: Mapping[int, str]
 
 
-def run_agree(true: Named, called: Named, size: PixelSize, progress: Progress) -> Comparison:
-    """Compare labels with labels.
+def run_agree(true: Named, called: Named, size: PixelSize, tolerance_px: float, progress: Progress) -> Comparison:
+    """Compare labels with labels; outlines are met within so many pixels.
 
     By name where both have names: a phase that only one of them has is missed by the other. Else by value: 0 then is
     taken to mean nothing if it has no name, unless there is only one other value, as in masks of one phase.
@@ -71,8 +72,26 @@ def run_agree(true: Named, called: Named, size: PixelSize, progress: Progress) -
     progress.check()
     first, second = (_renumbered(one.labels, table) for one, table in zip((true, called), meaning, strict=True))
     classes = [ClassInfo(place + 1, name, label_colour(place + 1)) for place, name in enumerate(names)]
-    evaluation = compare(first, second, classes, pixel_size=size, progress=progress)
+    tolerance = tolerance_px * size.edge
+    evaluation = compare(first, second, classes, pixel_size=size, tolerance=tolerance, progress=progress)
     return Comparison(evaluation, matched)
+
+
+def save_scores(comparison: Comparison, path: str) -> list[Path]:
+    """Write scores per phase (CSV), the confusion matrix beside them (CSV) and all numbers (JSON)."""
+    import pandas as pd
+
+    from napari_visualccc.io.writers import write_csv, write_json
+
+    evaluation, table = comparison.evaluation, Path(path).with_suffix(".csv")
+    names = [one.name for one in evaluation.classes]
+    confusion = pd.DataFrame(evaluation.confusion, columns=[f"called {name}" for name in names])
+    confusion.insert(0, "true", names)
+    return [
+        write_csv(table, evaluation.table),
+        write_csv(table.with_name(f"{table.stem}_confusion.csv"), confusion),
+        write_json(table.with_suffix(".json"), {"matched": comparison.matched, **evaluation.metrics}),
+    ]
 
 
 def _renumbered(labels: Any, table: Mapping[int, int]) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from qtpy.QtCore import Signal
@@ -24,6 +24,8 @@ class OptionsForm(QWidget, Generic[O]):
         Class whose fields are declared with `core.params.option`.
     special
         Makers of controls of their own, by name of the option; the others get what fits their kind.
+    without
+        Options that have no control here, and keep their defaults.
 
     Attributes
     ----------
@@ -35,7 +37,10 @@ class OptionsForm(QWidget, Generic[O]):
 
     changed = Signal()
 
-    def __init__(self, options: type[O], special: Mapping[str, Callable[[OptionSpec], Control]] | None = None) -> None:
+    def __init__(
+        self, options: type[O], special: Mapping[str, Callable[[OptionSpec], Control]] | None = None,
+        without: Collection[str] = (),
+    ) -> None:  # fmt: skip
         super().__init__()
         self._class = options
         self._special = special or {}
@@ -51,7 +56,7 @@ class OptionsForm(QWidget, Generic[O]):
             form.setHorizontalSpacing(6)
             form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
             form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for spec in specs(options):
+        for spec in (one for one in specs(options) if one.name not in without):
             self._add(spec, advanced if spec.advanced else plain)
         layout.addLayout(plain)
         folded = QWidget()
@@ -90,6 +95,10 @@ class OptionsForm(QWidget, Generic[O]):
         """What is wrong with the first control that is wrong; empty if all is well."""
         return next(filter(None, map(problem_of, self.controls.values())), "")
 
+    def values(self) -> dict[str, Any]:
+        """What the controls hold, by name of the option."""
+        return {name: control.value() for name, control in self.controls.items()}
+
     def options(self) -> O:
         """All controls as the options object.
 
@@ -98,7 +107,7 @@ class OptionsForm(QWidget, Generic[O]):
         OptionError
             If a control holds what cannot be; the words stand next to it as well.
         """
-        return self._class(**{name: control.value() for name, control in self.controls.items()})
+        return self._class(**self.values())
 
     def set_options(self, options: O) -> None:
         """Show these values, telling of the change once."""

@@ -15,7 +15,8 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.results import Colour
-from napari_visualccc.segment.options import PredictOptions, TrainOptions
+from napari_visualccc.core.runtime import Device, available_gpus
+from napari_visualccc.segment.options import PredictOptions, QuickOptions, TrainOptions
 from napari_visualccc.widgets._comparison_jobs import Comparison
 from napari_visualccc.widgets._source import Source
 from napari_visualccc.widgets._stroke_keeping import count_labels
@@ -79,10 +80,11 @@ class Glance:
 class QuickBench:
     """The pixel classifier, for one job at a time: what it keeps of the images must not be shared by two."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: QuickOptions) -> None:
         from napari_visualccc.segment import QuickSegmenter
 
-        self._segmenter = QuickSegmenter()
+        self.options = options
+        self._segmenter = QuickSegmenter(options)
         self._lock = Lock()
         self._must_forget = False
 
@@ -140,7 +142,7 @@ def run_quick(
 
 
 def run_train(
-    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, progress: Progress
+    work: Work, options: TrainOptions, board: Board, state: TrainingState | None, device: Device, progress: Progress
 ) -> TrainResult:
     """Train a network on all strokes."""
     from napari_visualccc.segment import train_apart
@@ -148,31 +150,37 @@ def run_train(
     dataset = work.dataset()
     progress(0.0, "handing over the strokes")
     return train_apart(
-        dataset, options, state=state, watch=board.moments.append, look=board.view, show=board.show,
+        dataset, options, device=device, state=state, watch=board.moments.append, look=board.view, show=board.show,
         should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 
 
 def run_predict(
-    model: SegmentationModel, source: Source, options: PredictOptions, path: str, progress: Progress
+    model: SegmentationModel, source: Source, options: PredictOptions, device: Device, path: str, progress: Progress
 ) -> SegmentationResult:
     """Segment an image or stack."""
     from napari_visualccc.segment import predict
 
     return predict(
-        model, source.planes, options, pixel_size=source.pixel_size, name=source.name,
+        model, source.planes, options, pixel_size=source.pixel_size, name=source.name, device=device,
         arguments=[path, *source.arguments, "--output", "segmented"], progress=progress,
     )  # fmt: skip
 
 
 def run_suggest(
-    model: SegmentationModel, source: Source, painted: Any, count: int, progress: Progress
+    model: SegmentationModel,
+    source: Source,
+    options: PredictOptions,
+    device: Device,
+    painted: Any,
+    count: int,
+    progress: Progress,
 ) -> list[Suggestion]:
     """Places that the model is least sure of."""
     from napari_visualccc.segment import predict, suggest_places
 
     result = predict(
-        model, source.planes, PredictOptions(uncertainty=True), pixel_size=source.pixel_size,
+        model, source.planes, replace(options, uncertainty=True), pixel_size=source.pixel_size, device=device,
         progress=progress.part(0, 0.9),
     )  # fmt: skip
     entropy = result.entropy
@@ -181,9 +189,9 @@ def run_suggest(
 
 
 def run_compare(
-    true: Any, true_values: Mapping[str, int], result: SegmentationResult, progress: Progress
+    true: Any, true_values: Mapping[str, int], result: SegmentationResult, tolerance_px: float, progress: Progress
 ) -> Comparison:
-    """Compare the phases of a result with other labels.
+    """Compare the phases of a result with other labels; outlines are met within so many pixels.
 
     Labels that name their classes, all of ours among them, are matched by name, others by value.
     """
@@ -207,13 +215,30 @@ def run_compare(
         true, ignore = values, (*ignore, NOTHING)
         others = ", ".join(name for name in true_values if name not in names.values())
         matched = "matched by name" + (f", without {others}" if others else "")
-    evaluation = compare(true, result.labels, classes, pixel_size=result.pixel_size, ignore=ignore, progress=progress)
+    elif ignore and (true == 0).any():
+        matched += ", without 0"
+    size = result.pixel_size
+    evaluation = compare(
+        true, result.labels, classes, pixel_size=size, ignore=ignore, tolerance=tolerance_px * size.edge,
+        progress=progress,
+    )  # fmt: skip
     return Comparison(evaluation, matched)
 
 
-def run_save(model: SegmentationModel, path: str, progress: Progress) -> Path:
+@dataclass(frozen=True)
+class Written:
+    """Where a model was written, and the hash of that file."""
+
+    path: Path
+    hash: str
+
+
+def run_save(model: SegmentationModel, path: str, progress: Progress) -> Written:
     """Write a model."""
-    return model.save(path)
+    from napari_visualccc.models.files import file_hash
+
+    written = model.save(path)
+    return Written(written, file_hash(written))
 
 
 def run_package(model: SegmentationModel, path: str, progress: Progress) -> Path:
@@ -250,8 +275,8 @@ def run_export(result: SegmentationResult, folder: str, stem: str, axes: Any, pr
     return write_result(run_count(result, progress), folder, stem, axes)
 
 
-def prepare_network(progress: Progress) -> None:
-    """Import what the first training needs while the user paints."""
+def prepare_network(progress: Progress) -> list[Device]:
+    """Import what the first training needs while the user paints; where it can compute."""
     import pyqtgraph  # noqa: F401 - a third of a second that the first curve would cost the event loop
 
     import napari_visualccc.models.nn.unet
@@ -259,3 +284,4 @@ def prepare_network(progress: Progress) -> None:
     from napari_visualccc.widgets._cluster_jobs import prepare_colours
 
     prepare_colours()
+    return [Device.CPU, *available_gpus()]

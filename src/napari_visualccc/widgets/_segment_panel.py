@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_visualccc.segment.coverage import measured_on
+from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.widgets._cluster_panel import compact
 from napari_visualccc.widgets._comparison import ComparePart
+from napari_visualccc.widgets._device_box import DeviceBox
 from napari_visualccc.widgets._explain_panel import ExplainPanel
+from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._parts import Fold, Hint, Title, button, row
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
@@ -31,6 +35,7 @@ class SegmentPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.device_box = DeviceBox()
         self.model_label = Hint()
         self.load_button = button("Load model …", "Use a model that was saved earlier, by you or by a colleague")
         self.save_button = button("Save model …", "Write the model to a file: here, in scripts and on the command line")
@@ -40,9 +45,12 @@ class SegmentPanel(QWidget):
         self.uncertainty_box.setToolTip("Also show confidence and entropy of each pixel, as two image layers")
         self.keep_box = QCheckBox("Keep earlier result")
         self.keep_box.setToolTip("Put the phases into a new layer; otherwise they replace the last ones")
+        self.boxes = (self.tta_box, self.uncertainty_box, self.keep_box)
+        self.predict_form = OptionsForm(PredictOptions, without=("tta", "uncertainty"))
         self.apply_button = button("Apply to image", "Segment the image chosen above with this model")
         self.suggest_button = button("Where next?", "Mark the places that the model is least sure of: paint there")
         self.title = Title()
+        self.notes = Hint()
         self.table = ResultTable()
         self.measure_button = button("Measure …", "Objects, sizes, layer thickness and interfaces of these phases")
         self.export_button = button("Save labels and tables …", "Write labels as OME-TIFF, tables as CSV, the record")
@@ -52,8 +60,8 @@ class SegmentPanel(QWidget):
         inner = QVBoxLayout(self.result_part)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(4)
-        for part in (self.title, self.table, row(self.measure_button, self.provenance_button), self.export_button,
-                     self.comparison):  # fmt: skip
+        for part in (self.title, self.notes, self.table, row(self.measure_button, self.provenance_button),
+                     self.export_button, self.comparison):  # fmt: skip
             inner.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -64,11 +72,12 @@ class SegmentPanel(QWidget):
         use.setSpacing(4)
         use.addWidget(row(self.tta_box, self.uncertainty_box))
         use.addWidget(self.keep_box)
+        use.addWidget(self.predict_form)
         use.addWidget(row(self.apply_button, self.suggest_button))
         self.explain = ExplainPanel(of_pixels=True)
         self.explain_fold = Fold("Why? Heatmaps", self.explain)
-        for part in (self.model_label, row(self.load_button, self.save_button), self.use_part, self.result_part,
-                     self.explain_fold):  # fmt: skip
+        for part in (self.device_box, self.model_label, row(self.load_button, self.save_button), self.use_part,
+                     self.result_part, self.explain_fold):  # fmt: skip
             layout.addWidget(part)
         self.result_part.hide()
         self.show_model(None)
@@ -79,6 +88,18 @@ class SegmentPanel(QWidget):
             (self.provenance_button, self.provenance_clicked),
         ):  # fmt: skip
             source.clicked.connect(signal)
+
+    def predict_options(self) -> PredictOptions:
+        """How to apply a model.
+
+        Raises
+        ------
+        OptionError
+            If a control holds what cannot be; the words stand next to it as well.
+        """
+        return replace(
+            self.predict_form.options(), tta=self.tta_box.isChecked(), uncertainty=self.uncertainty_box.isChecked()
+        )
 
     def show_model(self, model: SegmentationModel | None, name: str = "") -> None:
         """Say which model is at hand."""
@@ -100,8 +121,10 @@ class SegmentPanel(QWidget):
     def show_result(self, result: SegmentationResult, title: str) -> None:
         """Table of phases of a result."""
         self.title.say(title)
+        self.notes.setText("\n".join(result.notes))
+        self.notes.setVisible(bool(result.notes))
         self.show_table(result)
-        self.comparison.scores.hide()
+        self.comparison.hide_scores()
         self.result_part.show()
 
     def show_table(self, result: SegmentationResult) -> None:

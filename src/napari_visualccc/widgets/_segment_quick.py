@@ -8,7 +8,9 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._segment_preview import remove_preview, show_preview
 from napari_visualccc.widgets._segment_use import ModelDesk
@@ -40,8 +42,10 @@ class QuickDesk(QObject):
         desk: ModelDesk,
         runner: JobRunner,
         work: Callable[[], jobs.Work],
+        form: OptionsForm[QuickOptions],
     ) -> None:
         super().__init__(chooser)
+        self._form = form
         self._chooser, self._strokes, self._desk = chooser, strokes, desk
         self._runner, self._work = runner, work
         self._live_runner = JobRunner(chooser, quiet=True)
@@ -51,6 +55,7 @@ class QuickDesk(QObject):
         self._phases = 0
         strokes.painted.connect(self._request)
         strokes.counted.connect(self._counted)
+        form.changed.connect(self._request)
 
     @property
     def is_busy(self) -> bool:
@@ -77,7 +82,7 @@ class QuickDesk(QObject):
 
     def _refresh(self) -> None:
         layer = self._chooser.layer
-        if layer is None or self._chooser.problem or self._runner.is_running or self._phases < 2:
+        if layer is None or self._chooser.problem or self._form.problem or self._runner.is_running or self._phases < 2:
             return
         if self._live_runner.is_running:
             self._request()  # two threads must not share the features kept
@@ -88,7 +93,9 @@ class QuickDesk(QObject):
         )  # fmt: skip
 
     def _quick(self) -> jobs.QuickBench:
-        self._bench = self._bench or jobs.QuickBench()
+        options = self._form.options()
+        if self._bench is None or self._bench.options != options:
+            self._bench = jobs.QuickBench(options)
         for image in {self._chooser.layer, *(one.image for one in self._strokes.all)} - set(self._watched):
             image.events.data.connect(self._forget)
             self._watched.add(image)

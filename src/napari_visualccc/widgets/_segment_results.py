@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.results import Colour
-from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, result_layers
+from napari_visualccc.layers import METADATA_KEY, features_table, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._comparison import COMPARING, TruthList
 from napari_visualccc.widgets._comparison_jobs import Comparison
@@ -20,6 +20,7 @@ from napari_visualccc.widgets._corrections import Corrections
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import (
+    axes_for_files,
     file_stem,
     find_layer,
     label_under,
@@ -27,9 +28,7 @@ from napari_visualccc.widgets._layers import (
     open_widget,
     plane_of,
     repaint,
-    selection_kept,
     show_layer,
-    show_plane,
 )
 from napari_visualccc.widgets._phase_colours import recolour_layers
 from napari_visualccc.widgets._provenance import open_provenance
@@ -38,12 +37,11 @@ from napari_visualccc.widgets._source import Source, array_of, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
-    from napari_visualccc.segment import SegmentationResult, Suggestion
+    from napari_visualccc.segment import SegmentationResult
 
 # Comparing larger results with the last ones, to paint only what changed, would halt the viewer.
 _MOST_COMPARED = 1 << 26
 _AFTER_PAINTING_MS = 500
-PLACES = "paint here"
 
 
 @dataclass(frozen=True)
@@ -185,33 +183,6 @@ class SegmentResults(QObject):
         shown.layer.metadata = {**shown.layer.metadata, METADATA_KEY: shown.layer.metadata[METADATA_KEY] | record}
         self._show_table(shown)
 
-    def mark(self, source: Source, places: list[Suggestion]) -> None:
-        """Mark places to paint as points; the viewer goes to the first."""
-        if source.layer not in self._viewer.layers:
-            return
-        name = source.layer.name + SEPARATOR + PLACES
-        old = find_layer(self._viewer, name, "points")
-        if old is not None:
-            self._viewer.layers.remove(old)
-        if not places:
-            return
-        leading = source.layer.ndim - 2
-        array_shape = source.layer.data[0].shape if source.layer.multiscale else source.layer.data.shape
-        rows = []
-        for one in places:
-            plane = one.plane if source.plane is None else source.plane
-            rows.append([*np.unravel_index(plane, array_shape[:leading]), one.y, one.x] if leading else [one.y, one.x])
-        like = {name: getattr(source.layer, name) for name in ("units", "scale", "translate", "rotate", "shear")}
-        size = max(10.0, 0.04 * min(source.planes.plane_shape))
-        with selection_kept(self._viewer):
-            layer = self._viewer.add_points(
-                np.array(rows, float), name=name, size=size, **like, affine=source.layer.affine,
-                face_color="transparent", border_color="yellow", border_width=0.12,
-                features={"uncertainty": [one.uncertainty for one in places]},
-                metadata={METADATA_KEY: {"suggestions": True}},
-            )  # fmt: skip
-        show_plane(self._viewer, layer, layer.data[0])
-
     def _layer_removed(self, event: Any) -> None:
         if self.shown is not None and self.shown.layer not in self._viewer.layers:
             self._forget()
@@ -248,13 +219,14 @@ class SegmentResults(QObject):
         self.panel.comparison.show_words(COMPARING)
         self._writer.start(
             jobs.run_compare, plane_of(array_of(truth), self.shown.source.plane), values, self.shown.painted,
-            title="Compare", in_turn=True, then=bound(self._compared, (self.shown, truth.name)),
+            self.panel.comparison.tolerance.value(), title="Compare", in_turn=True,
+            then=bound(self._compared, (self.shown, truth.name)),
         )  # fmt: skip
 
     def _compared(self, of: tuple[Shown, str], comparison: Comparison) -> None:
         shown, name = of
         if self.shown is not None and self.shown.layer is shown.layer:
-            self.panel.comparison.show_scores(comparison.evaluation, f"{name} ({comparison.matched})")
+            self.panel.comparison.show_comparison(comparison, name)
 
     def _ask_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.panel, "Folder for labels and tables")
@@ -265,10 +237,10 @@ class SegmentResults(QObject):
         """Write labels, tables and record into a folder."""
         if self.shown is None:
             return
-        result = self.shown.painted
+        result, source = self.shown.painted, self.shown.source
         self._writer.start(
-            jobs.run_export, result, folder, file_stem(self.shown.source.name), result.pixel_size, title="Save",
-            in_turn=True, then=self._say_saved,
+            jobs.run_export, result, folder, file_stem(source.name),
+            axes_for_files(result.labels.shape, source.placement), title="Save", in_turn=True, then=self._say_saved,
         )  # fmt: skip
 
     def _say_saved(self, paths: Any) -> None:

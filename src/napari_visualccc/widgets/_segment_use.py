@@ -13,10 +13,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.errors import OutputError, VisualCCCError
 from napari_visualccc.core.results import Colour
-from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._places import mark_places
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_words import about_explaining
@@ -98,9 +98,14 @@ class ModelDesk(QObject):
 
     @property
     def state(self) -> TrainingState | None:
-        """To continue the training of the network with."""
+        """Of the training of the network, if it was trained in this session."""
         kept = self._kept.get(False)
         return kept.state if kept is not None else None
+
+    def going_on(self) -> TrainingState | None:
+        """To train on from the network with; the time of another training counts anew."""
+        kept = self._kept.get(False)
+        return None if kept is None or kept.state is None else kept.state.renewed(kept.model.card.training)
 
     def set_quick(self, quick: bool) -> None:
         """Work with the quick model, or with the network."""
@@ -144,14 +149,11 @@ class ModelDesk(QObject):
         """Segment the chosen image with the model."""
         source = self._source()
         kept = self._kept.get(self._is_quick)
-        if kept is None or source is None:
+        if kept is None or source is None or self._panel.predict_form.problem:
             return
-        options = PredictOptions(
-            tta=self._panel.tta_box.isChecked(), uncertainty=self._panel.uncertainty_box.isChecked()
-        )
         self._runner.start(
-            jobs.run_predict, kept.model, source, options, str(kept.path or "MODEL"), title=f"Segment {source.name}",
-            then=bound(self._show_result, source),
+            jobs.run_predict, kept.model, source, self._panel.predict_options(), self._panel.device_box.device,
+            str(kept.path or "MODEL"), title=f"Segment {source.name}", then=bound(self._show_result, source),
         )  # fmt: skip
 
     def _show_result(self, source: Source, result: SegmentationResult) -> None:
@@ -163,7 +165,7 @@ class ModelDesk(QObject):
     def suggest(self) -> None:
         """Mark places to paint next."""
         source = self._source()
-        if self.model is None or source is None:
+        if self.model is None or source is None or self._panel.predict_form.problem:
             return
         strokes = self._strokes.of(source.layer)
         painted = None
@@ -171,12 +173,12 @@ class ModelDesk(QObject):
             painted = strokes.data.reshape(make_source(source.layer).planes.shape)
             painted = painted if source.plane is None else painted[source.plane : source.plane + 1]
         self._runner.start(
-            jobs.run_suggest, self.model, source, painted, _PLACES, title="Where next?",
-            then=bound(self._show_suggestions, source),
+            jobs.run_suggest, self.model, source, self._panel.predict_options(), self._panel.device_box.device,
+            painted, _PLACES, title="Where next?", then=bound(self._show_suggestions, source),
         )  # fmt: skip
 
     def _show_suggestions(self, source: Source, places: Any) -> None:
-        self._results.mark(source, places)
+        mark_places(self._chooser.viewer, source, places)
         self._chooser.choose(source.layer)
         self.changed.emit(
             "Paint at the marked places, then train again." if places else "It is sure everywhere: nothing to mark."
@@ -203,12 +205,12 @@ class ModelDesk(QObject):
     def _packaged(self, path: Path) -> None:
         self.changed.emit(f"Saved {path}, for ilastik, deepImageJ, QuPath and others")
 
-    def _saved(self, model: SegmentationModel, path: Path) -> None:
+    def _saved(self, model: SegmentationModel, written: jobs.Written) -> None:
         kept = self._kept.get(is_quick(model))
         if kept is not None and kept.model is model:  # no other was trained meanwhile
-            self._kept[is_quick(model)] = replace(kept, path=path)
+            self._kept[is_quick(model)] = replace(kept, model=replace(model, hash=written.hash), path=written.path)
             self._show()
-        self.changed.emit(f"Saved {path}")
+        self.changed.emit(f"Saved {written.path}")
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self._panel, "Load model", "", _PATTERN)

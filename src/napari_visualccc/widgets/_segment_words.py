@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TRAINING = "Train"
 STOPPING = "stopping after this step …"
 CANCELLED = "Cancelled; what was there before is unchanged."
+_DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
 # Pre-trained networks of simulated micrographs are still coming into shape then.
 _FEW_STEPS = 150
 
@@ -54,7 +55,9 @@ def _next_when_idle(ready: bool, has_model: bool) -> str:
 
 def about_training(result: TrainResult, before: SegmentationModel | None) -> str:
     """Say what came of a training, and what is wrong with that."""
-    words = [f"Trained for {result.steps} step{'' if result.steps == 1 else 's'}."]
+    device = result.model.card.training.get("device")
+    where = f" on {_DEVICES.get(device, device)}" if device else ""
+    words = [f"Trained for {result.steps} step{'' if result.steps == 1 else 's'}{where}."]
     if result.metrics:
         words.append(f"Mean IoU {result.metrics['mean_iou']:.3f} on {measured_on(result.metrics)}.")
         if before is not None and _measured_alike(before.card, result.model.card):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QRadioButton, QWidget
 
 from napari_visualccc.core.errors import InputError, VisualCCCError
+from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import SEPARATOR
-from napari_visualccc.segment.options import TrainOptions
+from napari_visualccc.segment.options import QuickOptions, TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._encoder_control import encoder_form
+from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import is_selected_by_user, open_widget, pick_on_click
 from napari_visualccc.widgets._parts import Hint, RunBar, button, column, row
@@ -52,7 +53,7 @@ class SegmentWidget(QWidget):
         self.desk = ModelDesk(
             self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
         )
-        self.quick = QuickDesk(self.chooser, self.strokes, self.desk, self.runner, self._work)
+        self.quick = QuickDesk(self.chooser, self.strokes, self.desk, self.runner, self._work, self.quick_form)
         self._restore()
         self._connect()
         self._mode_changed()
@@ -72,7 +73,7 @@ class SegmentWidget(QWidget):
         self.live_box = QCheckBox("Refresh while painting")
         self.live_box.setToolTip("Show what the quick model makes of this plane after every stroke")
         self.live_box.setChecked(True)
-        self.form = encoder_form(TrainOptions)
+        self.form, self.quick_form = encoder_form(TrainOptions), OptionsForm(QuickOptions)
         self.continue_box = QCheckBox("Continue from the last model")
         self.continue_box.setToolTip("Go on with what was learnt before instead of beginning anew")
         self.continue_box.setEnabled(False)
@@ -83,8 +84,8 @@ class SegmentWidget(QWidget):
         self.panel = SegmentPanel()
         modes = row(self.quick_button, self.network_button)
         column(
-            self, self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.form,
-            self.continue_box, self.run_bar, self.stop_button, self.live.fold, self.panel,
+            self, self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.quick_form,
+            self.form, self.continue_box, self.run_bar, self.stop_button, self.live.fold, self.panel,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -94,7 +95,11 @@ class SegmentWidget(QWidget):
         self.phases.phase_chosen.connect(self.strokes.select)
         self.phases.changed.connect(self._phases_changed)
         self.paint_button.clicked.connect(self.paint)
-        self.form.changed.connect(self._refresh)
+        for form in self._forms.values():
+            form.changed.connect(self._refresh)
+        for box in self.panel.boxes:
+            box.toggled.connect(self._refresh)
+        self.panel.device_box.changed.connect(self._refresh)
         self.quick_button.toggled.connect(self._mode_changed)
         self.live_box.toggled.connect(self._mode_changed)
         self.quick.done.connect(self._say)
@@ -115,43 +120,56 @@ class SegmentWidget(QWidget):
         pick_on_click(self._viewer, self)
 
     def _prepare(self) -> None:
-        self._preparer.start(jobs.prepare_network)
+        self._preparer.start(jobs.prepare_network, then=self.panel.device_box.offer)
 
     def _restore(self) -> None:
         memory = self._memory
-        if "options" in memory:
-            self.form.set_values(memory["options"])
+        for name, form in self._forms.items():
+            form.set_values(memory.get(name, {}))
+        if "names" in memory:
             self.quick_button.setChecked(memory["quick"])
             self.phases.set_names(memory["names"], memory["colours"])
+            for box, checked in zip(self.panel.boxes, memory["boxes"], strict=True):
+                box.setChecked(checked)
+        self.panel.device_box.choose(memory.get("device", Device.AUTO))
         self.results.restore(memory)
 
+    @property
+    def _forms(self) -> dict[str, OptionsForm[Any]]:
+        return {"options": self.form, "quick_options": self.quick_form, "predict_options": self.panel.predict_form}
+
     def _remember(self) -> None:
-        if not self.form.problem:
-            options = self.form.options()
-            self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
-        self._memory.setdefault("options", {})
+        self._memory.update({name: form.values() for name, form in self._forms.items() if not form.problem})
         self._memory.update(
-            names=list(self.phases.names.values()), colours=self.phases.own_colours, quick=self.quick_button.isChecked()
-        )
+            names=list(self.phases.names.values()), colours=self.phases.own_colours,
+            quick=self.quick_button.isChecked(), device=self.panel.device_box.device,
+            boxes=[box.isChecked() for box in self.panel.boxes],
+        )  # fmt: skip
 
     @property
     def _ready(self) -> bool:
         return sum(number in self.phases.names for number in self._pixels) >= 2
+
+    @property
+    def _wrong_options(self) -> str:
+        """What is wrong with the options in sight, in words; empty if all is well."""
+        shown = self.quick_form if self.quick_button.isChecked() else self.form
+        return shown.problem or self.panel.predict_form.problem
 
     def _refresh(self, *_: object) -> None:
         """Buttons and hint say what can be done now."""
         image = self.chooser.layer is not None and not self.chooser.problem
         running = self.runner.is_running
         self.paint_button.setEnabled(image)
-        self.run_bar.button.setEnabled(running or (self._ready and not self.form.problem and not self.phases.problem))
+        self.run_bar.button.setEnabled(running or (self._ready and not self._wrong_options and not self.phases.problem))
         self.continue_box.setEnabled(self.desk.state is not None)
         for one in (self.panel.apply_button, self.panel.suggest_button):
-            one.setEnabled(image and not running)
+            one.setEnabled(image and not running and not self.panel.predict_form.problem)
         self._remember()
         self.hint.setText(self._next_step())
 
     def _next_step(self) -> str:
-        problem = self.chooser.problem or self.form.problem or self.phases.problem
+        problem = self.chooser.problem or self._wrong_options or self.phases.problem
         return next_step(
             has_image=self.chooser.layer is not None, has_problem=bool(problem), job=self.runner.title,
             note=self._note, ready=self._ready, has_model=self.model is not None,
@@ -222,6 +240,7 @@ class SegmentWidget(QWidget):
     def _mode_changed(self, *_: object) -> None:
         quick = self.quick_button.isChecked()
         self.live_box.setVisible(quick)
+        self.quick_form.setVisible(quick)
         for part in (self.form, self.continue_box):
             part.setVisible(not quick)
         self.desk.set_quick(quick)
@@ -231,9 +250,8 @@ class SegmentWidget(QWidget):
     def train(self) -> None:
         """Train on all strokes."""
         try:
-            if self.phases.problem:
-                raise InputError(self.phases.problem)
-            options, work = self.form.options(), self._work()
+            if self._wrong_options or self.phases.problem:
+                raise InputError(self._wrong_options or self.phases.problem)
             source = self.chooser.source()
         except VisualCCCError as error:
             show_problem(error)
@@ -242,13 +260,12 @@ class SegmentWidget(QWidget):
         if self.quick_button.isChecked():
             self.quick.train(source)
             return
+        options = self.form.options()
         board = self.live.begin(60 * options.max_minutes)
-        state = self.desk.state if self.continue_box.isChecked() else None
-        if state is not None:  # the budget counts from now
-            state = replace(state, seconds=0.0, step=0, history=[], best_step=-1)
+        state = self.desk.going_on() if self.continue_box.isChecked() else None
         self.runner.start(
-            jobs.run_train, work, options, board, state, title=TRAINING, time_left=board.seconds_left,
-            then=bound(self._trained, source),
+            jobs.run_train, self._work(), options, board, state, self.panel.device_box.device, title=TRAINING,
+            time_left=board.seconds_left, then=bound(self._trained, source),
         )  # fmt: skip
 
     def stop(self) -> None:
