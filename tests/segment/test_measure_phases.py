@@ -113,6 +113,16 @@ def test_planes_that_resemble_their_neighbours_are_drawn_together():
     assert table([noise((64, 64), 2, rng) > 0 for _ in range(24)])[1].planes == 1
 
 
+def test_a_plane_twice_is_worth_no_more_than_once():
+    rng = np.random.default_rng(3)
+    plane = noise((256, 256), 2, rng) > 0
+    (once, _), (twice, blocks) = (table([plane] * count) for count in (1, 2))
+    assert blocks.planes == 2
+    widths = [float(found.fraction_high[1] - found.fraction_low[1]) for found in (once, twice)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)  # as if they told anything new: 0.7 of it
+    assert table([plane, noise((256, 256), 2, rng) > 0])[1].planes == 1
+
+
 def test_blocks_of_a_given_size():
     plane = noise((96, 64), 2, np.random.default_rng(0)) > 0
     _, blocks = table([plane], block=32)

@@ -1,4 +1,4 @@
-"""What to tell of the images that a model learns from."""
+"""What to tell of the images that a model learns from, in words and in the recorded command."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import PixelSize
-    from napari_visualccc.segment.annotations import Annotated
+    from napari_visualccc.segment.annotations import Annotated, Dataset
 
 _FEW = 3
+_PLACEHOLDERS = ("--images", "IMAGES", "--masks", "MASKS", "--output", "MODEL")
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -21,6 +22,11 @@ def some_of(names: Sequence[str]) -> str:
     'a, b, c and 2 more'
     """
     return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+
+
+def data_flags(dataset: Dataset, arguments: Sequence[str] | None) -> Sequence[str]:
+    """How the command line is told of the data; of images that are no files there are placeholders."""
+    return arguments or (*_PLACEHOLDERS, *(["--strokes"] if 0 in dataset.ignore else []))
 
 
 def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:

@@ -215,7 +215,7 @@ def _planes_differ(sums: NDArray[np.float64]) -> bool:
 def _depth(sums: NDArray[np.float64]) -> int:
     """Planes that belong together because neighbours resemble each other; shape (planes, blocks, phases)."""
     planes, blocks, phases = sums.shape
-    if planes < 3:
+    if planes < 2:
         return 1
     total = sums.sum(axis=(0, 1))
     deviation = _fractions(sums) - total / max(float(total.sum()), 1.0)

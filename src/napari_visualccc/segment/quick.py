@@ -23,6 +23,7 @@ from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.segment.annotations import Annotated, Dataset
 from napari_visualccc.segment.coverage import is_sparse, labelled_share
 from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.notes import data_flags
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at
 from napari_visualccc.segment.shares import share_ratios
@@ -139,7 +140,8 @@ class QuickSegmenter:
         used = {id(item.image.source) for item in dataset.items}
         self._hashed = {key: kept for key, kept in self._hashed.items() if key in used}
         names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
-        command = ["visualccc", "segment", "train", "--quick", *(arguments or ()), *to_arguments(self.options)]
+        command = ["visualccc", "segment", "train", "--quick", *data_flags(dataset, arguments)]
+        command += to_arguments(self.options)
         provenance = Provenance(
             "segment quick", self.options.as_dict(), names, data[0]["hash"],
             shlex.join(command), self.options.seed, None, watch.seconds,

@@ -25,7 +25,7 @@ from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
 from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import on_pixel_sizes, some_of
+from napari_visualccc.segment.notes import data_flags, on_pixel_sizes, some_of
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Learning rate of an encoder that knows something already, as a share of the rest's: it is adapted, not overwritten.
 _KEEPING = 0.3
-# Data of a training whose images are no files: named, not invented.
-_PLACEHOLDERS = ("--images", "IMAGES", "--masks", "MASKS", "--output", "MODEL")
 
 
 @dataclass(frozen=True)
@@ -286,7 +284,7 @@ def record_of(
     data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
             for item in dataset.items]  # fmt: skip
     names = some_of([one["name"] for one in data])
-    command = shlex.join(["visualccc", "segment", "train", *_data_flags(dataset, arguments), *to_arguments(options)])
+    command = shlex.join(["visualccc", "segment", "train", *data_flags(dataset, arguments), *to_arguments(options)])
     provenance = Provenance(
         "segment train", options.as_dict(), names, data[0]["hash"], command, options.seed, None, seconds
     )
@@ -302,11 +300,6 @@ def record_of(
     if earlier:
         training["continued_after"] = steps
     return {"provenance": provenance, "training": training}
-
-
-def _data_flags(dataset: Dataset, arguments: Sequence[str] | None) -> Sequence[str]:
-    """How the command line is told of the data; images that are no files have no name there."""
-    return arguments or (*_PLACEHOLDERS, *(["--strokes"] if 0 in dataset.ignore else []))
 
 
 def history_of(state: TrainingState) -> pd.DataFrame:
