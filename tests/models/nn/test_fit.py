@@ -181,10 +181,23 @@ def test_a_training_that_goes_on_from_a_model_learns_as_fast_as_one_that_begins_
     fresh, on = line(), line()
     fresh.load_state_dict({name.removeprefix("best."): v for name, v in before.items() if name.startswith("best.")})
     fit(fresh, Line(), schedule, PLAIN)
-    more = fit(on, Line(), schedule, PLAIN, state=first.renewed({"steps": 30}))
-    assert (more.step, more.earlier) == (30, {"steps": 30})
+    fit(on, Line(), schedule, PLAIN, state=first.renewed())
     assert torch.equal(on.weight, fresh.weight)
     assert all(torch.equal(before[name], value) for name, value in first.tensors.items()), "the one given is as it was"
+
+
+def test_a_training_that_goes_on_from_a_model_sees_other_batches():
+    seen = []
+
+    class Counted(Line):
+        def batch(self, step, done):
+            seen.append(step)
+            return super().batch(step, done)
+
+    begun = fit(line(), Counted(), Schedule(steps=3), PLAIN)
+    more = fit(line(), Counted(), Schedule(steps=2), PLAIN, state=begun.renewed({"steps": 3}))
+    assert seen == [0, 1, 2, 3, 4]
+    assert (more.step, more.earlier) == (2, {"steps": 3})
 
 
 def test_a_worse_model_does_not_replace_the_one_gone_on_from():

@@ -224,7 +224,8 @@ class _Trainer:
         return self.done() >= 1 or self.state.seconds >= self._schedule.seconds
 
     def step(self, done: float) -> float:
-        images, targets = self._task.batch(self.state.step, done)
+        # Not the same batches again that the trainings before had.
+        images, targets = self._task.batch(self.state.step + int(self.state.earlier.get("steps", 0)), done)
         self._network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.rate(done) * group["share"]
