@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from napari_visualccc.commands.base import (
 )
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.plain import plain
 from napari_visualccc.core.progress import Progress
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("visualccc: cancelled\n")
         return 2
     bar.clear()
-    print(json.dumps(_plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)))
+    print(json.dumps(plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)))
     return 0
 
 
@@ -230,21 +230,6 @@ def _demo(arguments: argparse.Namespace, progress: Progress) -> Answer:
 def _show_demo(answer: Answer) -> list[str]:
     lines = [f"{line['what']}: {line['measured']:.4g} (true {line['true']:.4g})" for line in answer["measured"]]
     return [*lines, f"wrote {len(answer['outputs'])} files in {answer['seconds']:.1f} s, see {answer['report']}"]
-
-
-def _plain(value: Any) -> Any:
-    """Value in types that JSON has: NaN and infinity become null, NumPy numbers plain ones."""
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Path):
-        return str(value)
-    return value
 
 
 class _Bar:

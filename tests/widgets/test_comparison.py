@@ -9,7 +9,7 @@ import pytest
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.widgets._comparison_jobs import Named, run_agree
+from napari_visualccc.widgets._comparison_jobs import Named, run_agree, save_scores
 
 NM = PixelSize(2, 2, "nm")
 
@@ -56,6 +56,16 @@ def test_outlines_are_met_within_the_tolerance():
     assert (near.tolerance, far.tolerance, far.unit) == (4, 8, "nm")
     assert far.boundary.tolist() == [1, 1]
     assert (near.boundary < 0.6).all()
+
+
+def test_scores_are_saved_under_the_name_asked_for_and_unknown_ones_are_null(tmp_path):
+    true, called = Named(bands(), {1: "film", 2: "cap", 3: "pore"}), Named(bands(24), {1: "film", 2: "cap", 3: "pore"})
+    written = save_scores(run_agree(true, called, NM, 2.0, Progress()), str(tmp_path / "film 1.5 nm"))
+    names = ["film 1.5 nm.csv", "film 1.5 nm_confusion.csv", "film 1.5 nm.json"]
+    assert [one.name for one in written] == names
+    text = written[2].read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert json.loads(text)["iou"] == {"film": pytest.approx(20 / 24), "cap": pytest.approx(16 / 20), "pore": None}
 
 
 def test_a_phase_that_one_of_them_has_not_is_missed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.models.files import file_hash
 from napari_visualccc.widgets import SegmentWidget
+from napari_visualccc.widgets._segment_jobs import run_compare
 from napari_visualccc.widgets._segment_preview import show_preview
+from napari_visualccc.widgets._source import make_source
 from napari_visualccc.widgets._strokes import STROKES
 
 WAIT_MS = 120_000
@@ -269,6 +272,7 @@ def test_options_of_quick_and_of_applying_are_used_and_remembered(opened, qtbot)
     record = widget.results.shown.result.provenance
     assert (record.parameters["tile"], record.parameters["overlap"], record.parameters["uncertainty"]) == (64, 16, True)
     assert "--tile 64" in record.command
+    widget.panel.comparison.tolerance.setValue(3.5)
     widget.quick_form.set_values({"levels": 3})
     train(widget, qtbot)
     finished(widget, qtbot)
@@ -277,6 +281,7 @@ def test_options_of_quick_and_of_applying_are_used_and_remembered(opened, qtbot)
     qtbot.addWidget(again)
     assert again.quick_form.options() == widget.quick_form.options()
     assert again.panel.predict_options() == widget.panel.predict_options()
+    assert again.panel.comparison.tolerance.value() == 3.5
 
 
 def test_a_device_can_be_chosen_where_there_are_several(opened, qtbot, monkeypatch):
@@ -302,8 +307,13 @@ def test_a_device_can_be_chosen_where_there_are_several(opened, qtbot, monkeypat
     assert seen[0] is Device.CPU
     again = SegmentWidget(widget._viewer)
     qtbot.addWidget(again)
+    assert again.panel.device_box.device is Device.CPU  # before it is known what there is
     again.panel.device_box.offer([Device.CPU, Device.CUDA])
     assert again.panel.device_box.device is Device.CPU
+    again.panel.device_box.offer([Device.CPU])
+    again.panel.device_box.choose(Device.CUDA)
+    again.panel.device_box.offer([Device.CPU])
+    assert again.panel.device_box.device is Device.AUTO  # another machine
 
 
 def test_a_file_that_is_no_model_is_explained(opened, qtbot, tmp_path, monkeypatch):
@@ -469,25 +479,23 @@ def test_notes_of_a_result_are_shown(opened):
     assert widget.panel.notes.isHidden()
 
 
-def test_corrections_come_back_with_undo_and_earlier_results_can_be_kept(opened):
+def test_an_earlier_result_comes_back_with_undo_and_can_be_kept(opened):
     viewer, widget, layer, mask = opened
     source = widget.chooser.source()
     widget.results.show(source, result_of(mask + 1))
     phases = viewer.layers["scan · phases"]
-    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
-    corrected = phases.data.copy()
     widget.results.show(source, result_of(2 - mask))
     assert widget.results.shown.layer is phases
     np.testing.assert_array_equal(phases.data, 2 - mask)
     phases.undo()
-    np.testing.assert_array_equal(phases.data, corrected)
+    np.testing.assert_array_equal(phases.data, mask + 1)
     widget.panel.keep_box.setChecked(True)
     widget.results.show(source, result_of(2 - mask))
     assert widget.results.shown.layer is not phases
-    np.testing.assert_array_equal(phases.data, corrected)
+    np.testing.assert_array_equal(phases.data, mask + 1)
 
 
-def test_corrections_are_kept_when_a_new_result_comes(opened, qtbot):
+def test_corrections_are_kept_when_a_new_result_comes(opened):
     viewer, widget, layer, mask = opened
     source = widget.chooser.source()
     widget.results.show(source, result_of(mask + 1))
@@ -496,39 +504,86 @@ def test_corrections_are_kept_when_a_new_result_comes(opened, qtbot):
     phases = viewer.layers["scan · phases"]
     phases.data_setitem((np.zeros(4, int), np.arange(4)), 2 - phases.data[0, :4] + 1)
     corrected = phases.data.copy()
-    qtbot.waitUntil(lambda: bool(widget.results._corrections._planes), timeout=30_000)
     widget.results.show(source, result_of(mask + 1))
     kept = viewer.layers["scan · phases (corrected by hand)"]
     np.testing.assert_array_equal(kept.data, corrected)
-    np.testing.assert_array_equal(phases.data, mask + 1)
     assert not kept.visible
-    assert widget.results.shown.layer is phases
+    fresh = viewer.layers["scan · phases"]
+    np.testing.assert_array_equal(fresh.data, mask + 1)
+    assert widget.results.shown.layer is fresh
     assert widget.chooser.layer is layer
     widget.results.show(source, result_of(2 - mask))
     assert len(viewer.layers) == 3  # kept once
 
 
-def test_corrections_of_another_plane_stay_where_they_are(make_napari_viewer, qtbot):
+def test_corrections_made_while_the_widget_is_closed_or_shows_another_image_are_kept(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    first = widget.chooser.source()
+    widget.results.show(first, result_of(mask + 1))
+    phases = viewer.layers["scan · phases"]
+    widget.chooser.choose(viewer.add_image(discs(1)[0], name="other"))
+    widget.results.show(widget.chooser.source(), result_of(mask + 1))
+    phases.data_setitem((np.array([0]), np.array([0])), 2 - phases.data[0, 0] + 1)
+    widget.results.show(first, result_of(2 - mask))
+    assert "scan · phases (corrected by hand)" in viewer.layers
+    viewer.window.remove_dock_widget("all")
+    other = viewer.layers["other · phases"]
+    other.data_setitem((np.array([0, 0]), np.array([0, 1])), 2)
+    again = SegmentWidget(viewer)
+    qtbot.addWidget(again)
+    again.results.show(make_source(viewer.layers["other"]), result_of(2 - mask))
+    assert "other · phases (corrected by hand)" in viewer.layers
+
+
+def test_corrections_of_each_plane_are_kept(make_napari_viewer):
     viewer = make_napari_viewer()
     stack = np.stack([discs(seed)[0] for seed in range(3)])
-    layer = viewer.add_image(stack, name="series")
+    viewer.add_image(stack, name="series")
     widget = SegmentWidget(viewer)
     viewer.window.add_dock_widget(widget)
     labels = np.ones((1, *stack.shape[1:]), np.uint8)
-    for plane in (0, 1):
+
+    def show(plane):
         viewer.dims.set_current_step(0, plane)
         widget.results.show(widget.chooser.source(), result_of(labels))
+
+    for plane in (0, 1):
+        show(plane)
     phases = viewer.layers["series · phases"]
-    phases.data_setitem((np.ones(5, int), np.zeros(5, int), np.arange(5)), 2)
-    viewer.dims.set_current_step(0, 2)
-    widget.results.show(widget.chooser.source(), result_of(labels))
+    viewer.dims.set_current_step(0, 0)  # not the plane that was segmented last
+    phases.data_setitem((np.zeros(5, int), np.zeros(5, int), np.arange(5)), 2)
+    show(2)
+    show(1)
     assert len(viewer.layers) == 2
-    assert (phases.data[1, 0, :5] == 2).all()
-    viewer.dims.set_current_step(0, 1)
-    widget.results.show(widget.chooser.source(), result_of(labels))
-    assert (viewer.layers["series · phases (corrected by hand)"].data[1, 0, :5] == 2).all()
-    assert (phases.data[1] == 1).all()
-    assert layer in viewer.layers
+    assert (phases.data[0, 0, :5] == 2).all()
+    show(0)
+    kept = viewer.layers["series · phases (corrected by hand)"]
+    assert (kept.data[0, 0, :5] == 2).all()
+    assert not kept.data[1:].any()  # the other planes are where they were
+    assert (phases.data == 1).all()
+
+
+def test_a_comparison_with_phases_that_are_gone_is_not_shown(opened, qtbot, monkeypatch):
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    viewer.add_labels(mask + 1, name="by hand")
+    widget.results.show(source, result_of(mask + 1))
+    begun = Event()
+
+    def slow(*arguments, progress):
+        begun.wait(30)
+        return run_compare(*arguments, progress=progress)
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_compare", slow)
+    part = widget.panel.comparison
+    part.truth.setCurrentText("by hand")
+    part.compare_button.click()
+    widget.results.show(source, result_of(2 - mask))
+    begun.set()
+    written(widget, qtbot)
+    assert part.scores.isHidden()
+    part.compare_button.click()
+    qtbot.waitUntil(lambda: "mean IoU 0.000" in part.scores.text(), timeout=30_000)
 
 
 def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
@@ -573,7 +628,6 @@ def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
 )
 def test_a_comparison_says_how_labels_were_matched(named, words):
     from napari_visualccc.core.progress import Progress
-    from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
     comparison = run_compare(labels, named, result_of(labels), 2.0, progress=Progress())
@@ -583,7 +637,6 @@ def test_a_comparison_says_how_labels_were_matched(named, words):
 
 def test_a_comparison_by_value_says_that_zero_was_left_out():
     from napari_visualccc.core.progress import Progress
-    from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
     truth = np.where(np.arange(labels.shape[1]) < 40, 0, labels)
@@ -592,7 +645,6 @@ def test_a_comparison_by_value_says_that_zero_was_left_out():
 
 def test_labels_of_other_names_are_not_compared():
     from napari_visualccc.core.progress import Progress
-    from napari_visualccc.widgets._segment_jobs import run_compare
 
     labels = discs()[1] + 1
     with pytest.raises(InputError, match="called this, that"):
@@ -773,7 +825,9 @@ def test_what_is_too_much_to_undo_is_not_undone_in_part(opened, monkeypatch):
     source = widget.chooser.source()
     widget.results.show(source, result_of(mask + 1))
     phases = viewer.layers["scan · phases"]
-    phases.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
+    slightly = mask.copy()
+    slightly[3, 4:6] ^= 1
+    widget.results.show(source, result_of(slightly + 1))
     widget.results.show(source, result_of(2 - mask))
     phases.undo()
     np.testing.assert_array_equal(phases.data, 2 - mask)

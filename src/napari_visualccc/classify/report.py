@@ -18,6 +18,7 @@ from napari_visualccc._version import __version__
 from napari_visualccc.classify.evaluation import Evaluation
 from napari_visualccc.classify.quality import binary_curve, calibration_bins
 from napari_visualccc.core.files import atomic
+from napari_visualccc.core.plain import plain
 from napari_visualccc.core.results import Colour
 from napari_visualccc.pictures import grey_picture
 
@@ -69,18 +70,8 @@ def write_report(
     content = {"title": title, "version": __version__, "metrics": evaluation.metrics, "notes": notes,
                "answers": answers, "provenance": provenance}  # fmt: skip
     with atomic(record) as temporary:
-        temporary.write_text(json.dumps(_plain(content), indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(plain(content), indent=1), encoding="utf-8")
     return [page, record]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number_words(value: float | None, limits: Sequence[float] | None = None) -> str:

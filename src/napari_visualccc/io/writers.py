@@ -14,6 +14,7 @@ import numpy as np
 from napari_visualccc.core.errors import OutputError
 from napari_visualccc.core.files import atomic
 from napari_visualccc.core.pixel_size import NANOMETRE, Axis, PixelSize
+from napari_visualccc.core.plain import plain
 from napari_visualccc.core.results import Result
 
 if TYPE_CHECKING:
@@ -156,10 +157,10 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> Path:
 
 
 def write_json(path: str | Path, record: Mapping[str, Any]) -> Path:
-    """Write a record as JSON."""
+    """Write a record as JSON; numbers that are not finite become null."""
     path = Path(path)
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, default=str), encoding="utf-8")
+        temporary.write_text(json.dumps(plain(record), indent=2, default=str), encoding="utf-8")
     return path
 
 

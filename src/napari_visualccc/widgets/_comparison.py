@@ -68,6 +68,11 @@ class ComparePart(QWidget):
         layout.addWidget(self.details)
         self.hide_scores()
 
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Take the tolerance from what a widget remembers, and keep it there."""
+        self.tolerance.setValue(memory.get("tolerance_px", self.tolerance.value()))
+        self.tolerance.valueChanged.connect(lambda pixels: memory.update(tolerance_px=pixels))
+
     def show_comparison(self, comparison: jobs.Comparison, against: str) -> None:
         """Say how two labels agree."""
         evaluation = comparison.evaluation

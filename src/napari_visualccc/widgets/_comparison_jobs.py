@@ -83,7 +83,8 @@ def save_scores(comparison: Comparison, path: str) -> list[Path]:
 
     from napari_visualccc.io.writers import write_csv, write_json
 
-    evaluation, table = comparison.evaluation, Path(path).with_suffix(".csv")
+    evaluation = comparison.evaluation
+    table = Path(path if path.endswith(".csv") else f"{path}.csv")
     names = [one.name for one in evaluation.classes]
     confusion = pd.DataFrame(evaluation.confusion, columns=[f"called {name}" for name in names])
     confusion.insert(0, "true", names)

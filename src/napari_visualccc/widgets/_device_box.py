@@ -44,14 +44,14 @@ class DeviceBox(QWidget):
     @property
     def device(self) -> Device:
         """What was chosen."""
-        return Device(self.combo.currentData())
+        return self._wanted
 
     def offer(self, devices: Sequence[Device]) -> None:
-        """Show what this machine has; a choice made earlier is taken again if it is there."""
+        """Show what this machine has; a choice made earlier holds if it is there."""
         self.combo.clear()
         for one in (Device.AUTO, *devices):
             self.combo.addItem(WORDS[one], one.value)
-        self.choose(self._wanted)
+        self.choose(self._wanted if self._wanted in devices else Device.AUTO)
         self.setVisible(len(devices) > 1)
 
     def choose(self, device: Device | str) -> None:
@@ -61,5 +61,5 @@ class DeviceBox(QWidget):
         self.combo.setCurrentIndex(max(place, 0))
 
     def _chosen(self, place: int) -> None:
-        self._wanted = self.device
+        self._wanted = Device(self.combo.itemData(place))
         self.changed.emit()

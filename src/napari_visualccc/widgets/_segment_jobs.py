@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TrainResult,
     )
 
+CORRECTED = "corrected by hand"
 # Label of pixels that belong to no class of a result.
 NOTHING = -1
 
@@ -255,24 +256,30 @@ def run_load(path: str, progress: Progress) -> SegmentationModel:
     return SegmentationModel.load(path)
 
 
-def run_count(result: SegmentationResult, progress: Progress) -> SegmentationResult:
-    """The result with the pixels of its phases counted anew; itself if no count has changed."""
+def run_count(result: SegmentationResult, corrected: bool, progress: Progress) -> SegmentationResult:
+    """The result with the pixels of its phases counted anew; itself if nothing has changed.
+
+    `corrected` tells that labels were, even if the counts stayed.
+    """
     labels = result.labels
     counts = count_labels(labels, progress)
     counts[0] = labels.size - sum(counts.values())
     pixels = {value: counts.get(value, 0) for value in result.class_names}
-    if pixels == {value: result.pixels.get(value, 0) for value in result.class_names}:
-        return result
     record = result.provenance
-    record = replace(record, parameters={**record.parameters, "corrected by hand": True})
+    is_known = not corrected or record.parameters.get(CORRECTED, False)
+    if is_known and pixels == {value: result.pixels.get(value, 0) for value in result.class_names}:
+        return result
+    record = replace(record, parameters={**record.parameters, CORRECTED: True})
     return replace(result, pixels=pixels, provenance=record)
 
 
-def run_export(result: SegmentationResult, folder: str, stem: str, axes: Any, progress: Progress) -> list[Path]:
+def run_export(
+    result: SegmentationResult, corrected: bool, folder: str, stem: str, axes: Any, progress: Progress
+) -> list[Path]:
     """Write labels, tables and record."""
     from napari_visualccc.io import write_result
 
-    return write_result(run_count(result, progress), folder, stem, axes)
+    return write_result(run_count(result, corrected, progress), folder, stem, axes)
 
 
 def prepare_network(progress: Progress) -> list[Device]:

@@ -53,9 +53,11 @@ class QuickDesk(QObject):
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()  # images whose features may be kept
         self._is_live = False
         self._phases = 0
+        self._is_behind = False
         strokes.painted.connect(self._request)
         strokes.counted.connect(self._counted)
-        form.changed.connect(self._request)
+        form.changed.connect(self._options_changed)
+        runner.finished.connect(self._caught_up)
 
     @property
     def is_busy(self) -> bool:
@@ -70,6 +72,15 @@ class QuickDesk(QObject):
         elif was_live:
             self._live_runner.cancel()
             remove_preview(self._chooser.viewer)
+
+    def _options_changed(self) -> None:
+        self._is_behind = self._runner.is_running  # the picture waits for it
+        self._request()
+
+    def _caught_up(self) -> None:
+        if self._is_behind:
+            self._is_behind = False
+            self._request()
 
     def _counted(self, pixels: dict[int, int]) -> None:
         before, self._phases = self._phases, len(pixels)

@@ -70,8 +70,7 @@ class SegmentResults(QObject):
         self._edits = Edits(viewer, self)
         self._edits.edited.connect(self._edited)
         self._memory: dict[str, Any] = {}
-        self._corrections = Corrections(viewer, self._memory)
-        self._is_uncounted = False
+        self._corrections = Corrections(viewer)
         self._truths = TruthList(viewer, panel.comparison)
         self.shown: Shown | None = None
         panel.table.labels_selected.connect(self._rows_selected)
@@ -84,22 +83,21 @@ class SegmentResults(QObject):
 
     def restore(self, memory: dict[str, Any]) -> None:
         """Show what an earlier widget of this viewer showed, if its layer is still there."""
-        self._memory, self._corrections = memory, Corrections(self._viewer, memory)
+        self._memory = memory
+        self._corrections = memory.setdefault("corrections", self._corrections)
         shown = memory.get("shown")
         if shown is not None and shown.layer in self._viewer.layers:
             self._adopt(shown)
+            self._edited(shown.layer)  # perhaps painted on while the widget was closed
 
     def show(self, source: Source, result: SegmentationResult) -> None:
         """Show a result over its source: in the layers of the last one, or in new ones if that is to be kept.
 
         A single plane goes into layers of the whole stack, whose other planes stay. What was corrected by hand is
-        kept as a copy.
+        kept in a layer of its own.
         """
         if source.layer not in self._viewer.layers:
             return
-        if self._is_uncounted and self.shown is not None:  # painted on a moment ago
-            self._corrections.note(self.shown.layer, self.shown.source.plane)
-            self._is_uncounted = False
         whole = make_source(source.layer)
         place = () if source.plane is None else tuple(map(int, np.unravel_index(source.plane, whole.planes.leading)))
         keep, layer = self.panel.keep_box.isChecked(), None
@@ -109,15 +107,18 @@ class SegmentResults(QObject):
                 self._put_aside(existing)
                 existing = None
             if kind == "labels" and existing is not None:
-                self._corrections.keep(existing, source.plane)
+                existing = self._corrections.keep(existing, source.plane)
             if kind == "image":
                 words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
             elif place:
                 words["features"] = words["features"][["index", "class"]]  # areas would be those of one plane
-            shown = _write(existing, data, place, whole.planes.leading, words)
-            layer = show_layer(
-                self._viewer, (shown, words, kind), like=source.layer, keep=keep, below=self._strokes.of(source.layer)
-            )
+            with self._corrections.writing():
+                shown = _write(existing, data, place, whole.planes.leading, words)
+                layer = show_layer(
+                    self._viewer, (shown, words, kind), like=source.layer, keep=keep,
+                    below=self._strokes.of(source.layer),
+                )  # fmt: skip
+        self._corrections.follow(layer)
         self._adopt(Shown(result, layer, source, tuple(shown.shape)))
 
     def recolour(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
@@ -143,7 +144,6 @@ class SegmentResults(QObject):
             self._edits.leave(self.shown.layer)
             self.shown.layer.events.selected_label.disconnect(self._label_selected)
         self.shown = self._memory["shown"] = shown
-        self._is_uncounted = False  # writing it was no correction
         self._edits.follow(shown.layer)
         shown.layer.events.selected_label.connect(self._label_selected)
         self._show_table(shown)
@@ -160,21 +160,25 @@ class SegmentResults(QObject):
         if tuple(layer.data.shape) != self.shown.shape:  # the user put other labels into the layer
             self._forget()
         else:
-            self._is_uncounted = True
+            self.panel.comparison.hide_scores()  # they were of other phases
             self._counter.later(self._count, _AFTER_PAINTING_MS)
 
     def _count(self) -> None:
         """Count the pixels of each phase anew: the user corrects the phases with the brush."""
         if self.shown is not None:
-            self._counter.start(jobs.run_count, self.shown.painted, then=bound(self._counted, self.shown))
+            self._counter.start(
+                jobs.run_count, self.shown.painted, self._is_corrected, then=bound(self._counted, self.shown)
+            )
+
+    @property
+    def _is_corrected(self) -> bool:
+        return self.shown is not None and self._corrections.has(self.shown.layer, self.shown.source.plane)
 
     def _counted(self, shown: Shown, result: SegmentationResult) -> None:
         if self.shown is None or shown.result.provenance is not self.shown.result.provenance:
             return  # another result came meanwhile
-        self._is_uncounted = False
-        if result.pixels == self.shown.result.pixels:
+        if result.provenance is self.shown.result.provenance:  # nothing has changed
             return
-        self._corrections.note(shown.layer, shown.source.plane)
         result = replace(result, colours=self.shown.result.colours)  # perhaps chosen meanwhile
         shown = self.shown = self._memory["shown"] = replace(shown, result=result)
         if shown.source.plane is None:
@@ -225,7 +229,8 @@ class SegmentResults(QObject):
 
     def _compared(self, of: tuple[Shown, str], comparison: Comparison) -> None:
         shown, name = of
-        if self.shown is not None and self.shown.layer is shown.layer:
+        # Hidden: another result came meanwhile, or these phases were painted on.
+        if shown.layer in self._viewer.layers and not self.panel.comparison.scores.isHidden():
             self.panel.comparison.show_comparison(comparison, name)
 
     def _ask_folder(self) -> None:
@@ -239,7 +244,7 @@ class SegmentResults(QObject):
             return
         result, source = self.shown.painted, self.shown.source
         self._writer.start(
-            jobs.run_export, result, folder, file_stem(source.name),
+            jobs.run_export, result, self._is_corrected, folder, file_stem(source.name),
             axes_for_files(result.labels.shape, source.placement), title="Save", in_turn=True, then=self._say_saved,
         )  # fmt: skip
 

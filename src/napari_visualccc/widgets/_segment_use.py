@@ -98,14 +98,14 @@ class ModelDesk(QObject):
 
     @property
     def state(self) -> TrainingState | None:
-        """Of the training of the network, if it was trained in this session."""
+        """Of the training of the network; None if it was loaded, or its state could not be kept."""
         kept = self._kept.get(False)
-        return kept.state if kept is not None else None
+        return kept.state if kept is not None and kept.state is not None and kept.state.tensors else None
 
     def going_on(self) -> TrainingState | None:
         """To train on from the network with; the time of another training counts anew."""
-        kept = self._kept.get(False)
-        return None if kept is None or kept.state is None else kept.state.renewed(kept.model.card.training)
+        state = self.state
+        return None if state is None else state.renewed(self._kept[False].model.card.training)
 
     def set_quick(self, quick: bool) -> None:
         """Work with the quick model, or with the network."""

@@ -47,7 +47,7 @@ class SegmentWidget(QWidget):
         # A training takes minutes and has a process of its own: hiding the dock must not end it.
         self.runner = JobRunner(self, while_hidden=True)
         self._writer = JobRunner(self, quiet=True, while_hidden=True)
-        self._preparer = JobRunner(self, quiet=True)
+        self._preparer = JobRunner(self, quiet=True, while_hidden=True)
         self.strokes = StrokeLayers(self._viewer, self)
         self.results = SegmentResults(self._viewer, self.panel, self._writer, self.strokes)
         self.desk = ModelDesk(
@@ -131,6 +131,7 @@ class SegmentWidget(QWidget):
             self.phases.set_names(memory["names"], memory["colours"])
             for box, checked in zip(self.panel.boxes, memory["boxes"], strict=True):
                 box.setChecked(checked)
+        self.panel.comparison.remember(memory)
         self.panel.device_box.choose(memory.get("device", Device.AUTO))
         self.results.restore(memory)
 
