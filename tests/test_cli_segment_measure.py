@@ -65,17 +65,100 @@ def test_a_phase_may_be_lacking(measure):
     assert fractions(answer) == {(0, "matrix"): 1 - FILM / 2, (2, "film"): FILM / 2}
     stack[0] = 1
     for flags, share in (((), 0.5), (("--plane", "0"), 1.0)):  # of a plane the names are those of its stack
-        _, answer, _ = measure(stack + 1, "--classes", "matrix,crack,film", *flags)
-        assert fractions(answer)[2, "crack"] == share
+        _, answer, _ = measure(stack, "--classes", "matrix,crack,film", *flags)
+        assert fractions(answer)[1, "crack"] == share
 
 
-def test_names_that_do_not_fit_are_refused(measure):
-    code, _, err = measure(squares((3, 7)), "--classes", "matrix,film,pore")
+def holding(*values):
+    """Labels that hold these values and no others."""
+    return np.resize(np.array(values, np.uint8), (40, 40))
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "meant"),
+    [
+        ((0, 1, 2), "abc", {0: "a", 1: "b", 2: "c"}),
+        ((0, 2), "abc", {0: "a", 2: "c"}),
+        ((0, 1, 255), "ab", {0: "a", 1: "b"}),
+        ((1, 255), "a", {1: "a"}),
+        ((0, 255), "ab", {0: "a", 255: "b"}),  # a mask
+        ((0, 1, 255), "abcd", {0: "a", 1: "b"}),  # 255 can be none of four from 0 on
+        ((3, 7), "ab", {3: "a", 7: "b"}),
+    ],
+)
+def test_names_that_can_be_meant_in_one_way(measure, values, names, meant):
+    code, answer, _ = measure(holding(*values), "--classes", ",".join(names))
+    assert code == 0
+    assert dict(fractions(answer)) == pytest.approx(dict.fromkeys(meant.items(), 1 / len(meant)), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "why"),
+    [
+        ((1, 2), "abc", ""),  # from 0 on, or from 1 on
+        ((2,), "abc", ""),
+        ((0, 1, 2), "ab", ""),  # one forgotten, or 0 is none
+        ((0, 1, 255), "abc", ", of which 255 may be no phase"),
+        ((1, 255), "ab", ", of which 255 may be no phase"),
+        ((255,), "a", ", of which 255 may be no phase"),
+        ((255,), "ab", ""),
+        ((0, 255), "b", ""),
+        ((3, 7), "abc", ""),
+    ],
+)
+def test_names_that_can_be_meant_otherwise_are_refused(measure, values, names, why):
+    code, _, err = measure(holding(*values), "--classes", ",".join(names))
     assert code == 2
-    assert "3 class names were given (matrix, film, pore) for the values [3, 7]" in err
+    assert f"{len(names)} class names were given ({', '.join(names)}) for the values {list(values)}{why}: say" in err
+    assert "--classes 1=…,2=…" in err
+
+
+def test_only_some_of_many_values_are_told(measure):
     code, _, err = measure(np.arange(1600, dtype=np.uint16).reshape(40, 40), "--classes", "a,b")
     assert code == 2
-    assert "for the values [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …]" in err
+    assert "for the values [0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and " in err
+
+
+@pytest.mark.parametrize(
+    ("known", "values"),
+    [
+        ((1, 2, 3), (1, 2)),
+        ((1, 2, 3), (0, 1, 2)),  # 0 where nothing is known
+        ((0, 1, 2), (0, 1, 255)),
+    ],
+)
+def test_names_are_of_the_values_that_were_predicted(measure, tmp_path, known, values):
+    pd.DataFrame({"label": known, "class": ["p", "q", "r"]}).to_csv(tmp_path / "a.csv")
+    path = write_tiff(tmp_path / "a.ome.tif", holding(*values), (Axis("y", 40), Axis("x", 40)), labels=True)
+    _, answer, _ = measure(path, "--classes", "matrix,film,pore")
+    meant = dict(zip(known, ("matrix", "film", "pore"), strict=True))
+    assert {(row["label"], row["class"]) for row in answer["fractions"]} == set(meant.items())
+    code, _, err = measure(path, "--classes", "matrix,film")
+    assert code == 2
+    assert f"2 class names were given (matrix, film) for the values {list(known)}: say" in err
+
+
+def test_a_table_of_objects_beside_the_labels_names_no_phases(run, tmp_path):
+    path = write_tiff(tmp_path / "a.ome.tif", holding(0, 1, 2), (Axis("y", 40), Axis("x", 40)), labels=True)
+    for _ in range(2):
+        _, answer, _ = run("segment", "measure", path, "--objects-of", "1", "--output", tmp_path / "a.csv")
+        assert [row["class"] for row in answer["fractions"]] == ["class 0", "class 1", "class 2"]
+
+
+def test_labels_that_are_no_whole_numbers_are_refused(measure):
+    labels = squares().astype(np.float32)
+    labels[0] = np.nan
+    for names in ("matrix,film", "1=matrix,2=film"):
+        code, _, err = measure(labels, "--classes", names)
+        assert code == 2
+        assert "labels must be whole numbers, one per phase; " in err
+        assert "labels.tif holds float32 values" in err
+
+
+def test_values_are_not_looked_for_where_names_say_them(measure, monkeypatch):
+    monkeypatch.setattr("napari_visualccc.segment.annotations.label_values", lambda planes: pytest.fail("read"))
+    code, _, _ = measure(squares(), "--classes", "1=matrix,2=film")
+    assert code == 0
 
 
 def test_names_by_value(measure):

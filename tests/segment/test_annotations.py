@@ -107,6 +107,11 @@ def test_names_are_of_the_values_there_or_of_those_from_0_and_never_of_the_ignor
     assert dataset.unlabelled == ()
 
 
+def test_more_names_than_values_count_from_0_only_if_0_is_there():
+    with pytest.raises(OptionError, match=r"3 class names were given \(a, b, c\) for the values \[1, 2\]"):
+        dataset_of_masks([item([[1, 2]])], names=["a", "b", "c"])
+
+
 def test_names_of_particles_are_two():
     with pytest.raises(OptionError, match="3 class names"):
         dataset_of_masks([item([[0, 5]])], names=["a", "b", "c"], binary=True)

@@ -123,6 +123,27 @@ def test_a_plane_twice_is_worth_no_more_than_once():
     assert table([plane, noise((256, 256), 2, rng) > 0])[1].planes == 1
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_copies_of_a_coarse_plane_are_worth_no_more_than_one(count):
+    missed = {1: 0, count: 0}
+    for trial in range(30):
+        plane = noise((288, 288), 16, np.random.default_rng(trial))[:96, :96] > 0
+        for planes in missed:
+            found, _ = table([plane] * planes, seed=trial)
+            missed[planes] += not found[["fraction_low", "fraction_high"]].isna().all(axis=None) and not (
+                found.fraction_low[1] <= 0.5 <= found.fraction_high[1]
+            )
+    assert missed[count] <= missed[1] + 1  # as if they told anything new: 24 or more
+
+
+def test_few_planes_that_differ_are_not_drawn_together():
+    rng = np.random.default_rng(0)
+    planes = [noise((128, 128), 1.5, rng) < shift for shift in (-0.6, 0.5, 0.1)]
+    found, blocks = table(planes)
+    assert blocks.count == 3
+    assert np.isfinite(found.fraction_low).all()
+
+
 def test_blocks_of_a_given_size():
     plane = noise((96, 64), 2, np.random.default_rng(0)) > 0
     _, blocks = table([plane], block=32)

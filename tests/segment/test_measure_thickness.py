@@ -266,6 +266,19 @@ def test_the_interval_of_a_volume_covers_the_true_mean(alike, narrower):
     assert np.median(widths) < narrower
 
 
+@pytest.mark.parametrize("slices", [2, 5])
+def test_slices_of_a_short_layer_tell_no_more_than_one(slices):
+    missed = {1: 0, slices: 0}
+    for trial in range(40):
+        surface = wave(np.random.default_rng(trial))[:24]
+        places = np.stack([40 + surface / 10, np.arange(24.0)], axis=1)
+        for planes in missed:
+            piece = Piece(places, places[:, 1], 20 + surface, False, 1.0)
+            low, high = mean_interval([[piece]] * planes, 300, trial)
+            missed[planes] += not np.isnan(low) and not low <= 20 <= high
+    assert missed[slices] <= missed[1] + 1  # taken for independent: more than half of them
+
+
 def test_a_summary_of_several_planes_has_a_row_for_each():
     bands = [np.zeros((60, 100), bool) for _ in range(3)]
     bands[0][10:20] = bands[1][10:40] = True

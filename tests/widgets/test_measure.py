@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from threading import Event
+from threading import Event, current_thread, main_thread
 
+import dask
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_visualccc.cli import main
 from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.core.progress import Progress
 from napari_visualccc.io import read, write_tiff
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.segment import MeasureOptions, measure_phases
@@ -210,9 +212,15 @@ def test_removing_the_labels_while_measuring_cancels(opened, qtbot):
     assert widget.results.shown is None
 
 
-def test_zero_is_ignored_unless_it_is_a_phase(opened):
+def looked(widget, qtbot):
+    """What is ignored, once the labels have been looked at."""
+    qtbot.waitUntil(lambda: not widget._looker.is_running and not widget._looker._delay.isActive(), timeout=30_000)
+    return widget.form.controls["ignore"].value()
+
+
+def test_zero_is_ignored_unless_it_is_a_phase(opened, qtbot):
     viewer, widget, _ = opened
-    assert widget.form.controls["ignore"].value() == "0"
+    assert looked(widget, qtbot) == "0"
     features = pd.DataFrame({"index": [0, 1], "name": ["polymer", "filler"]})
     viewer.add_labels(np.eye(30, dtype=np.uint8), name="named", features=features)
     assert widget.form.controls["ignore"].value() == ""
@@ -221,27 +229,57 @@ def test_zero_is_ignored_unless_it_is_a_phase(opened):
 
 def test_zero_counts_in_a_mask_of_one_phase(opened, qtbot):
     viewer, widget, _ = opened
-    ignore = widget.form.controls["ignore"]
+    assert looked(widget, qtbot) == "0"
     labels = np.zeros((3, 80, 100), np.uint8)
     labels[:, :20, :50] = 1
     layer = viewer.add_labels(labels, name="mask")
-    assert ignore.value() == ""
-    assert measured(widget, qtbot).result.phases["fraction"].tolist() == [7 / 8, 1 / 8]
+    assert measured(widget, qtbot).result.phases["fraction"].tolist() == [7 / 8, 1 / 8]  # looked at or not
+    assert looked(widget, qtbot) == ""
     layer.data[2, 60:] = 2  # painted on: now 0 stands beside two
     assert measured(widget, qtbot).result.phases["label"].tolist() == [1, 2]
-    assert ignore.value() == "0"
-    ignore.set_value("")
+    assert looked(widget, qtbot) == "0"
+    widget.form.controls["ignore"].set_value("")
     assert measured(widget, qtbot).result.phases["label"].tolist() == [0, 1, 2]
+    assert looked(widget, qtbot) == ""
 
 
-def test_values_are_looked_for_no_longer_than_the_viewer_may_wait(monkeypatch):
+def test_of_labels_in_a_file_the_first_plane_is_looked_at():
     stack = np.zeros((4, 8, 8), np.int16)
     stack[0, 0, 0], stack[3, 0, 0] = 1, 2
-    assert jobs.zero_may_be_unlabelled(stack)
-    assert not jobs.zero_may_be_unlabelled(da.from_array(stack, chunks=(1, 8, 8)))
-    monkeypatch.setattr(jobs, "_MOST_LOOKED", 3 * 64)
-    assert not jobs.zero_may_be_unlabelled(stack)
-    assert not jobs.zero_may_be_unlabelled(np.minimum(stack, 0) - 1)
+    progress = Progress()
+    assert jobs.propose_ignored(stack, progress=progress) == "0"
+    assert jobs.propose_ignored(stack[:3], progress=progress) == ""
+    assert jobs.propose_ignored(da.from_array(stack, chunks=(1, 8, 8)), progress=progress) == ""
+    assert jobs.propose_ignored(np.minimum(stack, 0) - 1, progress=progress) == ""
+
+
+def test_slow_labels_do_not_halt_the_viewer(opened, qtbot):
+    viewer, widget, _ = opened
+    threads = set()
+
+    def plane(block):
+        threads.add(current_thread())
+        return block
+
+    viewer.add_labels(da.from_array(squares(), chunks=-1).map_blocks(plane, dtype=np.uint8), name="slow", visible=False)
+    looked(widget, qtbot)
+    threads.clear()
+    with dask.config.set(scheduler="synchronous"):  # in the thread that asks
+        widget._source_changed()
+        looked(widget, qtbot)
+    assert threads
+    assert main_thread() not in threads
+
+
+def test_what_is_written_before_the_labels_were_looked_at_stays(opened, qtbot):
+    viewer, widget, _ = opened
+    assert looked(widget, qtbot) == "0"
+    labels = squares()
+    labels[70:] = 0
+    viewer.add_labels(labels, name="with 0")
+    widget.form.controls["ignore"].set_value("")
+    assert measured(widget, qtbot).result.phases["label"].tolist() == [0, 1, 2]
+    assert looked(widget, qtbot) == ""
 
 
 def test_one_plane_of_a_stack(opened, qtbot):
@@ -354,10 +392,10 @@ def test_what_is_ignored_is_what_the_user_wrote(opened, qtbot):
     ignore = widget.form.controls["ignore"]
     viewer.add_labels(np.ones((80, 100), np.uint8), name="selected")
     widget.chooser.choose(layer)
-    assert ignore.value() == "0"
+    assert looked(widget, qtbot) == "0"
     ignore.set_value("")
     measured(widget, qtbot)
-    assert ignore.value() == ""
+    assert looked(widget, qtbot) == ""
     ignore.set_value("matrix")
     shown = measured(widget, qtbot)
     assert shown.result.phases["class"].tolist() == ["pore"]
@@ -368,18 +406,18 @@ def test_what_is_ignored_is_what_the_user_wrote(opened, qtbot):
 def test_what_is_ignored_is_proposed_anew_for_other_phases(opened, qtbot):
     viewer, widget, layer = opened
     ignore = widget.form.controls["ignore"]
-    assert ignore.value() == "0"
+    assert looked(widget, qtbot) == "0"
     layer.features = pd.DataFrame({"index": [0, 1, 2], "class": ["vacuum", "matrix", "pore"]})
     again = MeasureWidget(viewer)  # as if it had been closed
     qtbot.addWidget(again)
     assert again.form.controls["ignore"].value() == ""
     layer.features = pd.DataFrame({"index": [1, 2], "class": ["matrix", "pore"]})
     measured(widget, qtbot)
-    assert ignore.value() == "0"
+    assert looked(widget, qtbot) == "0"
     ignore.set_value("")
     reopened = MeasureWidget(viewer)
     qtbot.addWidget(reopened)
-    assert reopened.form.controls["ignore"].value() == ""  # as the user left it
+    assert looked(reopened, qtbot) == ""  # as the user left it
 
 
 def test_a_look_at_the_objects_does_not_choose_them(opened, qtbot):
@@ -492,6 +530,17 @@ def test_options_and_result_survive_reopening(opened, qtbot):
     assert again.form.options().min_size == 7
     assert again.results.shown is shown
     again._preparer.wait(60)
+
+
+@pytest.mark.parametrize("wanted", ["second", "none"])
+def test_the_choice_of_intensities_survives_reopening(opened, qtbot, wanted):
+    viewer, widget, layer = opened
+    viewer.add_image(np.zeros(layer.data.shape), name="second")
+    widget.image.setCurrentIndex(widget.image.findText(wanted))
+    widget.image.activated.emit(widget.image.currentIndex())
+    again = MeasureWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.image.currentText() == wanted
 
 
 def test_coarse_pixels_are_read_in_micrometres(opened, qtbot):

@@ -22,9 +22,6 @@ from napari_visualccc.core.progress import Progress
 if TYPE_CHECKING:
     from napari_visualccc.core.signals import ImageSignal
 
-# So many images of a file are named in a message.
-_LISTED = 5
-
 
 def _declare(parser: argparse.ArgumentParser) -> None:
     from napari_visualccc.segment.measure_options import MeasureOptions
@@ -33,8 +30,9 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", metavar="PATH", help="Micrograph of the same shape, for intensities of objects.")
     parser.add_argument(
         "--classes", metavar="A,B,…",
-        help="Names of the phases in the order of their values: of those that the labels hold if there are as many, "
-        "else from 0. 255 and what is ignored by its number are no phase. Or 1=A,2=B,… by value.",
+        help="Names of the phases in the order of their values: those of the table beside the labels; without one, "
+        "those that the labels hold if there are as many, else from 0 if they hold 0. 255 and what is ignored by its "
+        "number are no phase. Or 1=A,2=B,… by value.",
     )  # fmt: skip
     parser.add_argument(
         "--output", metavar="CSV", required=True,
@@ -91,24 +89,36 @@ def _labels(path: Path, arguments: argparse.Namespace) -> ImageSignal:
     from napari_visualccc.core.errors import OptionError
     from napari_visualccc.io import read
     from napari_visualccc.segment.folders import expect_grey
+    from napari_visualccc.segment.measurement import expect_whole_numbers
+    from napari_visualccc.segment.notes import some_of
 
     signals = chosen_signals(read(path), arguments)
     if len(signals) > 1:
-        listed = ", ".join(f"{number}: {signal.name}" for number, signal in enumerate(signals[:_LISTED]))
-        listed += ", …" if len(signals) > _LISTED else ""
+        listed = some_of([f"{number}: {signal.name}" for number, signal in enumerate(signals)])
         raise OptionError(f"{path} holds {len(signals)} images that are no stack ({listed}): choose one by --signal")
     expect_grey(signals[0].planes, path)
+    expect_whole_numbers(signals[0].planes, str(path))
     return signals[0]
 
 
 def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> dict[int, str] | None:
     """Names as given, or from the table that `segment predict` wrote beside its labels."""
     from napari_visualccc.segment.annotations import label_values
-    from napari_visualccc.segment.class_names import names_to_measure
+    from napari_visualccc.segment.class_names import names_to_measure, numbered_names
 
-    if arguments.classes:
-        return names_to_measure(arguments.classes, label_values(labels.planes), ignore)
-    path = Path(arguments.labels)
+    predicted = _predicted(Path(arguments.labels))
+    if not arguments.classes:
+        return predicted
+    named = numbered_names(arguments.classes)
+    if named is not None:
+        return named
+    if predicted is not None:  # it knows phases that this image lacks, and which value is none
+        return names_to_measure(arguments.classes, predicted, ignore, complete=True)
+    return names_to_measure(arguments.classes, label_values(labels.planes), ignore)
+
+
+def _predicted(path: Path) -> dict[int, str] | None:
+    """Names in the table that `segment predict` wrote beside its labels."""
     name = path.name
     for extension in (".ome.tif", ".ome.zarr"):
         name = name.removesuffix(extension)
@@ -118,14 +128,15 @@ def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> d
     import pandas as pd
 
     table = pd.read_csv(beside)
-    if not {"label", "class"} <= set(table.columns):
+    if not {"label", "class"} <= set(table.columns) or "object" in table:  # objects, which some phases may lack
         return None
     return {int(value): str(name) for value, name in zip(table["label"], table["class"], strict=True)}
 
 
 def _show(answer: Answer) -> list[str]:
     lines = [
-        f"{row['class']}: {row['fraction']:.2%} (95 %: {row['fraction_low']:.2%} … {row['fraction_high']:.2%})"
+        f"{row['class']} ({row['label']}): {row['fraction']:.2%} "
+        f"(95 %: {row['fraction_low']:.2%} … {row['fraction_high']:.2%})"
         for row in answer["fractions"]
     ]
     lines.append(f"{len(answer['objects'])} objects")

@@ -209,7 +209,7 @@ def dataset_of_masks(
         At least one.
     names
         Of the classes; made up if empty. As many as there are values: of these, in their order. More: of the values
-        from 0 on, some of which these masks may lack; that of the ignored value names no class.
+        from 0 on, some of which these masks may lack, but not 0; that of the ignored value names no class.
     ignore
         Value of pixels without a label.
     binary
@@ -306,7 +306,8 @@ def _named_values(found: list[int], names: Sequence[str], ignore: int | None, co
         )
     if not names:
         return {value: f"class {value}" for value in found}
-    return {value: name for value, name in named_values(found, names, complete=complete).items() if value != ignore}
+    named = named_values(found, names, ignore=ignore, complete=complete)
+    return {value: name for value, name in named.items() if value != ignore}
 
 
 def _colour(value: int, lowest: int) -> Colour:

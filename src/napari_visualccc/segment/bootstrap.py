@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 # Correlation below this is taken for none: it lies within the noise of what images of usual size can tell.
 _NO_CORRELATION = 0.05
+# Of independent samples the correlation scatters by 1/√pairs; so many times that are no sign of it.
+_SCATTER = 2.0
 # Blocks of at least so many correlation lengths are nearly independent (neighbours correlate by about 0.1).
 _LENGTHS_PER_BLOCK = 4.0
 _RESAMPLES_AT_ONCE = 1 << 22
@@ -193,9 +195,20 @@ def correlation_time(series: NDArray[np.float64]) -> float:
     if sums[0] / pairs[0] <= 1e-24:
         return 1.0
     rho = (sums / pairs)[1:] / (sums[0] / pairs[0])
-    # Of independent samples ρ scatters by 1/√pairs; two of those are no sign of correlation.
-    faded = np.flatnonzero(rho < np.maximum(_NO_CORRELATION, 2 / np.sqrt(pairs[1:])))
+    faded = np.flatnonzero(rho < np.maximum(_NO_CORRELATION, _SCATTER / np.sqrt(pairs[1:])))
     return 1 + 2 * float(rho[: faded[0] if len(faded) else len(rho)].sum())
+
+
+def is_too_short(series: NDArray[np.float64]) -> bool:
+    """Whether samples are so few that `correlation_time` could find no correlation even in equal ones.
+
+    Examples
+    --------
+    >>> is_too_short(np.zeros((2, 4))), is_too_short(np.zeros((2, 5)))
+    (True, False)
+    """
+    known = np.isfinite(series)
+    return bool(np.count_nonzero(known[1:] & known[:-1]) <= _SCATTER**2)
 
 
 def block_length(tau: float, samples: int) -> int:

@@ -96,8 +96,7 @@ def measure_phases(
     progress = silent(progress)
     watch = Stopwatch()
     planes = as_planes(labels, rgb=False, name=name)
-    if not planes.is_integer:
-        raise InputError(f"labels must be whole numbers, one per phase; {name} holds {planes.dtype} values")
+    expect_whole_numbers(planes, name)
     grey = None if image is None else as_planes(image, name="the image")
     if grey is not None and grey.shape != planes.shape:
         raise InputError(f"the image of shape {grey.shape} does not fit the labels of shape {planes.shape}")
@@ -120,6 +119,12 @@ def measure_phases(
     result = measuring.result(provenance)
     progress(1.0, "computing intervals")
     return replace(result, provenance=replace(result.provenance, seconds=round(watch.seconds, 4)))
+
+
+def expect_whole_numbers(labels: Planes, name: str) -> None:
+    """Raise an `InputError` that names the source if labels are no whole numbers."""
+    if not labels.is_integer:
+        raise InputError(f"labels must be whole numbers, one per phase; {name} holds {labels.dtype} values")
 
 
 class _Measuring:

@@ -7,26 +7,49 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.segment.annotations import Annotated, Dataset
 
 _FEW = 3
 _PLACEHOLDERS = ("--images", "IMAGES", "--masks", "MASKS", "--output", "MODEL")
 
 
-def some_of(names: Sequence[str]) -> str:
-    """The first names, and how many more there are.
+def some_of(names: Sequence[str], most: int = _FEW) -> str:
+    """The first names, at most so many, and how many more there are.
 
     Examples
     --------
     >>> some_of(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def data_flags(dataset: Dataset, arguments: Sequence[str] | None) -> Sequence[str]:
     """How the command line is told of the data; of images that are no files there are placeholders."""
-    return arguments or (*_PLACEHOLDERS, *(["--strokes"] if 0 in dataset.ignore else []))
+    return arguments or (*_PLACEHOLDERS, *_value_flags(dataset))
+
+
+def _value_flags(dataset: Dataset) -> list[str]:
+    """How the command line is told which values are classes."""
+    if dataset.binary:
+        kind, ignored = ["--binary"], dataset.ignore
+    elif 0 in dataset.ignore:
+        # Masks whose 0 is ignored are read in the same way.
+        kind, ignored = ["--strokes"], tuple(value for value in dataset.ignore if value)
+    else:
+        kind, ignored = [], dataset.ignore
+    return kind + [part for value in ignored for part in ("--ignore-label", str(value))]
+
+
+def on_held_out(state: TrainingState) -> list[str]:
+    """That a training went on from a model that may have learnt from what is held out now."""
+    if not state.earlier or any(row["step"] == 0 for row in state.history):
+        return []
+    return [
+        "other labels are held out than before, and the model gone on from may have learnt from them: it is not "
+        "compared with, and the scores may flatter"
+    ]
 
 
 def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:

@@ -17,6 +17,7 @@ from napari_visualccc.segment.bootstrap import (
     block_length,
     correlation_length,
     correlation_time,
+    is_too_short,
     ratio_interval,
 )
 from napari_visualccc.segment.measure_options import name_of
@@ -129,7 +130,8 @@ class PhaseCounts:
         the planes are cut into blocks, samples of as many blocks are drawn with replacement, and the fraction is
         taken of each sample. ``"auto"`` blocks follow from the correlation length of the phases (`block_edge`); if
         planes differ more than their blocks explain (F test) a block is a whole plane, and planes that resemble
-        their neighbours are drawn together. Fractions of a single block have no interval (NaN).
+        their neighbours are drawn together, as are those too few and coarse to tell. Fractions of a single block have
+        no interval (NaN).
 
         References
         ----------
@@ -162,24 +164,36 @@ class PhaseCounts:
 
     def _blocks(self, counts: NDArray[np.int32]) -> tuple[Blocks, NDArray[np.float64]]:
         """Extent of the blocks, and the counts in each, shape (blocks, phases)."""
-        planes, (height, width) = len(counts), self._shape[1:]
-        parts = list(self._grid)
-        if self._block == "auto":
-            known = counts.sum(axis=3).astype(np.float64)
-            lengths = [
-                correlation_length(counts[..., phase] / np.maximum(known, 1), known) * self._cell
-                for phase in range(counts.shape[3])
-            ]
-            edge = block_edge(max(lengths, default=0.0), math.sqrt(planes * height * width))
-            parts = [max(1, min(cells, int(n / edge))) if edge > 0 else cells
-                     for n, cells in zip((height, width), self._grid, strict=True)]  # fmt: skip
-        sums = _join(_join(counts, 1, parts[0]), 2, parts[1]).reshape(planes, parts[0] * parts[1], -1)
-        if self._block == "auto" and planes > 1 and _planes_differ(sums):
-            parts, sums = [1, 1], sums.sum(axis=1, keepdims=True)
-        deep = _depth(sums) if self._block == "auto" else 1
+        planes, (height, width), auto = len(counts), self._shape[1:], self._block == "auto"
+        parts, differ = self._parts(counts) if auto else self._grid, False
+        sums = _joined(counts, parts)
+        if auto and planes > 1:
+            # Where whole planes are the blocks, perhaps as they differ, smaller blocks show whether they do.
+            differ = _planes_differ(sums if parts != (1, 1) else _joined(counts, self._parts(counts, within=True)))
+        if differ:
+            parts, sums = (1, 1), sums.sum(axis=1, keepdims=True)
+        deep = _depth(sums, differ) if auto else 1
         sums = _join(sums, 0, max(1, planes // deep))
         extent = Blocks(deep, math.ceil(height / parts[0]), math.ceil(width / parts[1]), int(np.prod(sums.shape[:2])))
         return extent, sums.reshape(-1, sums.shape[2])
+
+    def _parts(self, counts: NDArray[np.int32], *, within: bool = False) -> tuple[int, int]:
+        """Number of blocks along each edge of a plane; with `within` as if all planes had the same fractions."""
+        height, width = self._shape[1:]
+        known = counts.sum(axis=3).astype(np.float64)
+        levels = np.zeros((1, 1, 1, counts.shape[3]))
+        if within:
+            levels = _fractions(counts.sum(axis=(1, 2), dtype=np.float64)[:, None])[:, :, None]
+        lengths = [
+            correlation_length(counts[..., phase] / np.maximum(known, 1) - levels[..., phase], known)
+            for phase in range(counts.shape[3])
+        ]
+        edge = block_edge(max(lengths, default=0.0) * self._cell, math.sqrt(len(counts) * height * width))
+        rows, columns = (
+            max(1, min(cells, int(n / edge))) if edge > 0 else cells
+            for n, cells in zip((height, width), self._grid, strict=True)
+        )
+        return rows, columns
 
 
 def _bins(samples: int, bins: int) -> NDArray[np.int64]:
@@ -190,6 +204,11 @@ def _join(counts: NDArray[np.number], axis: int, parts: int) -> NDArray[np.float
     """Sum neighbours along an axis so that `parts` remain, as equal as can be."""
     starts = np.searchsorted(_bins(counts.shape[axis], parts), np.arange(parts))
     return np.asarray(np.add.reduceat(counts, starts, axis=axis, dtype=np.float64))
+
+
+def _joined(counts: NDArray[np.int32], parts: tuple[int, int]) -> NDArray[np.float64]:
+    """Counts in so many blocks along each edge, shape (planes, blocks, phases)."""
+    return _join(_join(counts, 1, parts[0]), 2, parts[1]).reshape(len(counts), parts[0] * parts[1], -1)
 
 
 def _fractions(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,12 +231,17 @@ def _planes_differ(sums: NDArray[np.float64]) -> bool:
     return bool((chance < _SIGNIFICANT / phases).any())
 
 
-def _depth(sums: NDArray[np.float64]) -> int:
-    """Planes that belong together because neighbours resemble each other; shape (planes, blocks, phases)."""
+def _depth(sums: NDArray[np.float64], differ: bool) -> int:
+    """Planes that belong together because neighbours resemble each other; shape (planes, blocks, phases).
+
+    Where blocks are too few to tell, planes that are not known to differ are taken to be alike.
+    """
     planes, blocks, phases = sums.shape
     if planes < 2:
         return 1
     total = sums.sum(axis=(0, 1))
     deviation = _fractions(sums) - total / max(float(total.sum()), 1.0)
+    if not differ and is_too_short(deviation[:, :, :1]):
+        return len(sums)
     times: Sequence[float] = [correlation_time(deviation[:, :, phase]) for phase in range(phases)]
     return block_length(max(times, default=1.0), planes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.segment.bootstrap import block_length, correlation_time, ratio_interval
+from napari_visualccc.segment.bootstrap import block_length, correlation_time, is_too_short, ratio_interval
 from napari_visualccc.segment.chains import Piece
 
 
@@ -34,7 +34,8 @@ def mean_interval(planes: Sequence[Sequence[Piece]], resamples: int, seed: int) 
     -----
     Blocks are stretches of at least two correlation lengths of the thickness along the layer. In slices of a volume
     the thickness at one place is much the same in the next slice: blocks then go through as many slices as belong
-    together, so that more slices of the same thing make no narrower interval.
+    together, so that more slices of the same thing make no narrower interval. Where slices are too few, and the layer
+    too short, to tell whether they are alike, they are taken to be.
     """
     pieces = [piece for plane in planes for piece in plane]
     if not pieces:
@@ -76,7 +77,7 @@ def _through_slices(
     known = np.bincount(cells, minlength=math.prod(shape))
     sums = np.bincount(cells, deviation, math.prod(shape))
     means = np.divide(sums, known, out=np.full(len(known), np.nan), where=known > 0).reshape(shape)
-    deep = block_length(correlation_time(means), len(planes))
+    deep = len(planes) if is_too_short(means) else block_length(correlation_time(means), len(planes))
     if deep == 1:
         return None
     blocks = _stretches(counts[most], block_length(along, counts[most]))[nearest]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,7 @@ from napari_visualccc.widgets._source import Source, array_of
 if TYPE_CHECKING:
     from napari_visualccc.segment import MeasureOptions, MeasureResult
 
-# Pixels that are looked at in less than the 50 ms for which the viewer may stand still.
-_MOST_LOOKED = 1 << 24
+UNLABELLED = "0"
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,22 @@ class Answer:
 
 
 def run_measure(
-    source: Source, image: Source | None, options: MeasureOptions, names: dict[int, str], *, progress: Progress
+    source: Source,
+    image: Source | None,
+    options: MeasureOptions,
+    names: dict[int, str],
+    *,
+    propose: bool = False,
+    progress: Progress,
 ) -> Answer:
-    """Measure a label image or stack, with the intensities of an image if there is one."""
+    """Measure a label image or stack, with the intensities of an image if there is one.
+
+    With `propose` what is ignored is what would be proposed for the labels as they are now.
+    """
     from napari_visualccc.segment import measure_phases
 
+    if propose:
+        options = replace(options, ignore=propose_ignored(array_of(source.layer), progress=progress))
     before = run_checksum(labels_of(source), progress=progress)
     told = [*source.arguments, *(["--image", image.arguments[0]] if image is not None else [])]
     told += ["--output", f"{file_stem(source.name)}.csv"]
@@ -61,20 +71,20 @@ def run_checksum(labels: Any, *, progress: Progress) -> int:
     return checksum
 
 
-def zero_may_be_unlabelled(labels: Any) -> bool:
-    """Whether labels have several values beside 0; in a mask of one phase 0 is the other.
+def propose_ignored(labels: Any, *, progress: Progress) -> str:
+    """0 if labels have several values beside it; nothing else, as in a mask of one phase 0 is the other.
 
-    It looks at as much as the viewer has time for, of what would have to be read from a file at the first plane.
+    Of labels that would have to be read from a file it looks at the first plane.
     """
     planes = Planes(labels, rgb=False)
-    most = max(1, _MOST_LOOKED // planes.plane_pixels) if planes.in_memory else 1
     first = 0
-    for index in range(min(len(planes), most)):
+    for index in range(len(planes) if planes.in_memory else 1):
+        progress.check()
         plane = planes.read(index)
         first = first or int(plane.max())
         if ((plane > 0) & (plane != first)).any():
-            return True
-    return False
+            return UNLABELLED
+    return ""
 
 
 def run_export(

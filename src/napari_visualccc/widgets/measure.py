@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QWidget
@@ -27,7 +28,6 @@ from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is
 _AFTER_OPENING_MS = 300
 _AFTER_PAINTING_MS = 500
 _NO_IMAGE = "none"
-_UNLABELLED = "0"
 
 
 class MeasureWidget(QWidget):
@@ -48,7 +48,7 @@ class MeasureWidget(QWidget):
         self._build()
         self.runner = JobRunner(self)
         self._writer = JobRunner(self, quiet=True, while_hidden=True)
-        self._preparer, self._checker = JobRunner(self, quiet=True), JobRunner(self, quiet=True)
+        self._preparer, self._checker, self._looker = (JobRunner(self, quiet=True) for _ in range(3))
         self._edits = Edits(self._viewer, self)
         self.results = MeasureResults(self._viewer, self.panel, self._writer, self._memory)
         self.agreement = AgreementDesk(self._viewer, self.comparison, self.chooser, self._writer)
@@ -106,6 +106,9 @@ class MeasureWidget(QWidget):
     def _restore(self) -> None:
         if "options" in self._memory:
             self.form.set_values(self._memory["options"])
+        if "image" in self._memory:
+            layer, image, self._without_image = self._memory["image"]
+            self._layer, self._image = layer(), image()
         self.results.restore()
         if self.results.shown is not None:
             self._edits.follow(self.results.shown.source.layer)
@@ -151,17 +154,37 @@ class MeasureWidget(QWidget):
         self._list_images()
         self._refresh()
 
+    def _may_propose(self, names: dict[int, str]) -> bool:
+        """Whether what is ignored is not what the user wrote for these phases."""
+        layer, known, proposed = self._memory.get("proposed", (lambda: None, None, ""))
+        here = layer() is self.chooser.layer and known == names
+        return self.chooser.layer is not None and not (here and self._ignored() != proposed)
+
+    def _ignored(self) -> str:
+        return str(self.form.controls["ignore"].field.text().strip())
+
     def _propose_ignored(self, names: dict[int, str]) -> None:
         """Let 0 be no phase if it has no name, unless it stands beside one phase alone, as in a mask."""
-        layer, known, proposed = self._memory.get("proposed", (lambda: None, None, ""))
-        written = self.form.controls["ignore"].field.text().strip()
-        if self.chooser.layer is None or (layer() is self.chooser.layer and known == names and written != proposed):
-            return  # what the user wrote since stays
-        unlabelled = 0 not in names and jobs.zero_may_be_unlabelled(array_of(self.chooser.layer))
-        text = _UNLABELLED if unlabelled else ""
-        self._memory["proposed"] = (weakref.ref(self.chooser.layer), names, text)
-        if written in ("", _UNLABELLED):
+        self._looker.cancel()
+        if not self._may_propose(names):
+            return
+        self._remember_proposed(names)
+        if 0 in names:
+            self._proposed(names, "")
+        else:
+            self._looker.later(self._look, 0)  # not before the dock is there: a job ends with the change of parent
+
+    def _look(self) -> None:
+        self._looker.start(jobs.propose_ignored, array_of(self.chooser.layer), then=bound(self._proposed, self.names()))
+
+    def _proposed(self, names: dict[int, str], text: str) -> None:
+        if self._may_propose(names) and self._ignored() in ("", jobs.UNLABELLED):
             self.form.set_values({"ignore": text})
+            self._remember_proposed(names)
+
+    def _remember_proposed(self, names: dict[int, str]) -> None:
+        """What stands there now is not what the user wrote for these phases; what comes to stand there is."""
+        self._memory["proposed"] = (weakref.ref(self.chooser.layer), names, self._ignored())
 
     def _painted(self, layer: Any = None) -> None:
         self._checker.later(self._check, _AFTER_PAINTING_MS)
@@ -210,6 +233,7 @@ class MeasureWidget(QWidget):
     def _image_chosen(self, index: int) -> None:
         self._without_image = index == len(self._images)
         self._image = None if self._without_image else self._images[index]
+        self._memory["image"] = (_weak(self._layer), _weak(self._image), self._without_image)
 
     def _intensities(self, source: Source) -> Source | None:
         index = self.image.currentIndex()
@@ -225,10 +249,12 @@ class MeasureWidget(QWidget):
         except VisualCCCError as error:
             show_problem(error)
             return
-        self._busy_with = source.layer
+        self._busy_with, names = source.layer, self.names()
+        # The labels may be others than when they were looked at, or that is still to come.
+        propose = 0 not in names and self._may_propose(names) and options.ignore in ("", jobs.UNLABELLED)
         self.runner.start(
-            jobs.run_measure, source, image, options, self.names(), title=f"Measure {source.name}",
-            then=bound(self._show, source),
+            jobs.run_measure, source, image, options, names, title=f"Measure {source.name}",
+            propose=propose, then=bound(self._show, source),
         )  # fmt: skip
 
     def _show(self, source: Source, answer: jobs.Answer) -> None:
@@ -259,6 +285,10 @@ class MeasureWidget(QWidget):
 
     def _open_pixel_size(self) -> None:
         open_widget(self._viewer, "Pixel size", self.chooser.layer)
+
+
+def _weak(layer: Any) -> Callable[[], Any]:
+    return (lambda: None) if layer is None else weakref.ref(layer)
 
 
 def _single(spec: OptionSpec) -> PhaseControl:
