@@ -145,6 +145,15 @@ def test_a_bug_is_exit_1_with_a_traceback():
     assert "ZeroDivisionError" in done.stderr
 
 
+def test_a_file_that_vanishes_is_said_in_a_line(monkeypatch, capsys, tmp_path):
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory", "scan.mrc")
+
+    monkeypatch.setattr("napari_visualccc.io.read", gone)
+    assert main(["info", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "visualccc: [Errno 2] No such file or directory: 'scan.mrc'\n"
+
+
 def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys, tmp_path):
     def greedy(path):
         raise MemoryError("Unable to allocate 8 TiB")

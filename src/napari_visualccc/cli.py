@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bar.clear()
         sys.stderr.write(f"visualccc: {error}\n")
         return 2
+    except OSError as error:  # a disk that is taken away meanwhile, for one
+        bar.clear()
+        sys.stderr.write(f"visualccc: {error}\n")
+        return 2
     except MemoryError as error:
         bar.clear()
         sys.stderr.write(f"visualccc: not enough memory: close other programs, or do it in parts {error}\n")

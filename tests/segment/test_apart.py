@@ -22,6 +22,8 @@ from napari_visualccc.segment import (
     train_apart,
     worker,
 )
+from napari_visualccc.segment.holdout import held_out_hash
+from napari_visualccc.segment.preparation import planes_of
 from napari_visualccc.segment.worker import dataset_of, describe
 
 SHORT = TrainOptions(steps=6, max_minutes=5, reduction="2", patch=128, batch=2, validation=0.0)
@@ -50,6 +52,11 @@ def test_a_job_comes_out_of_its_folder_as_it_went_in(dataset, tmp_path):
     np.testing.assert_array_equal(item.image.read(0), dataset.items[0].image.read(1))
     np.testing.assert_array_equal(again.targets(item, 0), dataset.targets(dataset.items[0], 1))
     assert again.classes == dataset.classes
+    hashes = {
+        held_out_hash(planes_of(one, None, PixelSize(), replace(SHORT, validation=0.3), silent(None))[1])
+        for one in (dataset, again)
+    }
+    assert len(hashes) == 1, "a training gone on with here and one there are compared alike"
     assert item.pixel_size == PixelSize(2, 2, "nm")
 
 
@@ -224,9 +231,14 @@ def test_a_training_whose_state_could_not_be_kept_is_a_training(dataset, tmp_pat
     whole = apart._result(dataset, SHORT, tmp_path, done, 1.0)
     assert whole.state.tensors
     assert not caplog.records
+    (tmp_path / worker.STATE).write_bytes(b"half a state")
+    apart._result(dataset, SHORT, tmp_path, done, 1.0)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "the training can be used, but not continued: its state could not be kept"
+    ]
     (tmp_path / worker.STATE).unlink()
     result = apart._result(dataset, SHORT, tmp_path, done, 1.0)
-    assert "not continued" in caplog.text
+    assert caplog.text.count("not continued") == 2
     assert not result.state.tensors
     assert (result.steps, len(result.history)) == (6, len(whole.history))
     assert result.model.card.training["steps"] == 6

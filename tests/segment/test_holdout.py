@@ -5,7 +5,7 @@ import pytest
 
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.patches import LabelledPlane
-from napari_visualccc.segment.holdout import glimpses, split_targets
+from napari_visualccc.segment.holdout import glimpses, held_out_hash, split_targets
 
 
 def labelled(part):
@@ -26,6 +26,24 @@ def test_an_image_that_alone_has_a_class_is_not_given_away():
     targets[2][:] = 1
     for seed in range(10):
         assert split_targets(targets, 2, 0.4, seed).validation[2] is None
+
+
+def test_a_stack_that_has_most_of_the_labels_is_not_given_away():
+    target = np.arange(100, dtype=np.uint8).reshape(10, 10) % 2
+    stacks = [None, None, None, *[7] * 50]
+    for seed in range(20):
+        split = split_targets([target] * len(stacks), 2, 0.2, seed, stacks)
+        assert split.kind == "whole images"
+        assert [own is not None for own in split.validation].count(True) == 1
+        assert split.validation[3] is None
+
+
+def test_blocks_where_no_image_can_be_given_away():
+    """Each has a phase of its own."""
+    targets = [np.full((60, 60), label, np.uint8) for label in range(4)]
+    split = split_targets(targets, 4, 0.2, seed=0)
+    assert split.kind == "blocks"
+    assert all(0.15 < labelled(own) / 3600 < 0.4 for own in split.validation)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -120,3 +138,14 @@ def test_parts_show_all_phases_and_nothing_without_labels():
     assert {0, 1, 2} <= set(np.unique(np.concatenate([part.labels.ravel() for part in parts])))
     (one,) = (part for part in parts if (part.labels == 1).any())
     assert one.image[one.labels == 1] == 3333
+
+
+def test_what_is_held_out_is_recognised_by_every_pixel():
+    def held_out(grey=0.0, label=0, shape=(600, 500)):
+        image, labels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+        image[-1, -1], labels[-1, -1] = grey, label
+        return held_out_hash([LabelledPlane(image, labels)])
+
+    assert held_out() == held_out()
+    assert len({held_out(), held_out(grey=1), held_out(label=1), held_out(shape=(500, 600))}) == 4
+    assert held_out_hash([]) == ""

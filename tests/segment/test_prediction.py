@@ -7,7 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.errors import InputError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.io import read, write_result, zarr_result
@@ -134,6 +134,14 @@ def test_a_pixel_size_that_cannot_be_matched_is_told(model, image, caplog):
         assert silent.notes == ()
 
 
+@pytest.mark.parametrize("size", [PixelSize(100, 100, "nm"), PixelSize(0.1, 2, "nm")])
+def test_a_pixel_size_too_far_from_the_model_s_is_told_once(model, image, size, caplog):
+    expected = f"the model learnt at 2 nm/px, the image has {size}: too far apart to resample, it is taken as it is"
+    assert predict(model, image, pixel_size=size).notes == (expected,)
+    assert caplog.text.count("too far apart") == 1
+    assert predict(model, image, PredictOptions(rescale=False), pixel_size=size).notes == ()
+
+
 def test_rescale_factors(caplog):
     nm = PixelSize(1, 1, "nm")
     assert rescale_factors(PixelSize(), nm) == (1, 1)
@@ -197,6 +205,28 @@ def test_a_prediction_that_was_cancelled_leaves_no_files(model, image, tmp_path)
     assert 0.5 < done[-1] < 1
     assert [path.name for path in tmp_path.iterdir()] == ["a_phases.ome.zarr"]
     assert [path.name for path in (tmp_path / "a_phases.ome.zarr").iterdir()] == ["earlier"]
+
+
+def test_an_image_that_vanishes_is_not_told_as_a_file_that_cannot_be_written(model, image, tmp_path):
+    def vanished(_):
+        raise OSError(2, "No such file or directory", "scan.tif")
+
+    stack = da.from_array(np.stack([image] * 2)).map_blocks(vanished, dtype=image.dtype, meta=image[:0])
+    with pytest.raises(FileNotFoundError, match="scan.tif"), zarr_result(tmp_path, "a", PixelSize()) as files:
+        predict(model, stack, new_array=files.array)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_while_predicting_is_told(model, image, tmp_path, monkeypatch):
+    class Full:
+        def __setitem__(self, *_):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_visualccc.io.zarr_results.create_array", lambda *_: Full())
+    told = pytest.raises(OutputError, match="a_phases.ome.zarr could not be written: No space left")
+    with told, zarr_result(tmp_path, "a", PixelSize()) as files:
+        predict(model, image, new_array=files.array)
+    assert not list(tmp_path.iterdir())
 
 
 def test_cancelling(model):

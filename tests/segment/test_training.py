@@ -27,7 +27,7 @@ from napari_visualccc.segment import (
     train,
     worker,
 )
-from napari_visualccc.segment.learning import write_checkpoint
+from napari_visualccc.segment.learning import going_on, move_aside, write_checkpoint
 from napari_visualccc.segment.notes import on_pixel_sizes
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 
@@ -164,9 +164,11 @@ def test_going_on_from_a_model_counts_anew_and_records_the_whole(two, discs):
     other = two.with_items([strokes(discs, 1)])
     state = first.state.renewed(first.model.card.training)
     more = train(other, replace(SHORT, steps=3, weights="random"), device="cpu", state=state)
-    assert [row["step"] for row in more.state.history][0] == 0
+    assert more.state.history[0]["step"] > 0
+    assert "other labels are held out than before" in more.notes[0]
     assert more.steps == 3
     record = more.model.card.training
+    assert record["remarks"] == [more.notes[0]]
     assert (record["steps"], record["continued_after"]) == (7, 4)
     assert record["seconds"] >= first.model.card.training["seconds"]
     assert record["begun_with"] == first.model.card.training["begun_with"]
@@ -174,6 +176,8 @@ def test_going_on_from_a_model_counts_anew_and_records_the_whole(two, discs):
     assert "continued_after" not in first.model.card.training
     again = train(other, replace(SHORT, steps=2), device="cpu", state=more.state.renewed(record))
     assert again.model.card.training["steps"] == 9
+    assert again.state.history[0]["step"] == 0
+    assert not any("held out" in note for note in again.notes)
 
 
 def test_a_model_that_nothing_better_was_found_than_stays_and_that_is_told(two, monkeypatch):
@@ -187,6 +191,21 @@ def test_a_model_that_nothing_better_was_found_than_stays_and_that_is_told(two, 
     assert all(torch.equal(theirs[name], own[name]) for name in own if not name.startswith("head"))
     assert any("gone on from, which stays" in note for note in more.notes)
     assert not first.notes
+
+
+def test_a_model_that_may_have_learnt_from_what_is_held_out_now_is_not_compared_with():
+    """Its score would be too high, and the new ones, of more images, would never be kept."""
+    architecture = Architecture(encoder="resnet18", classes=2)
+    earlier, network = build(architecture), build(architecture)
+    tensors = {f"best.{name}": value for name, value in earlier.state_dict().items()}
+    state = TrainingState(tensors, earlier={"held_out_hash": "these", "steps": 7})
+    assert going_on(state, network, "these") is state
+    assert going_on(state, network, "") is state, "nothing is held out"
+    begun = replace(state, step=3)
+    assert going_on(begun, network, "others") is begun, "cut off, it has been measured already"
+    on = going_on(state, network, "others")
+    assert (on.tensors, on.step, on.earlier) == ({}, 0, state.earlier)
+    assert all(torch.equal(value, earlier.state_dict()[name]) for name, value in network.state_dict().items())
 
 
 def test_the_record_of_images_that_are_no_files_says_so(two):
@@ -244,6 +263,17 @@ def test_a_damaged_checkpoint_starts_anew(two, tmp_path, content, caplog):
     assert train(two, SHORT, device="cpu", checkpoint=checkpoint).steps == 4
     assert "starting anew" in caplog.text
     assert (tmp_path / "net.training.old").read_bytes() == content
+
+
+def test_a_training_put_aside_is_not_written_over(tmp_path):
+    path = tmp_path / "net.training"
+    names = []
+    for number in range(4):
+        path.write_text(str(number))
+        names.append(move_aside(path).name)
+        assert not path.exists()
+    assert names == [f"net.training.old{number}" for number in ("", 2, 3, 4)]
+    assert [(tmp_path / name).read_text() for name in names] == ["0", "1", "2", "3"]
 
 
 def test_live_preview_is_given_a_model(two, discs):

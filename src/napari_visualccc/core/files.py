@@ -21,17 +21,43 @@ def atomic(path: Path) -> Iterator[Path]:
     OutputError
         If the disk is full, the folder is missing or writing is not allowed.
     """
-    temporary = None
-    try:
+    with replacing(path) as temporary, writing(path):
+        yield temporary
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """As `atomic`, for long work that also reads: what fails meanwhile is not said to be for writing.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made, or `path` not be replaced; put what writes into `writing`.
+    """
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".visualccc-", dir=path.parent))
-        temporary = folder / path.name
+    temporary = folder / path.name
+    try:
         yield temporary
-        if path.is_dir() and temporary.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        with writing(path):
+            if path.is_dir() and temporary.is_dir():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of errors of the system that `path` could not be written.
+
+    Raises
+    ------
+    OutputError
+        In place of them.
+    """
+    try:
+        yield
     except OSError as error:
         raise OutputError(f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary.parent, ignore_errors=True)

@@ -9,10 +9,27 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from napari_visualccc.core.files import atomic
+from napari_visualccc.core.files import replacing, writing
 from napari_visualccc.core.results import Result
 from napari_visualccc.io.ome_zarr import create_array, describe
 from napari_visualccc.io.writers import Calibration, axes_for, file_part, write_tables
+
+
+class _Array:
+    """An array that says which file could not be written; reading what is put into it may fail for its own reasons."""
+
+    def __init__(self, array: Any, path: Path) -> None:
+        self._array, self._path = array, path
+
+    def __setitem__(self, place: Any, values: Any) -> None:
+        with writing(self._path):
+            self._array[place] = values
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._array[place]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._array, name)
 
 
 class ZarrResult:
@@ -25,9 +42,10 @@ class ZarrResult:
     def array(self, title: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """Array of zeros for the layer of this title."""
         path = self._folder / f"{self._stem}_{file_part(title)}.ome.zarr"
-        temporary = self._files.enter_context(atomic(path))
+        temporary = self._files.enter_context(replacing(path))
         self._begun[title] = path, temporary
-        return create_array(temporary, shape, dtype)
+        with writing(path):
+            return _Array(create_array(temporary, shape, dtype), path)
 
     def finish(self, result: Result) -> list[Path]:
         """Say what the arrays are, and write tables and provenance: as `write_result` does it."""
@@ -36,7 +54,8 @@ class ZarrResult:
             path, temporary = self._begun[layer.title]
             axes = axes_for(layer.data, self._calibration)
             record = {"provenance": result.provenance.as_dict()}
-            describe(temporary, axes, labels=layer.kind == "labels", metadata=record)
+            with writing(path):
+                describe(temporary, axes, labels=layer.kind == "labels", metadata=record)
             written.append(path)
         return [*written, *write_tables(result, self._folder, self._stem)]
 

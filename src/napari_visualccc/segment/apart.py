@@ -225,12 +225,16 @@ def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder:
 
 def _result(dataset: Dataset, options: TrainOptions, folder: Path, done: dict[str, Any], seconds: float) -> TrainResult:
     from napari_visualccc.models.nn.fit import TrainingState
-    from napari_visualccc.segment.learning import read_checkpoint
+    from napari_visualccc.segment.learning import load_checkpoint
 
     model = SegmentationModel.load(folder / worker.MODEL)
     told = TrainingState({}, done["step"], done["seconds"], done["best_step"], {}, done["history"], done["earlier"])
-    state = read_checkpoint(folder / worker.STATE, model.card)
-    if state is None or state.step != told.step:  # the disk was full
+    try:
+        state = load_checkpoint(folder / worker.STATE, model.card)
+    except errors.ModelError as error:
+        _log.debug("%s", error)
+        state = TrainingState()
+    if not state.tensors or state.step != told.step:  # the disk was full
         _log.warning("the training can be used, but not continued: its state could not be kept")
         state = TrainingState()
     # The record names the images as they are here, not the planes that were handed over.

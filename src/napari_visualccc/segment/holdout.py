@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -66,15 +67,25 @@ def split_targets(
     Notes
     -----
     Planes of a stack follow one another and are alike: they are kept aside together, all of them or the same block of
-    each. No class may lose all its pixels to validation: a choice that would do so is not taken.
+    each. Where whole images are, no class loses more than half of its pixels to validation: a choice that would do so
+    is not taken, and if none is left, blocks are.
     """
     if share <= 0:
         return Split(tuple(targets), (None,) * len(targets), "none")
     rng = random_generator(seed, 2)
     images = _images(stacks or [None] * len(targets))
-    if len(images) >= FEWEST_IMAGES:
-        return _by_image(targets, images, classes, share, rng)
-    return _by_block(targets, images, classes, share, rng)
+    whole = _by_image(targets, images, classes, share, rng) if len(images) >= FEWEST_IMAGES else None
+    return whole or _by_block(targets, images, classes, share, rng)
+
+
+def held_out_hash(planes: Sequence[LabelledPlane]) -> str:
+    """Hash that recognises what is measured on by all its grey values and labels; empty if that is nothing."""
+    digest = hashlib.blake2b(digest_size=16)
+    for plane in planes:
+        digest.update(repr(plane.image.shape).encode())
+        for array in (plane.image, plane.labels):
+            digest.update(array.tobytes())
+    return f"blake2b:{digest.hexdigest()}" if planes else ""
 
 
 def _images(stacks: Sequence[int | None]) -> list[list[int]]:
@@ -87,20 +98,24 @@ def _images(stacks: Sequence[int | None]) -> list[list[int]]:
 
 def _by_image(
     targets: list[NDArray[np.uint8]], images: list[list[int]], classes: int, share: float, rng: np.random.Generator
-) -> Split:
+) -> Split | None:
+    """Images drawn at random; None if each has more than half of a class."""
     counts = np.array([_pixels([targets[plane] for plane in planes], classes) for planes in images])
-    left = counts.sum(axis=0)
+    total = counts.sum(axis=0)
+    left = total
     wanted = max(1, round(share * len(images)))
     held: list[list[int]] = []
     for number in rng.permutation(len(images)):
         rest = left - counts[number]
-        if len(held) < wanted and (rest[counts.sum(axis=0) > 0] > 0).all():
+        if len(held) < wanted and (2 * rest >= total).all():
             held.append(images[number])
             left = rest
+    if not held:
+        return None
     aside = {plane for planes in held for plane in planes}
     training = tuple(None if plane in aside else t for plane, t in enumerate(targets))
     validation = tuple(t if plane in aside else None for plane, t in enumerate(targets))
-    return Split(training, validation, "whole images" if held else "none")
+    return Split(training, validation, "whole images")
 
 
 def _by_block(

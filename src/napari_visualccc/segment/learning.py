@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,21 +122,25 @@ def favour(done: float) -> float:
 
 
 def beginning(
-    model: SegmentationModel, options: TrainOptions, state: TrainingState | None, checkpoint: str | Path | None
+    model: SegmentationModel,
+    options: TrainOptions,
+    state: TrainingState | None,
+    checkpoint: str | Path | None,
+    held_out: str,
 ) -> TrainingState | None:
     """State that the training of a model begins with: the one given, or that in the file if there is one that fits.
 
-    None if it begins anew.
+    None if it begins anew. `held_out` as for `going_on`.
     """
     if state is None and checkpoint is not None:
         state = read_checkpoint(checkpoint, model.card)
         if state is not None and (state.step >= options.steps > 0 or state.seconds >= 60 * options.max_minutes):
             _log.warning("%s is of a training that has ended: nothing more is learnt, only measured", checkpoint)
-    return None if state is None else going_on(state, model.network)
+    return None if state is None else going_on(state, model.network, held_out)
 
 
-def going_on(state: TrainingState, network: nn.Module) -> TrainingState:
-    """State of an earlier training if it fits the network; what was learnt is not lost if only the phases differ.
+def going_on(state: TrainingState, network: nn.Module, held_out: str) -> TrainingState:
+    """State of an earlier training if it fits; what was learnt is not lost if only phases or what is held out differ.
 
     Parameters
     ----------
@@ -144,6 +149,9 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState:
     network
         If only its last layer differs (phases were added or taken away), it is filled with all that was learnt but
         that layer, and begins a training of its own.
+    held_out
+        Recognises what is measured on, see `napari_visualccc.segment.holdout.held_out_hash`. A model gone on from that
+        was measured on something else may have learnt from this: the network is filled with it, but not compared.
 
     Returns
     -------
@@ -162,7 +170,8 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState:
     common = {name: value for name, value in learnt.items() if name in own and value.shape == own[name].shape}
     missing = [name for name in own if name not in common]
     left_over = learnt.keys() - own.keys()
-    if not missing and not left_over:
+    is_comparable = state.step > 0 or not held_out or state.earlier.get("held_out_hash") == held_out
+    if not missing and not left_over and is_comparable:
         return state
     if left_over or any(not name.startswith(LAST_LAYER) for name in missing):
         raise OptionError(
@@ -170,7 +179,8 @@ def going_on(state: TrainingState, network: nn.Module) -> TrainingState:
             "fringes that it had, or begin anew"
         )
     network.load_state_dict(common, strict=False)
-    _log.info("the phases are not those of the earlier training: only the last layer begins anew")
+    if missing:
+        _log.info("the phases are not those of the earlier training: only the last layer begins anew")
     return replace(state.renewed(state.earlier), tensors={})
 
 
@@ -227,38 +237,49 @@ class Keeper:
 
 def read_checkpoint(path: str | Path, card: ModelCard) -> TrainingState | None:
     """State of a training to go on from; None if there is none that fits: it is moved aside then, and that told."""
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        return load_checkpoint(path, card)
+    except ModelError as error:
+        _log.warning("%s: starting anew; it is kept as %s", error, move_aside(path))
+        return None
+
+
+def load_checkpoint(path: str | Path, card: ModelCard) -> TrainingState:
+    """State of a training to go on from.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, or is of a training with other classes or another network.
+    """
     import torch
 
     from napari_visualccc.models.nn.fit import TrainingState
     from napari_visualccc.models.nn.unet import Architecture
 
     path = Path(path)
-    if not path.exists():
-        return None
     try:
         record = json.loads(read_metadata(path)[_KEY])
         same = Architecture.from_dict(record["architecture"]) == Architecture.from_dict(card.architecture)
-        if not same or record["values"] != _values(card):
-            _start_anew(path, "is of a training with other classes or another network")
-            return None
-        tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
-        return TrainingState(
-            tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"],
-            record.get("earlier", {}),
-        )  # fmt: skip
+        if same and record["values"] == _values(card):
+            tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
+            return TrainingState(
+                tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"],
+                record.get("earlier", {}),
+            )  # fmt: skip
     except (ModelError, OptionError, KeyError, ValueError) as error:
-        _start_anew(path, f"cannot be read ({error})")
-        return None
-
-
-def _start_anew(path: Path, why: str) -> None:
-    _log.warning("%s %s: starting anew; it is kept as %s", path, why, move_aside(path))
+        raise ModelError(f"{path} cannot be read ({error})") from error
+    raise ModelError(f"{path} is of a training with other classes or another network")
 
 
 def move_aside(path: str | Path) -> Path:
-    """Rename a checkpoint, so that another training does not write over it; an earlier one there is replaced."""
+    """Rename a checkpoint, so that another training does not write over it, nor over one renamed before."""
     path = Path(path)
-    return path.replace(path.with_name(f"{path.name}.old"))
+    names = (path.with_name(f"{path.name}.old{number}") for number in chain([""], count(2)))
+    return path.rename(next(name for name in names if not name.exists()))
 
 
 def checkpoint_architecture(path: str | Path) -> Architecture | None:

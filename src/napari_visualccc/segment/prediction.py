@@ -19,7 +19,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Colour, Provenance, Result, ResultLayer, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, allocate, choose_device
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.models.windows import rescale_factors
+from napari_visualccc.models.windows import MOST_RESCALE, rescale_factors
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 
@@ -206,7 +206,8 @@ def predict(
     cautions = [*_on_empty(empty), *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ())]
     for words in cautions:
         _log.warning("%s: %s", name, words)
-    notes = (*cautions, *_on_resampled(pixel_size, model.card.pixel_size, factors))
+    too_far = _on_too_far(pixel_size, model.card.pixel_size) if options.rescale else ()  # is in the log already
+    notes = (*cautions, *too_far, *_on_resampled(pixel_size, model.card.pixel_size, factors))
     return output.result(provenance, pixel_size, factors, notes)
 
 
@@ -225,6 +226,14 @@ def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:
     learnt = f"at {model}" if model.is_calibrated else "from images without pixel size"
     has = str(image) if image.is_calibrated else "no pixel size"
     return [f"the model learnt {learnt}, the image has {has}: it is taken as it is"]
+
+
+def _on_too_far(image: PixelSize, model: PixelSize) -> list[str]:
+    """That an image was not brought to the model's pixel size, as the two have nothing to do with each other."""
+    factors = image.y / model.y, image.x / model.x
+    if image.unit != model.unit or all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in factors):
+        return []
+    return [f"the model learnt at {model}, the image has {image}: too far apart to resample, it is taken as it is"]
 
 
 def _on_resampled(image: PixelSize, model: PixelSize, factors: tuple[float, float]) -> list[str]:

@@ -24,8 +24,9 @@ from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
 from napari_visualccc.segment.evaluation import metrics_of
+from napari_visualccc.segment.holdout import held_out_hash
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import data_flags, on_pixel_sizes, some_of
+from napari_visualccc.segment.notes import data_flags, on_held_out, on_pixel_sizes, some_of
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -129,8 +130,9 @@ def train(
         with the same classes and network, the training goes on from it. Remove it once the model is saved.
     state
         Of an earlier training of the same network, to go on from: with the rest of its schedule, or, if it was
-        `renewed`, from its model with a new one. If phases were added or taken away since, only the last layer begins
-        anew.
+        `renewed`, from its model with a new one. That model stays if it is the best on the data held out; it is not
+        compared if it may have learnt from them, as others were held out then. If phases were added or taken away
+        since, only the last layer begins anew.
     arguments
         How the command line is told of the data, for the record.
     watch
@@ -189,7 +191,8 @@ def train(
     architecture = architecture_of(options, classes, [plane.image for plane in hints.planes], state, checkpoint)
     model, begun = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
-    state = beginning(model, options, state, checkpoint)
+    held_out = held_out_hash(measured)
+    state = beginning(model, options, state, checkpoint, held_out)
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
         encoder_rate=_KEEPING if begun["hash"] else 1.0,
@@ -220,11 +223,14 @@ def train(
     keeper = Keeper(checkpoint, model.card) if checkpoint is not None else None
     (final, task), remark = learn_in_bites(learn, patch, model.network.multiple, state, keeper)
     remarks += [remark] if remark else []
+    remarks += _tell(on_held_out(final) if measured else ())
     model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
-    training = record["training"] | {"begun_with": final.earlier.get("begun_with", begun), "remarks": remarks}
+    training = record["training"] | {
+        "begun_with": final.earlier.get("begun_with", begun), "remarks": remarks, "held_out_hash": held_out,
+    }  # fmt: skip
     card = replace(model.card, training=training, metrics=metrics)
     progress(1.0)
     result = TrainResult(

@@ -217,3 +217,15 @@ def test_a_young_model_that_is_better_than_the_one_gone_on_from_gives_way_to_a_g
     begun = fit(line(), Line(), Schedule(steps=4), PLAIN)
     state = fit(line(), Line(scores=scores), Schedule(steps=40, checks=4), PLAIN, state=begun.renewed())
     assert state.best_step == best
+
+
+@pytest.mark.parametrize("stop", [10, 20, 30])
+def test_a_training_that_was_cut_off_still_knows_how_young_its_best_model_was(stop):
+    begun = fit(line(), Line(), Schedule(steps=4), PLAIN)
+    schedule, task, seen = Schedule(steps=40, checks=4), Line(scores=[0.5, 0.9, 0.4, 0.7, 0.45]), []
+    half = fit(
+        line(), task, schedule, PLAIN, state=begun.renewed(), watch=seen.append,
+        should_stop=lambda: len(seen) >= stop - 1,
+    )  # fmt: skip
+    assert half.step == stop
+    assert fit(line(), task, schedule, PLAIN, state=half).best_step == 30

@@ -27,15 +27,12 @@ class Task(Protocol):
 
     def batch(self, step: int, done: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a step, when the share `done` of the schedule is over."""
-        ...
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor, done: float) -> torch.Tensor:
         """A number to make small."""
-        ...
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Scores on data held out; ``"score"`` decides which model is kept (higher is better)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,6 @@ class _Trainer:
         self._optimiser = torch.optim.AdamW(groups(network, schedule), lr=0.0, fused=device != "mps")
         self._average: Tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self._best: Tensors = {}
-        self._best_done = 0.0
         if self.state.tensors:
             self._load(self.state.tensors)
 
@@ -210,9 +206,12 @@ class _Trainer:
 
         Were it the larger of the two, a slow first step would change what is learnt from the steps after it.
         """
+        return self._share(self.state.step, self.state.seconds)
+
+    def _share(self, step: float, seconds: float) -> float:
         if self._schedule.steps:
-            return self.state.step / self._schedule.steps
-        return self.state.seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
+            return step / self._schedule.steps
+        return seconds / self._schedule.seconds if math.isfinite(self._schedule.seconds) else 0.0
 
     @property
     def has_earlier(self) -> bool:
@@ -265,7 +264,6 @@ class _Trainer:
             self._network.load_state_dict(own)
         state = self.state
         if state.best_step < 0 or self._is_best(scores["score"]):
-            self._best_done = self.done()
             self._best = {name: value.clone() for name, value in self._average.items()}
             state.best_step, state.scores = state.step, scores
         known = {} if loss is None else {"loss": loss}
@@ -277,7 +275,8 @@ class _Trainer:
 
         A model of the first half, made at a high learning rate, must not win by luck on few labels.
         """
-        young = self._best_done < _GROWN_UP <= self.done()
+        best = next(row for row in self.state.history if row["step"] == self.state.best_step)
+        young = self._share(best["step"], best["seconds"]) < _GROWN_UP <= self.done()
         earlier = [row["score"] for row in self.state.history if row["step"] == 0]
         least = earlier if young else [self.state.scores["score"]]
         return not any(score < one for one in least)
@@ -310,7 +309,6 @@ class _Trainer:
         self._best = part(_BEST)
         self._average = part("average.") or part(_BEST)
         self._network.load_state_dict(part("network.") or self._best)
-        self._best_done = self.done() if self.done() >= _GROWN_UP else 0.0
         first, second = part("moment1."), part("moment2.")
         for name, parameter in self._network.named_parameters():
             if name in first:
