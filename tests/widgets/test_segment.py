@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -427,7 +428,7 @@ def network_of(names=("phase 1", "phase 2")):
 
 def test_glances_leave_the_trained_network_alone(opened, qtbot):
     viewer, widget, layer, mask = opened
-    network, state = network_of(), object()
+    network, state = network_of(), SimpleNamespace(tensors={"best.weight": 1.0})
     widget.desk.take(network, state)
     widget.quick_button.setChecked(True)
     assert widget.model is None
