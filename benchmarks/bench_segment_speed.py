@@ -152,10 +152,13 @@ PARTS: dict[str, Callable[[str], bool]] = {"huge": huge, "peers": peers, "qualit
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}; all if none is named")
     parser.add_argument("--encoder", default="resnet18")
     arguments = parser.parse_args()
-    met = [run(arguments.encoder) for name, run in PARTS.items() if name in arguments.parts]
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}: {', '.join(PARTS)}")
+    met = [run(arguments.encoder) for name, run in PARTS.items() if name in (arguments.parts or PARTS)]
     return 0 if all(met) else 1
 
 
