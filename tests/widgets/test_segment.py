@@ -562,6 +562,33 @@ def test_corrections_of_each_plane_are_kept(make_napari_viewer):
     assert (kept.data[0, 0, :5] == 2).all()
     assert not kept.data[1:].any()  # the other planes are where they were
     assert (phases.data == 1).all()
+    show(0)
+    assert len(viewer.layers) == 3  # nothing was corrected since
+    phases.data = np.full_like(phases.data, 2)  # by another plugin, all planes of it
+    show(1)
+    assert (viewer.layers["series · phases (corrected by hand) [1]"].data[1] == 2).all()
+    assert not widget.results._corrections.has(phases, 1)
+    assert widget.results._corrections.has(phases, 2)
+    show(1)
+    assert len(viewer.layers) == 4
+
+
+def test_corrections_are_kept_when_the_image_has_another_shape_now(make_napari_viewer):
+    viewer = make_napari_viewer()
+    stack = np.stack([discs(seed)[0] for seed in range(3)])
+    layer = viewer.add_image(stack, name="series")
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    viewer.dims.set_current_step(0, 1)
+    widget.results.show(widget.chooser.source(), result_of(np.ones((1, *stack.shape[1:]), np.uint8)))
+    phases = viewer.layers["series · phases"]
+    phases.data_setitem((np.ones(5, int), np.zeros(5, int), np.arange(5)), 2)
+    layer.data = stack[:, 8:]
+    viewer.dims.set_current_step(0, 0)
+    widget.results.show(widget.chooser.source(), result_of(np.ones((1, *layer.data.shape[1:]), np.uint8)))
+    assert viewer.layers["series · phases (corrected by hand)"] is phases
+    assert (phases.data[1, 0, :5] == 2).all()
+    assert viewer.layers["series · phases"].data.shape == layer.data.shape
 
 
 def test_a_comparison_with_phases_that_are_gone_is_not_shown(opened, qtbot, monkeypatch):

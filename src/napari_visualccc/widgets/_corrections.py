@@ -34,8 +34,8 @@ class Corrections:
         """Notice from now on what is painted on a layer."""
         if layer not in self._planes:
             self._planes[layer] = set()
-            for event in (layer.events.paint, layer.events.data):
-                event.connect(self._changed)
+            layer.events.paint.connect(self._painted)
+            layer.events.data.connect(self._replaced)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -73,7 +73,10 @@ class Corrections:
             kept, goes_on = layer, None
         else:
             kept, goes_on = self._copy(layer, plane), layer
-            self._planes[layer].discard(plane)
+            corrected = self._planes[layer]
+            if None in corrected:  # any of them
+                corrected.update(range(int(np.prod(layer.data.shape[:-2], dtype=np.int64))))
+            corrected -= {plane, None}
         kept.name, kept.visible = f"{name} ({CORRECTED})", False
         from napari.utils.notifications import show_info
 
@@ -91,10 +94,14 @@ class Corrections:
             self._viewer.layers.move(len(self._viewer.layers) - 1, self._viewer.layers.index(layer))
         return copy
 
-    def _changed(self, event: Any) -> None:
-        if self._is_writing:
-            return
-        layer = event.source
-        dims = self._viewer.dims
+    def _painted(self, event: Any) -> None:
+        layer, dims = event.source, self._viewer.dims
         is_plane = dims.ndisplay == 2 and list(dims.order) == sorted(dims.order) and layer.n_edit_dimensions == 2  # noqa: PLR2004
-        self._planes[layer].add(current_plane(layer, self._viewer) if is_plane else None)
+        self._note(layer, current_plane(layer, self._viewer) if is_plane else None)
+
+    def _replaced(self, event: Any) -> None:
+        self._note(event.source, None)
+
+    def _note(self, layer: Any, plane: int | None) -> None:
+        if not self._is_writing:
+            self._planes[layer].add(plane)

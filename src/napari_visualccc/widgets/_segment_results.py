@@ -107,7 +107,10 @@ class SegmentResults(QObject):
                 self._put_aside(existing)
                 existing = None
             if kind == "labels" and existing is not None:
-                existing = self._corrections.keep(existing, source.plane)
+                # One that the plane does not fit into is going to be replaced as a whole.
+                shape = (*whole.planes.leading, *whole.planes.plane_shape)
+                fits = (existing.data.shape, existing.data.dtype) == (shape, data.dtype)
+                existing = self._corrections.keep(existing, source.plane if fits else None)
             if kind == "image":
                 words |= {"colormap": "magma", "contrast_limits": (0.0, 1.0), "visible": False}
             elif place:
@@ -185,7 +188,7 @@ class SegmentResults(QObject):
             shown.layer.features = features_table(result.table)
         record = {"provenance": result.provenance.as_dict()}
         shown.layer.metadata = {**shown.layer.metadata, METADATA_KEY: shown.layer.metadata[METADATA_KEY] | record}
-        self._show_table(shown)
+        self.panel.show_table(result)
 
     def _layer_removed(self, event: Any) -> None:
         if self.shown is not None and self.shown.layer not in self._viewer.layers:
