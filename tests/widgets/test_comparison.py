@@ -9,6 +9,7 @@ import pytest
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
+from napari_visualccc.widgets import MeasureWidget
 from napari_visualccc.widgets._comparison_jobs import Named, run_agree, save_scores
 
 NM = PixelSize(2, 2, "nm")
@@ -115,6 +116,9 @@ def test_two_annotators_in_the_viewer(make_napari_viewer, qtbot, monkeypatch, tm
     part.tolerance.setValue(4.5)
     part.compare_button.click()
     qtbot.waitUntil(lambda: "within 9 nm" in part.scores.text(), timeout=60_000)
+    again = MeasureWidget(viewer)
+    qtbot.addWidget(again)
+    assert again.comparison.tolerance.value() == 4.5
     viewer.dims.set_current_step(0, 0)
     widget.chooser.plane_button.setChecked(True)
     assert part.scores.isHidden(), "they were of the whole stack"

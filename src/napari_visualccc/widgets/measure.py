@@ -109,6 +109,7 @@ class MeasureWidget(QWidget):
         if "image" in self._memory:
             layer, image, self._without_image = self._memory["image"]
             self._layer, self._image = layer(), image()
+        self.comparison.remember(self._memory)
         self.results.restore()
         if self.results.shown is not None:
             self._edits.follow(self.results.shown.source.layer)
