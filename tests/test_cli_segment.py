@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from napari_visualccc.cli import main
+from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.io import read
 
 NETWORK = ["--steps", "4", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
@@ -61,6 +62,26 @@ def test_predict(folder, model, run, tmp_path):
     assert set(np.unique(labels)) <= {0, 1}
     entropy = np.asarray(read(tmp_path / "a_entropy.ome.tif")[0].data)
     assert 0 <= entropy.min() <= entropy.max() <= 1
+
+
+def test_a_pixel_size_that_files_do_not_know_is_said(folder, run, tmp_path):
+    model, result = tmp_path / "sized.safetensors", tmp_path / "a_phases.ome.tif"
+    data = ["--images", folder / "raw", "--masks", folder / "painted"]
+    _, trained, _ = run("segment", "train", *data, "--pixel-size", "0.5nm", "--output", model, *NETWORK)
+    assert "--pixel-size 0.5nm" in trained["provenance"]["command"]
+    image = folder / "raw" / "a.png"
+    _, answer, _ = run("segment", "predict", model, image, "--pixel-size", "1nm,0.5nm", "--output", tmp_path)
+    assert answer["images"][0]["rescaled"] == [2, 1]
+    assert read(result)[0].pixel_size == PixelSize(1, 0.5, "nm")
+    record = json.loads((tmp_path / "a_provenance.json").read_text())
+    assert "--pixel-size 1nm,0.5nm" in record["command"]
+    _, answer, _ = run("segment", "evaluate", model, *data, "--pixel-size", "0.5nm", "--tolerance", "3")
+    assert answer["boundary_unit"] == "nm"
+    _, answer, _ = run("segment", "measure", result, "--pixel-size", "2µm", "--output", tmp_path / "m")
+    assert answer["pixel_size"] == [2000, 2000]
+    code, _, err = run("segment", "measure", result, "--pixel-size", "2", "--output", tmp_path / "m")
+    assert code == 2
+    assert "say such as 0.35nm" in err
 
 
 def test_predict_to_zarr(folder, model, run, tmp_path):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from napari_visualccc.core.lengths import pixel_size_text
 from napari_visualccc.core.pixel_size import PIXEL, Axis, PixelSize
 from napari_visualccc.core.results import Result
 from napari_visualccc.core.signals import ImageSignal
@@ -88,11 +89,16 @@ def axis_labels(axes: tuple[Axis, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def signal_layer(signal: ImageSignal) -> LayerData:
-    """Layer that shows a signal, with scale, units, axis names and instrument metadata."""
+def signal_layer(signal: ImageSignal, number: int | None = None) -> LayerData:
+    """Layer that shows a signal, with scale, units, axis names and instrument metadata.
+
+    `number` is that of the signal in a file that holds several.
+    """
     place = Placement.of_signal(signal)
     about = {
         "path": str(signal.path),
+        "signal": number,
+        "pixel_size": pixel_size_text(signal.pixel_size),
         "instrument": dict(signal.metadata),
         "notes": list(signal.notes),
         "plane_names": list(signal.plane_names),

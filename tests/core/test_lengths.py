@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from napari_visualccc.core.errors import OptionError
-from napari_visualccc.core.lengths import Length
+from napari_visualccc.core.lengths import Length, pixel_size_text, read_pixel_size
 from napari_visualccc.core.params import Options, option, specs, to_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 
@@ -57,3 +57,24 @@ def test_as_an_option():
     for wrong, words in (("0.1px", "at least 0.5"), ("10px", "at most 9"), ("-1nm", "positive"), ("x", "no|not")):
         with pytest.raises(OptionError, match=words):
             Blur(sigma=wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0.35nm", PixelSize(0.35, 0.35, "nm")),
+        ("2 A, 0.3 nm", PixelSize(0.2, 0.3, "nm")),
+        ("0.1 1/nm", PixelSize(0.1, 0.1, "1/nm")),
+        ("1px", PixelSize()),
+    ],
+)
+def test_pixel_sizes_are_read_and_told_alike(text, size):
+    found = read_pixel_size(text)
+    assert (found.y, found.x, found.unit) == (pytest.approx(size.y), pytest.approx(size.x), size.unit)
+    assert read_pixel_size(pixel_size_text(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "0.35", "2px", "1nm,2nm,3nm", "1nm,1px", "1e9nm", "0nm", "-1nm", "3 eV"])
+def test_what_is_no_pixel_size(text):
+    with pytest.raises(OptionError, match="pixel|length"):
+        read_pixel_size(text)

@@ -1,5 +1,6 @@
 """Files through napari's own menus: opened, saved, opened again."""
 
+import h5py
 import mrcfile
 import numpy as np
 import pytest
@@ -49,3 +50,33 @@ def test_a_sample_opens_from_the_menu(make_napari_viewer):
     assert image.scale.tolist() == [0.025, 0.025]
     assert truth.visible is False
     assert truth.features["name"].tolist()[2:] == ["Li", "Li2O", "LiF", "Li2CO3"]
+
+
+def test_commands_name_the_image_of_a_file_with_several_and_a_size_that_was_changed(tmp_path, make_napari_viewer):
+    from napari_visualccc.widgets._source import make_source
+
+    with h5py.File(tmp_path / "two.emd", "w") as file:
+        file.attrs.update(version_major=0, version_minor=2)
+        for size in (8, 12):
+            group = file.create_group(f"data/scan {size}")
+            group.attrs["emd_group_type"] = 1
+            group["data"] = np.zeros((size, size), np.uint8)
+            for number, name in ((1, "y"), (2, "x")):
+                group[f"dim{number}"] = np.arange(size) * 0.5
+                group[f"dim{number}"].attrs.update(name=name, units="nm")
+    first, second = make_napari_viewer().open(tmp_path / "two.emd", plugin="napari-visualccc")
+    path = str(tmp_path / "two.emd")
+    assert make_source(first).arguments == [path, "--signal", "0"]
+    assert make_source(second).arguments == [path, "--signal", "1"]
+    second.scale = (0.25, 0.25)
+    assert make_source(second).arguments == [path, "--signal", "1", "--pixel-size", "0.25nm"]
+
+
+def test_commands_name_the_file_of_one_plane_of_a_folder(tmp_path, make_napari_viewer):
+    from napari_visualccc.widgets._source import make_source
+
+    for number in (9, 10):
+        write_mrc(tmp_path / f"scan{number}.mrc", IMAGE, 5.0)
+    (layer,) = make_napari_viewer().open(tmp_path, plugin="napari-visualccc")
+    assert make_source(layer).arguments == [str(tmp_path)]
+    assert make_source(layer, 1).arguments == [str(tmp_path / "scan10.mrc")]

@@ -576,3 +576,19 @@ def test_the_labels_that_were_measured_stay_chosen(opened, qtbot):
     assert viewer.layers.selection.active is other
     measured(widget, qtbot)
     assert widget.chooser.layer == layer
+
+
+def test_the_recorded_command_knows_the_pixel_size_that_was_set_in_the_viewer(opened, qtbot, tmp_path, monkeypatch):
+    viewer, widget, _ = opened
+    path = tmp_path / "painted.npy"
+    np.save(path, squares())
+    (layer,) = viewer.open(path, plugin="napari", layer_type="labels")
+    viewer.layers.remove("scan")
+    layer.scale, layer.units = (0.3, 0.2), ("nm", "nm")
+    shown = measured(widget, qtbot)
+    command = shown.result.provenance.command
+    assert "--pixel-size 0.3nm,0.2nm" in command
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)[1:]) == 0
+    again = pd.read_csv(tmp_path / "painted_phases.csv")
+    assert again["area_nm2"].tolist() == pytest.approx(shown.result.phases["area_nm2"].tolist())

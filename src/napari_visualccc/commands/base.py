@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
-    from napari_visualccc.core.pixel_size import Axis
+    from napari_visualccc.core.pixel_size import Axis, PixelSize
     from napari_visualccc.core.planes import Planes
     from napari_visualccc.core.signals import ImageSignal
 
@@ -57,29 +57,45 @@ def warn(notes: Iterable[str]) -> None:
 
 
 def declare_choice(parser: argparse.ArgumentParser) -> None:
-    """Add ``--signal`` and ``--plane``."""
+    """Add ``--signal``, ``--plane`` and ``--pixel-size``."""
     parser.add_argument("--signal", type=int, metavar="N", help="Only this image of a file that holds several.")
     parser.add_argument("--plane", type=int, metavar="N", help="Only this plane of a stack, counted from 0.")
+    declare_pixel_size(parser)
+
+
+def declare_pixel_size(parser: argparse.ArgumentParser) -> None:
+    """Add ``--pixel-size``."""
+    parser.add_argument(
+        "--pixel-size", metavar="SIZE", help="Size of a pixel instead of what files say, if anything: 0.35nm, "
+        "or 0.35nm,0.4nm (y,x). 1px: not known."
+    )  # fmt: skip
 
 
 def choice_flags(arguments: argparse.Namespace) -> list[str]:
     """The flags of `declare_choice` that were given."""
-    flags: list[str] = []
-    for flag in ("signal", "plane"):
-        number = getattr(arguments, flag)
-        flags += [] if number is None else [f"--{flag}", str(number)]
-    return flags
+    given = [(flag, getattr(arguments, flag.replace("-", "_"))) for flag in ("signal", "plane", "pixel-size")]
+    return [word for flag, value in given if value is not None for word in (f"--{flag}", str(value))]
 
 
 def chosen_signals(signals: list[ImageSignal], arguments: argparse.Namespace) -> list[ImageSignal]:
-    """Images of a file, or the one that ``--signal`` names."""
+    """Images of a file, or the one that ``--signal`` names, with the pixel size that was given, if any."""
     from napari_visualccc.core.errors import OptionError
 
-    if arguments.signal is None:
-        return signals
-    if not 0 <= arguments.signal < len(signals):
-        raise OptionError(f"{signals[0].path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}")
-    return [signals[arguments.signal]]
+    if arguments.signal is not None:
+        if not 0 <= arguments.signal < len(signals):
+            raise OptionError(
+                f"{signals[0].path} holds the images 0 … {len(signals) - 1}; there is no {arguments.signal}"
+            )
+        signals = [signals[arguments.signal]]
+    size = given_pixel_size(arguments)
+    return signals if size is None else [signal.calibrated(size) for signal in signals]
+
+
+def given_pixel_size(arguments: argparse.Namespace) -> PixelSize | None:
+    """What ``--pixel-size`` says; None if it was not given."""
+    from napari_visualccc.core.lengths import read_pixel_size
+
+    return None if arguments.pixel_size is None else read_pixel_size(arguments.pixel_size)
 
 
 def names_in(text: str | None) -> list[str]:

@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_visualccc.commands.base import Answer, Command, chosen_signals, declare_device, declare_seed, names_in
+from napari_visualccc.commands.base import (
+    Answer,
+    Command,
+    chosen_signals,
+    declare_device,
+    declare_pixel_size,
+    declare_seed,
+    names_in,
+)
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -26,6 +34,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plane", type=int, metavar="N", help="Plane of a stack, counted from 0. Default: 0; "
                         "a map is made of the whole stack.")  # fmt: skip
     parser.add_argument("--signal", type=int, default=0, metavar="N", help="Image of a file that holds several.")
+    declare_pixel_size(parser)
     parser.add_argument("--phases", metavar="A,B,…", help="Candidate phases by name. Default: all of the table.")
     parser.add_argument("--phase-table", metavar="FILE", help="CSV or JSON table of phases beside the built-in ones.")
     parser.add_argument("--known-d", type=float, metavar="NM", help="Calibrate first: true spacing of the strongest "
@@ -49,7 +58,9 @@ def _fft(arguments: argparse.Namespace, progress: Progress) -> Answer:
     signal = chosen_signals(read(arguments.path), arguments)[0]
     phases = _phases(arguments)
     size = signal.pixel_size
-    shared: dict[str, Any] = {"phases": phases, "name": arguments.path, "arguments": [arguments.path]}
+    told = [arguments.path, *(["--signal", str(arguments.signal)] if arguments.signal else [])]
+    told += [] if arguments.pixel_size is None else ["--pixel-size", arguments.pixel_size]
+    shared: dict[str, Any] = {"phases": phases, "name": arguments.path, "arguments": told}
     plane = arguments.plane or 0
     if arguments.known_d is not None:
         first = analyse_spectrum(signal.planes, options, plane=plane, roi=roi, pixel_size=size, phases=())

@@ -18,7 +18,9 @@ from napari_visualccc.commands.base import (
     chosen_signals,
     declare_choice,
     declare_device,
+    declare_pixel_size,
     declare_seed,
+    given_pixel_size,
     names_in,
     warn,
 )
@@ -28,6 +30,7 @@ from napari_visualccc.core.progress import Progress
 if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import Axis
     from napari_visualccc.segment import SegmentationResult
+    from napari_visualccc.segment.annotations import Annotated
     from napari_visualccc.segment.evaluation import Evaluation
 
 
@@ -53,6 +56,12 @@ def declare_tolerance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, metavar="D", help="Of outlines, in the unit of the images; default two pixels."
     )
+
+
+def calibrated(pairs: list[Annotated], arguments: argparse.Namespace) -> list[Annotated]:
+    """Images with the pixel size that was given, if one was."""
+    size = given_pixel_size(arguments)
+    return pairs if size is None else [replace(pair, pixel_size=size) for pair in pairs]
 
 
 def told(measured: Evaluation) -> Answer:
@@ -190,6 +199,7 @@ def _declare_evaluate(parser: argparse.ArgumentParser) -> None:
         "model, from strokes, from 1.",
     )  # fmt: skip
     declare_tolerance(parser)
+    declare_pixel_size(parser)
     add_arguments(parser, PredictOptions)
     declare_seed(parser)
     declare_device(parser)
@@ -209,7 +219,7 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> Answer:
     model = SegmentationModel.load(arguments.model)
     offset, ignored = arguments.offset, arguments.ignore_label
     ignore = () if ignored is None else (ignored + offset,)
-    pairs = pair_files(arguments.images, arguments.masks)
+    pairs = calibrated(pair_files(arguments.images, arguments.masks), arguments)
     items = tuple(with_offset(item, offset, ignored) for item in pairs)
     dataset = Dataset(items, model.card.classes, ignore, arguments.binary)
     found = evaluate(model, dataset, options, tolerance=arguments.tolerance, device=arguments.device, progress=progress)
@@ -232,6 +242,7 @@ def _declare_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,…", help="Names of the values that there are, in their order.")
     declare_values(parser)
     declare_tolerance(parser)
+    declare_pixel_size(parser)
     declare_seed(parser)
     declare_device(parser)
 
@@ -240,7 +251,7 @@ def _compare(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.segment import compare_sets, pair_labels
 
     found = compare_sets(
-        pair_labels(arguments.true, arguments.others), names=names_in(arguments.classes),
+        calibrated(pair_labels(arguments.true, arguments.others), arguments), names=names_in(arguments.classes),
         ignore=arguments.ignore_label,
         binary=arguments.binary, tolerance=arguments.tolerance, progress=progress,
     )  # fmt: skip

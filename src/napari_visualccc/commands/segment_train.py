@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, declare_device, names_in, warn
-from napari_visualccc.commands.segment import declare_masks, show_metrics, told
+from napari_visualccc.commands.base import Answer, Command, declare_device, declare_pixel_size, names_in, warn
+from napari_visualccc.commands.segment import calibrated, declare_masks, show_metrics, told
 from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
 
@@ -44,6 +44,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="Train a pixel classifier, in seconds, instead of a network."
     )
     parser.add_argument("--output", metavar="MODEL", required=True, help="File to write: MODEL.safetensors.")
+    declare_pixel_size(parser)
     parser.add_argument("--licence", metavar="TEXT", help="Licence of the model, for its card: such as CC-BY-4.0.")
     parser.add_argument("--resume", action="store_true", help="Go on with a training of this output that was cut off.")
     add_arguments(parser, TrainOptions)
@@ -64,11 +65,12 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         raise OptionError("--binary is for masks whose values above 0 are all one class: not for --strokes or offsets")
     warn(_unused(arguments))
     names = names_in(arguments.classes)
-    items = pair_files(arguments.images, arguments.masks)
+    items = calibrated(pair_files(arguments.images, arguments.masks), arguments)
     dataset = _dataset(items, arguments, names)
     validation = None
     if arguments.val_images:
-        validation = _validation(dataset, pair_files(arguments.val_images, arguments.val_masks), arguments)
+        held_out = calibrated(pair_files(arguments.val_images, arguments.val_masks), arguments)
+        validation = _validation(dataset, held_out, arguments)
     if arguments.quick:
         return _train_quick(dataset, validation, output, arguments, progress)
     checkpoint = output.with_suffix(".training")
@@ -121,12 +123,10 @@ def _train_quick(
     dataset: Dataset, validation: Dataset | None, output: Path, arguments: argparse.Namespace, progress: Progress
 ) -> Answer:
     from napari_visualccc.segment import QuickOptions, QuickSegmenter, evaluate
-    from napari_visualccc.segment.notes import on_pixel_sizes
-    from napari_visualccc.segment.preparation import common_pixel_size
 
     options = from_arguments(QuickOptions, arguments)
-    warn(on_pixel_sizes(dataset.items, common_pixel_size(dataset.items)))
     result = QuickSegmenter(options).fit(dataset, arguments=_data_flags(arguments), progress=progress.part(0, 0.8))
+    warn(result.notes)
     metrics = {}
     if validation is not None:
         measured = evaluate(result.model, validation, device=arguments.device, progress=progress.part(0.8, 1))
@@ -188,8 +188,8 @@ def _validation(dataset: Dataset, items: list[Annotated], arguments: argparse.Na
 
 def _data_flags(arguments: argparse.Namespace) -> list[str]:
     flags: list[str] = []
-    for name in ("images", "masks", "val_images", "val_masks", "val_offset", "classes", "ignore_label", "licence",
-                 "output"):  # fmt: skip
+    for name in ("images", "masks", "val_images", "val_masks", "val_offset", "classes", "ignore_label", "pixel_size",
+                 "licence", "output"):  # fmt: skip
         value = getattr(arguments, name)
         flags += [] if value is None else ["--" + name.replace("_", "-"), str(value)]
     return flags + [f"--{name}" for name in ("binary", "strokes") if getattr(arguments, name)]

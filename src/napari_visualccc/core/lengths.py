@@ -74,3 +74,42 @@ class Length:
 
     def __str__(self) -> str:
         return f"{self.value:g}{' ' if '/' in self.unit else ''}{self.unit}"
+
+
+def read_pixel_size(text: str) -> PixelSize:
+    """Size of a pixel as a person gives it: ``"0.35nm"``, ``"0.35nm,0.4nm"`` (y, x), ``"1px"`` where it is not known.
+
+    Raises
+    ------
+    OptionError
+        If it is nothing of that kind, or no electron micrograph can have such pixels.
+
+    Examples
+    --------
+    >>> read_pixel_size("2 A"), read_pixel_size("1µm,2µm")
+    (PixelSize(y=0.2, x=0.2, unit='nm'), PixelSize(y=1000.0, x=2000.0, unit='nm'))
+    """
+    lengths = [Length.parse(part) for part in text.split(",")]
+    units = {length.unit for length in lengths}
+    if len(lengths) > 2 or len(units) > 1:  # noqa: PLR2004 - y and x
+        raise OptionError(f"{text!r} is no pixel size: give one length, or two of the same kind (y,x): 0.35nm,0.4nm")
+    size = PixelSize.of(*(length.value for length in lengths), unit=lengths[0].unit)
+    if not size.is_calibrated and not (units == {PIXEL} and all(length.value == 1 for length in lengths)):
+        raise OptionError(f"a pixel of {text} cannot be true for an electron micrograph: say such as 0.35nm, or 1px")
+    return size
+
+
+def pixel_size_text(size: PixelSize) -> str:
+    """What `read_pixel_size` reads as this size.
+
+    Examples
+    --------
+    >>> pixel_size_text(PixelSize(0.35, 0.4, "nm")), pixel_size_text(PixelSize())
+    ('0.35nm,0.4nm', '1px')
+    """
+    from numpy import format_float_positional
+
+    space = " " if "/" in size.unit else ""
+    values = (size.y,) if size.y == size.x else (size.y, size.x)
+    # As many digits as it takes to get the same number back.
+    return ",".join(format_float_positional(value, trim="-") + space + size.unit for value in values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ class ImageSignal:
     def pixel_size(self) -> PixelSize:
         """Size of a pixel in the (Y, X) plane."""
         return PixelSize.from_axes(self.axes[-2], self.axes[-1])
+
+    def calibrated(self, size: PixelSize) -> ImageSignal:
+        """The same image with pixels of another size; the place of the first pixel is kept if the unit is."""
+        leading, plane = self.axes[:-2], []
+        for axis, scale in zip(self.axes[-2:], (size.y, size.x), strict=True):
+            offset = axis.offset if axis.unit == size.unit else 0.0
+            plane.append(replace(axis, scale=scale, offset=offset, unit=size.unit))
+        return replace(self, axes=(*leading, *plane))
 
     @property
     def planes(self) -> Planes:

@@ -44,7 +44,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
         signals = read_files(paths, read_file, f"{paths[0].stem} … {paths[-1].stem}", paths[0].parent)
     for note in dict.fromkeys(note for signal in signals for note in signal.notes):
         warnings.warn(f"{Path(signals[0].path).name}: {note}", CalibrationWarning, stacklevel=2)
-    return [signal_layer(signal) for signal in signals]
+    return [signal_layer(signal, number if len(signals) > 1 else None) for number, signal in enumerate(signals)]
 
 
 def calibration_from_file(path: str | Path, shape: tuple[int, ...]) -> ImageSignal | None:

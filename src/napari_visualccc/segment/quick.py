@@ -23,7 +23,7 @@ from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.segment.annotations import Annotated, Dataset
 from napari_visualccc.segment.coverage import is_sparse, labelled_share
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import data_flags
+from napari_visualccc.segment.notes import data_flags, on_pixel_sizes, some_of
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.segment.preparation import common_pixel_size, image_at, targets_at
 from napari_visualccc.segment.shares import share_ratios
@@ -55,6 +55,11 @@ class QuickResult(Result):
 
     model: SegmentationModel
     pixels: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before believing the model."""
+        return tuple(self.model.card.training["remarks"])
 
 
 class QuickSegmenter:
@@ -139,7 +144,7 @@ class QuickSegmenter:
         data = [{"name": item.name, "hash": self._fingerprint(item.image)} for item in dataset.items]
         used = {id(item.image.source) for item in dataset.items}
         self._hashed = {key: kept for key, kept in self._hashed.items() if key in used}
-        names = ", ".join(item.name for item in dataset.items[:3]) + (" …" if len(dataset.items) > 3 else "")
+        names = some_of([item.name for item in dataset.items])
         command = ["visualccc", "segment", "train", "--quick", *data_flags(dataset, arguments)]
         command += to_arguments(self.options)
         provenance = Provenance(
@@ -150,6 +155,7 @@ class QuickSegmenter:
             "segment", self._classifier.as_dict(), dataset.classes, self._size, GreyScale.METHOD,
             training={
                 "options": self.options.as_dict(), "data": data,
+                "remarks": on_pixel_sizes(dataset.items, self._size),
                 "pixels": pixels, "seconds": round(watch.seconds, 2), "device": "cpu", "command": provenance.command,
             },
         )  # fmt: skip

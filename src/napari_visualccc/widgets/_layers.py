@@ -5,17 +5,36 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 
-from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.core.lengths import pixel_size_text
+from napari_visualccc.core.pixel_size import Axis, PixelSize
 from napari_visualccc.layers import LIMITS_KEY, METADATA_KEY, SEPARATOR, LayerData, Placement
 
 # Undoing takes about thirty bytes for each pixel that changed.
 _MOST_UNDONE = 1 << 20
+_STACK = 3
+
+
+def file_arguments(layer: Any, plane: int | None, size: PixelSize) -> list[str]:
+    """How the command line is told of a layer that came from a file or folder, or of one of its planes.
+
+    The pixel size is told where the file, as it was read, says something else.
+    """
+    about = layer.metadata.get(METADATA_KEY, {})
+    path, names, number = Path(layer.source.path), about.get("plane_names", ()), about.get("signal")
+    if plane is not None and path.is_dir() and plane < len(names) and layer.ndim == _STACK:
+        told = [str(path / names[plane])]
+    else:
+        told = [str(path), *([] if plane is None else ["--plane", str(plane)])]
+        told += [] if number is None or path.is_dir() else ["--signal", str(number)]
+    said = about.get("pixel_size", pixel_size_text(PixelSize()))  # napari's own readers may not have read it
+    return told if pixel_size_text(size) == said else [*told, "--pixel-size", pixel_size_text(size)]
 
 
 def kind_of(layer: Any) -> str:

@@ -64,8 +64,8 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
             earlier = before.card.metrics["mean_iou"]
             if result.metrics["mean_iou"] < earlier:
                 words.append(f"That is worse than the model before ({earlier:.3f} on the same): train longer.")
-        words += [f"{word[0].upper()}{word[1:]}." for word in words_on_painted(result.metrics)]
-    words += [*about_lattice(result.model.card), *(f"{note[0].upper()}{note[1:]}." for note in result.notes)]
+        words += map(_sentence, words_on_painted(result.metrics))
+    words += [*about_lattice(result.model.card), *map(_sentence, result.notes)]
     if result.steps < _FEW_STEPS:
         words.append("So few steps teach little: give it more time, or continue.")
     return " ".join(words)
@@ -73,7 +73,8 @@ def about_training(result: TrainResult, before: SegmentationModel | None) -> str
 
 def about_quick(model: SegmentationModel) -> str:
     """Say what to do with a quick model."""
-    words = [*about_lattice(model.card), "Paint where it is wrong; for shapes and context, train a U-Net."]
+    remarks = map(_sentence, model.card.training.get("remarks", ()))
+    words = [*about_lattice(model.card), *remarks, "Paint where it is wrong; for shapes and context, train a U-Net."]
     return " ".join(words)
 
 
@@ -88,6 +89,10 @@ def about_explaining(*, has_network: bool, is_quick: bool) -> str:
     if not has_network:
         return "Heatmaps need a U-Net (Quick has none): train one above, or load its file."
     return "Heatmaps are of the U-Net, not of Quick." if is_quick else ""
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _measured_alike(first: ModelCard, second: ModelCard) -> bool:

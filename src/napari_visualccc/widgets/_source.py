@@ -13,7 +13,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, Placement
-from napari_visualccc.widgets._layers import is_by_product, kind_of, units_per_world
+from napari_visualccc.widgets._layers import file_arguments, is_by_product, kind_of, units_per_world
 from napari_visualccc.widgets._parts import Hint, Problem, row
 
 # Readable on napari's dark and on its light background; Qt's own link blue is not.
@@ -129,9 +129,11 @@ class Source:
 
     @property
     def arguments(self) -> list[str]:
-        """How the command line is told of this image: the layer's file, if it came from one, and the plane."""
-        named = self.path or self.name
-        return [named] if self.plane is None else [named, "--plane", str(self.plane)]
+        """How the command line is told of this image: the layer's file, if it came from one, and what of it."""
+        if self.path is not None:
+            return file_arguments(self.layer, self.plane, self.pixel_size)
+        # It has to be saved first, and its pixel size is saved with it.
+        return [self.name] if self.plane is None else [self.name, "--plane", str(self.plane)]
 
     def fold(self, result: Any) -> Any:
         """Result of the engine with as many axes as the layer has."""
