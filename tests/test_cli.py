@@ -161,3 +161,15 @@ def test_too_little_memory_is_said_in_a_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("napari_visualccc.io.read", greedy)
     assert main(["info", str(tmp_path)]) == 2
     assert "not enough memory" in capsys.readouterr().err
+
+
+def test_who_reads_may_stop_reading(tmp_path):
+    import subprocess
+    import sys
+
+    np.save(tmp_path / "a.npy", np.ones((4, 4)))
+    words = [sys.executable, "-m", "napari_visualccc.cli", "info", str(tmp_path / "a.npy")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -297,6 +297,10 @@ def test_as_many_names_as_painted_phases(stroked, run, tmp_path):
     code, _, err = run(*stroke_flags(stroked, tmp_path, "--classes", "a,b,c"))
     assert code == 2
     assert "names 3 phases, but 2 are painted" in err
+    code, answer, _ = run(*stroke_flags(stroked, tmp_path, "--classes", "2=phase,1=the ground", "--quick"))
+    assert (code, answer["classes"]) == (0, ["the ground", "phase"])
+    code, _, err = run(*stroke_flags(stroked, tmp_path, "--classes", "2=phase", "--quick"))
+    assert (code, "no name for the values [1]" in err) == (2, True)
 
 
 def test_names_of_phases_differ(folder, run, tmp_path):

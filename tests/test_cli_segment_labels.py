@@ -209,6 +209,10 @@ def test_two_annotators_are_compared(raw, truth, run, tmp_path):
     assert answer["iou"] == pytest.approx({"ground": 14 / 18, "film": 24 / 28, "cap": 1})
     assert answer["confusion"] == [[14 * 80, 4 * 80, 0], [0, 24 * 80, 0], [0, 0, 24 * 80]]
     assert answer["labelled_share"] == pytest.approx(66 / 72)
+    code, named, _ = run(*words, "--classes", "2=cap,0=ground,1=film, oxidised")
+    assert named["iou"] == pytest.approx({"ground": 14 / 18, "film, oxidised": 24 / 28, "cap": 1})
+    code, _, err = run(*words, "--classes", "2=cap,0=ground")
+    assert (code, "no name for the values [1]" in err) == (2, True)
     code, back, _ = run("segment", "compare", berta, anna, "--ignore-label", VOID)
     assert list(back["iou"].values()) == pytest.approx(list(answer["iou"].values()))
     code, answer, _ = run("segment", "compare", anna / "a.tif", anna)

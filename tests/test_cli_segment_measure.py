@@ -245,3 +245,75 @@ def test_the_record_keeps_names_found_beside_the_labels(run, tmp_path):
     pd.DataFrame({"label": [1, 2], "class": ["matrix", "film"]}).to_csv(tmp_path / "a_phases.csv")
     _, answer, _ = run("segment", "measure", tmp_path / "a_phases.ome.tif", "--output", tmp_path / "b")
     assert "--classes 1=matrix,2=film" in answer["provenance"]["command"]
+
+
+@pytest.mark.parametrize("output", ["scan.csv", "scan_phases.csv", "scan_phases"])
+def test_what_was_predicted_is_not_written_over(run, tmp_path, output):
+    labels = tmp_path / "scan_phases.ome.tif"
+    write_tiff(labels, squares((0, 1)), (Axis("y", 40), Axis("x", 40)), labels=True)
+    pd.DataFrame({"label": [0, 1], "class": ["NA", "None"]}).to_csv(tmp_path / "scan_phases.csv", index=False)
+    (tmp_path / "scan_provenance.json").write_text("{}")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    code, _, err = run("segment", "measure", labels, "--output", tmp_path / output)
+    assert code == 2
+    assert "would write over" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    code, answer, _ = run("segment", "measure", labels, "--output", tmp_path / "measured")
+    assert (code, fractions(answer)) == (0, {(0, "NA"): 1 - FILM, (1, "None"): FILM})
+
+
+def test_labels_are_not_written_over(run, tmp_path):
+    labels = tmp_path / "film_objects.ome.tif"
+    write_tiff(labels, squares(), (Axis("y", 40), Axis("x", 40)), labels=True)
+    before = labels.read_bytes()
+    code, _, err = run("segment", "measure", labels, "--output", tmp_path / "film.csv")
+    assert (code, labels.read_bytes()) == (2, before)
+    assert "film_measured.csv" in err
+    code, _, err = run("segment", "measure", labels, "--output", tmp_path)
+    assert (code, "is a folder" in err) == (2, True)
+
+
+def test_fractions_that_were_measured_are_no_names(run, tmp_path):
+    labels = tmp_path / "film_phases.ome.tif"
+    write_tiff(labels, squares((0, 1)), (Axis("y", 40), Axis("x", 40)), labels=True)
+    for _ in range(2):
+        code, answer, _ = run("segment", "measure", labels, "--ignore", "0", "--output", tmp_path / "film")
+        assert (code, fractions(answer)) == (0, {(1, "class 1"): 1})
+
+
+def test_labels_without_a_pixel_size_take_that_of_the_micrograph(measure, tmp_path, caplog):
+    image = write_tiff(
+        tmp_path / "image.ome.tif", np.ones((40, 40)), (Axis("y", 40, 2, 0, "nm"), Axis("x", 40, 2, 0, "nm"))
+    )
+    _, answer, _ = measure(squares(), "--image", image)
+    assert (answer["pixel_size"], answer["unit"]) == ([2, 2], "nm")
+    assert any("that of" in note for note in answer["notes"])
+    assert read(tmp_path / "out" / "film_objects.ome.tif")[0].pixel_size.y == 2
+
+
+def test_what_people_read(run, tmp_path, capsys):
+    from napari_visualccc.cli import main
+
+    labels = np.zeros((60, 300), np.uint8)
+    labels[20:32] = 1
+    tifffile.imwrite(tmp_path / "a.tif", labels)
+    words = [
+        "segment",
+        "measure",
+        tmp_path / "a.tif",
+        "--thickness-of",
+        "1",
+        "--bootstrap",
+        "0",
+        "--output",
+        tmp_path / "b",
+    ]
+    assert main([str(word) for word in words]) == 0
+    said = capsys.readouterr().out
+    assert "class 1 (1): 20.00% (no interval)" in said
+    assert "thickness of the layer in px: 12 (no interval)" in said
+
+
+def test_names_by_value_are_given_once(measure):
+    code, _, err = measure(squares(), "--classes", "1=a,1=b")
+    assert (code, "each value takes one name" in err) == (2, True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -58,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("visualccc: cancelled\n")
         return 2
     bar.clear()
-    print(json.dumps(plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)))
+    try:
+        print(json.dumps(plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)), flush=True)
+    except BrokenPipeError:  # who reads it, `head` for one, has seen enough; nor shall Python complain when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_visualccc.core.errors import InputError
+from napari_visualccc.core.errors import InputError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import as_planes
 from napari_visualccc.core.results import fingerprint
@@ -15,6 +15,7 @@ from napari_visualccc.segment import (
     PredictOptions,
     annotated,
     compare,
+    compare_sets,
     dataset_of_masks,
     evaluate,
     predict,
@@ -110,6 +111,34 @@ def test_tolerance_is_in_physical_units():
     assert close.metrics["boundary_f1"]["a"] == 1
     assert far.metrics["boundary_f1"]["a"] == 0
     assert close.metrics["boundary_unit"] == "nm"
+
+
+@pytest.mark.parametrize("pixel", [0.1, 0.15, 0.35, 0.7])
+@pytest.mark.parametrize("shift", range(1, 8))
+def test_an_outline_just_within_the_tolerance_is_met(pixel, shift):
+    true, called = np.ones((2, 40, 40), int)
+    true[:, 20:], called[:, 20 + shift :] = 2, 2
+    tolerance = float(f"{pixel * shift:.6g}")  # as one types it: 0.3, where 3 × 0.1 is 0.30000000000000004
+    found = compare(true, called, CLASSES[:2], pixel_size=PixelSize(pixel, pixel, "nm"), tolerance=tolerance)
+    assert found.boundary.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("tolerance", [0, -1, np.nan, np.inf])
+def test_no_distance_to_meet_outlines_in(tolerance):
+    with pytest.raises(OptionError, match="above 0"):
+        compare(np.array([[1, 2]]), np.array([[1, 2]]), CLASSES[:2], tolerance=tolerance)
+
+
+def test_two_pixels_of_images_of_different_magnification_are_no_length():
+    labels = np.repeat([1, 2], 20)[None].repeat(9, 0)
+    pairs = [annotated(labels, labels, pixel_size=PixelSize(size, size, "nm")) for size in (1, 10)]
+    found = compare_sets(pairs)
+    assert (found.tolerance, found.unit) == (2, "px")
+    found = compare_sets(pairs, tolerance=5)
+    assert (found.tolerance, found.unit, found.notes) == (5, "nm", ())
+    found = compare_sets([pairs[0], annotated(labels, labels)], tolerance=5)
+    assert (found.tolerance, found.unit) == (5, "px")
+    assert found.notes == ("the tolerance of outlines was taken as 5 px: not all images have a pixel size in one unit",)
 
 
 def test_nothing_in_common_is_said():

@@ -119,6 +119,28 @@ def test_cracks_that_have_a_label_can_count_as_layer():
     assert whole.thickness_summary.p5_px[0] == pytest.approx(12, abs=0.05)
 
 
+def notes_of(labels, **options):
+    return measure_phases(labels, options=MeasureOptions(**options), class_names=NAMES).notes
+
+
+def test_why_there_is_no_layer_is_said():
+    no_layer = "no layer was found: that is at least 2½ times as long as thick, and both of its faces lie in the image"
+    cut = np.where(np.arange(60)[:, None] < 20, 2, 1) * np.ones((1, 90), int)
+    assert notes_of(cut, thickness_of="oxide") == (no_layer,)
+    assert notes_of(np.where(film() == 2, 1, film()), thickness_of="oxide") == ("no pixel belongs to oxide", no_layer)
+    assert notes_of(film(), objects_of="pore,7") == ("no pixel belongs to class 7",)
+    with pytest.raises(OptionError, match="oxide is ignored"):
+        notes_of(film(), thickness_of="oxide", ignore="2")
+
+
+def test_small_layers_are_layers():
+    """The smallest size is that of objects in the table."""
+    options = MeasureOptions(thickness_of="oxide", min_size=2000)
+    result = measure_phases(film(), options=options, class_names=NAMES)
+    assert result.thickness_summary.mean_px[0] == pytest.approx(12, abs=0.05)
+    assert set(result.objects["class"]) == {"metal"}
+
+
 def test_ignored_labels_count_nowhere():
     labels = film().astype(np.int16)
     labels[:10], labels[10:20] = -1, 255
@@ -209,6 +231,11 @@ def test_wrong_labels_are_refused():
         measure_phases(np.array([[-7, 1], [2, 3]]))
     with pytest.raises(InputError, match="no phase"):
         measure_phases(np.full((4, 4), 255), options=MeasureOptions(ignore="255"))
+
+
+def test_a_label_beyond_all_numbers_is_refused():
+    with pytest.raises(InputError, match="too large"):
+        measure_phases(np.array([[3, 2**64 - 5]], np.uint64))
 
 
 def test_an_image_of_another_shape_is_refused():

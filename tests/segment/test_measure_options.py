@@ -46,6 +46,17 @@ def test_options_survive_the_command_line():
     assert from_arguments(MeasureOptions, parser.parse_args(flags)) == options
 
 
+def test_what_begins_with_a_dash_survives_the_command_line():
+    options = MeasureOptions(ignore="-1,0", thickness_of="-oxide")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, MeasureOptions)
+    assert from_arguments(MeasureOptions, parser.parse_args(to_arguments(options))) == options
+
+
+def test_phases_of_one_name_are_all_meant():
+    assert find_labels("pore", {1: "pore", 2: "film", 5: "Pore"}, "--objects-of") == (1, 5)
+
+
 @pytest.mark.parametrize("wrong", [{"connectivity": "6"}, {"bootstrap": -1}, {"block": 0}, {"min_size": -3}])
 def test_values_outside_the_limits_are_refused(wrong):
     with pytest.raises(OptionError):

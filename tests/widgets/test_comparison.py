@@ -76,6 +76,17 @@ def test_a_phase_that_one_of_them_has_not_is_missed():
     assert matched == "matched by name"
 
 
+def test_names_are_the_same_in_any_case():
+    iou, _ = agree(Named(bands(), {1: "Film", 2: "cap"}), Named(bands(), {1: "film", 2: "Cap"}))
+    assert iou == {"film": 1, "Cap": 1}
+
+
+def test_labels_without_a_name_are_told():
+    called = np.where(np.arange(60) < 30, bands(), 7)
+    found = run_agree(Named(bands(), {1: "film", 2: "cap"}), Named(called, {1: "film", 2: "cap"}), NM, 2, Progress())
+    assert found.evaluation.notes[-1] == "labels without a name count nowhere: 7"
+
+
 def test_what_cannot_be_compared_is_said_in_words():
     with pytest.raises(InputError, match="called film, cap, those a, b: rename"):
         agree(Named(bands(), {1: "film", 2: "cap"}), Named(bands(), {1: "a", 2: "b"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,20 @@ from napari_visualccc.commands.base import (
     declare_device,
     warn,
 )
+from napari_visualccc.core.errors import OutputError
 from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_visualccc.core.signals import ImageSignal
+
+
+# What is written beside the table of objects.
+_WRITTEN = (
+    ".csv", "_phases.csv", "_sizes.csv", "_interfaces.csv", "_thickness.csv", "_thickness_summary.csv",
+    "_histogram.csv", "_objects.ome.tif", "_thickness.ome.tif", "_provenance.json",
+)  # fmt: skip
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
@@ -50,18 +60,28 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
     options = from_arguments(MeasureOptions, arguments)
     path = Path(arguments.labels)
+    output = Path(arguments.output)
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder: give the name of a table in it, such as {output / 'measured.csv'}")
+    output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
+    _expect_free(output, arguments)
     signal = _labels(path, arguments)
     (labels, axes), image = chosen_plane(signal, arguments.plane), None
+    size, notes = signal.pixel_size, []
     if arguments.image:
-        image = chosen_plane(read(arguments.image)[0], arguments.plane)[0]
+        micrograph = read(arguments.image)[0]
+        image = chosen_plane(micrograph, arguments.plane)[0]
+        if not size.is_calibrated and micrograph.pixel_size.is_calibrated and arguments.pixel_size is None:
+            size = micrograph.pixel_size
+            axes = signal.calibrated(size).axes[-len(axes) :]
+            notes = [f"the labels have no pixel size: that of {arguments.image} is taken ({size})"]
     flags = [str(path), *choice_flags(arguments), *(["--image", arguments.image] if arguments.image else [])]
     result = measure_phases(
-        labels, image, options, pixel_size=signal.pixel_size, class_names=_names(arguments, signal, options.ignore),
+        labels, image, options, pixel_size=size, class_names=_names(arguments, signal, options.ignore),
         name=str(path), arguments=[*flags, "--output", arguments.output], progress=progress,
     )  # fmt: skip
-    warn(result.notes)
-    output = Path(arguments.output)
-    output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
+    notes += result.notes
+    warn(notes)
     tables, record = result.tables, result.provenance.as_dict()
     written = [write_csv(output, tables.pop("objects"))]
     written += [write_csv(output.with_name(f"{output.stem}_{name}.csv"), table) for name, table in tables.items()]
@@ -77,7 +97,7 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
         },
         "pixel_size": [result.pixel_size.y, result.pixel_size.x],
         "unit": result.pixel_size.unit,
-        "notes": list(result.notes),
+        "notes": notes,
         "outputs": [str(one) for one in written],
         "seconds": result.provenance.seconds,
         "provenance": record,
@@ -117,30 +137,65 @@ def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> d
     return names_to_measure(arguments.classes, label_values(labels.planes), ignore)
 
 
+def _table_beside(path: Path) -> Path | None:
+    """Where `segment predict` writes the table of the labels in this file; None if it does not write such files."""
+    for extension in (".ome.tif", ".ome.zarr"):
+        if path.name.endswith(extension):
+            return path.with_name(path.name.removesuffix(extension) + ".csv")
+    return None
+
+
+def _expect_free(output: Path, arguments: argparse.Namespace) -> None:
+    """Refuse to write over the labels, the micrograph, and what `segment predict` wrote beside the labels."""
+    labels = Path(arguments.labels)
+    kept = [labels, *([Path(arguments.image)] if arguments.image else [])]
+    table = _table_beside(labels)
+    if table is not None and _predicted(labels) is not None:
+        record = f"{table.stem.removesuffix('_phases')}_provenance.json"
+        kept += [table, table.with_name(record)]
+    taken = {path.resolve() for path in kept}
+    for name in _WRITTEN:
+        path = output.with_name(f"{output.stem}{name}")
+        if path.resolve() in taken:
+            raise OutputError(
+                f"--output {arguments.output} would write over {path}, which belongs to what is measured: give another "
+                f"name, such as {output.stem}_measured.csv"
+            )
+
+
 def _predicted(path: Path) -> dict[int, str] | None:
     """Names in the table that `segment predict` wrote beside its labels."""
-    name = path.name
-    for extension in (".ome.tif", ".ome.zarr"):
-        name = name.removesuffix(extension)
-    beside = path.with_name(f"{name}.csv")
-    if name == path.name or not beside.exists():
+    beside = _table_beside(path)
+    if beside is None or not beside.exists():
         return None
     import pandas as pd
 
-    table = pd.read_csv(beside)
-    if not {"label", "class"} <= set(table.columns) or "object" in table:  # objects, which some phases may lack
+    table = pd.read_csv(beside, keep_default_na=False, dtype={"class": str})  # a phase may be called NA
+    # Not what was measured: objects, which some phases may lack, and fractions, of which some may be left out.
+    if not {"label", "class"} <= set(table.columns) or {"object", "fraction"} & set(table.columns):
         return None
     return {int(value): str(name) for value, name in zip(table["label"], table["class"], strict=True)}
 
 
 def _show(answer: Answer) -> list[str]:
     lines = [
-        f"{row['class']} ({row['label']}): {row['fraction']:.2%} "
-        f"(95 %: {row['fraction_low']:.2%} … {row['fraction_high']:.2%})"
-        for row in answer["fractions"]
+        f"{row['class']} ({row['label']}): {_with_interval(row, 'fraction', '', '.2%')}" for row in answer["fractions"]
     ]
     lines.append(f"{len(answer['objects'])} objects")
+    unit = answer["unit"]
+    column = PixelSize(unit=unit).column_unit
+    lines += [
+        f"thickness of the layer in {unit}: {_with_interval(row, 'mean', f'_{column}', '.4g')}"
+        for row in answer.get("thickness_summary", ())
+        if row["plane"] == "all" and not math.isnan(row[f"mean_{column}"])
+    ]
     return lines + [f"wrote {path}" for path in answer["outputs"]]
+
+
+def _with_interval(row: Answer, name: str, unit: str, form: str) -> str:
+    low, high = row[f"{name}_low{unit}"], row[f"{name}_high{unit}"]
+    interval = "no interval" if math.isnan(low) else f"95 %: {low:{form}} … {high:{form}}"
+    return f"{row[name + unit]:{form}} ({interval})"
 
 
 COMMANDS = (

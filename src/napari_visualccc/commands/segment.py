@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import Axis
     from napari_visualccc.segment import SegmentationResult
     from napari_visualccc.segment.annotations import Annotated
-    from napari_visualccc.segment.evaluation import Evaluation
+    from napari_visualccc.segment.quality import Evaluation
+
+
+ClassNames = list[str] | dict[int, str]
 
 
 def declare_masks(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +65,13 @@ def calibrated(pairs: list[Annotated], arguments: argparse.Namespace) -> list[An
     """Images with the pixel size that was given, if one was."""
     size = given_pixel_size(arguments)
     return pairs if size is None else [replace(pair, pixel_size=size) for pair in pairs]
+
+
+def class_names(text: str | None) -> ClassNames:
+    """What ``--classes`` says: names in the order of the values, or by value."""
+    from napari_visualccc.segment.class_names import numbered_names
+
+    return numbered_names(text or "") or names_in(text)
 
 
 def told(measured: Evaluation) -> Answer:
@@ -239,7 +249,8 @@ def _show_evaluate(answer: Answer) -> list[str]:
 def _declare_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("true", metavar="LABELS", help="Folder of label images, or one: those taken as true.")
     parser.add_argument("others", metavar="OTHERS", help="Other labels of the same names, as of another annotator.")
-    parser.add_argument("--classes", metavar="A,B,…", help="Names of the values that there are, in their order.")
+    parser.add_argument("--classes", metavar="A,B,…", help="Names of the values that there are, in their order, "
+                        "or 1=A,2=B,… by value.")  # fmt: skip
     declare_values(parser)
     declare_tolerance(parser)
     declare_pixel_size(parser)
@@ -251,7 +262,7 @@ def _compare(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.segment import compare_sets, pair_labels
 
     found = compare_sets(
-        calibrated(pair_labels(arguments.true, arguments.others), arguments), names=names_in(arguments.classes),
+        calibrated(pair_labels(arguments.true, arguments.others), arguments), names=class_names(arguments.classes),
         ignore=arguments.ignore_label,
         binary=arguments.binary, tolerance=arguments.tolerance, progress=progress,
     )  # fmt: skip

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, declare_device, declare_pixel_size, names_in, warn
-from napari_visualccc.commands.segment import calibrated, declare_masks, show_metrics, told
+from napari_visualccc.commands.base import Answer, Command, declare_device, declare_pixel_size, warn
+from napari_visualccc.commands.segment import ClassNames, calibrated, class_names, declare_masks, show_metrics, told
 from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
 
@@ -35,7 +35,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", metavar="A,B,…",
         help="Names of the phases in the order of their values: of those that the masks hold if there are as many, "
-        "else from 0 (of strokes from 1). The ignored value is no phase.",
+        "else from 0 (of strokes from 1). The ignored value is no phase. Or 1=A,2=B,… by value.",
     )  # fmt: skip
     parser.add_argument(
         "--strokes", action="store_true", help="Masks are sparse strokes: 0 is not painted, 1, 2, … are phases."
@@ -64,7 +64,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     if arguments.binary and (arguments.strokes or arguments.val_offset):
         raise OptionError("--binary is for masks whose values above 0 are all one class: not for --strokes or offsets")
     warn(_unused(arguments))
-    names = names_in(arguments.classes)
+    names = class_names(arguments.classes)
     items = calibrated(pair_files(arguments.images, arguments.masks), arguments)
     dataset = _dataset(items, arguments, names)
     validation = None
@@ -148,11 +148,16 @@ def _licensed(model: SegmentationModel, arguments: argparse.Namespace) -> Segmen
     return replace(model, card=replace(model.card, licence=arguments.licence)) if arguments.licence else model
 
 
-def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: list[str]) -> Dataset:
+def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: ClassNames) -> Dataset:
     from napari_visualccc.core.errors import OptionError
     from napari_visualccc.segment import dataset_of_masks, dataset_of_strokes
+    from napari_visualccc.segment.class_names import expect_named
 
     if arguments.strokes:
+        if isinstance(names, dict):
+            dataset = dataset_of_strokes(items, names=names, ignore=arguments.ignore_label)
+            expect_named(dataset.values, names)
+            return dataset
         named = dict(enumerate(names, start=1))
         dataset = dataset_of_strokes(items, names=named, ignore=arguments.ignore_label)
         painted = ", ".join(str(value) for value in dataset.values)

@@ -258,7 +258,9 @@ def to_arguments(options: Options) -> list[str]:
         if spec.kind == "bool":
             flags.append(spec.flag if value else "--no-" + spec.flag[2:])
         else:
-            flags += [spec.flag, spec.text(value)]
+            text = spec.text(value)
+            # What begins with a dash would be taken for a flag.
+            flags += [f"{spec.flag}={text}"] if text.startswith("-") else [spec.flag, text]
     return flags
 
 

@@ -5,7 +5,6 @@ from .annotations import dataset_of_masks as dataset_of_masks
 from .annotations import dataset_of_strokes as dataset_of_strokes
 from .annotations import with_offset as with_offset
 from .apart import train_apart as train_apart
-from .evaluation import Evaluation as Evaluation
 from .evaluation import compare as compare
 from .evaluation import compare_sets as compare_sets
 from .evaluation import evaluate as evaluate
@@ -22,6 +21,7 @@ from .options import QuickOptions as QuickOptions
 from .options import TrainOptions as TrainOptions
 from .prediction import SegmentationResult as SegmentationResult
 from .prediction import predict as predict
+from .quality import Evaluation as Evaluation
 from .quick import QuickResult as QuickResult
 from .quick import QuickSegmenter as QuickSegmenter
 from .suggestions import Suggestion as Suggestion

@@ -16,7 +16,7 @@ from napari_visualccc.core.planes import Planes, as_planes
 from napari_visualccc.core.results import Colour
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
-from napari_visualccc.segment.class_names import named_values
+from napari_visualccc.segment.class_names import expect_named, named_values
 from napari_visualccc.segment.measure_options import NO_DATA
 
 # More values than this are instances, not phases.
@@ -160,7 +160,6 @@ class Dataset:
         """
         every = item.labels.read(index)
         result = np.full(every.shape, UNLABELLED, np.uint8)
-        # Strokes lie in a few rows: the others need no look, which matters while one paints.
         rows = _rows_with_labels(every, self.ignore)
         raw = every[rows]
         skipped = {NO_DATA, *self.ignore}
@@ -197,7 +196,7 @@ class Dataset:
 def dataset_of_masks(
     items: Sequence[Annotated],
     *,
-    names: Sequence[str] = (),
+    names: Sequence[str] | Mapping[int, str] = (),
     ignore: int | None = None,
     binary: bool = False,
 ) -> Dataset:
@@ -209,7 +208,7 @@ def dataset_of_masks(
         At least one.
     names
         Of the classes; made up if empty. As many as there are values: of these, in their order. More: of the values
-        from 0 on, some of which these masks may lack, but not 0; that of the ignored value names no class.
+        from 0 on, some of which these masks may lack, but not 0; that of the ignored value names no class. Or by value.
     ignore
         Value of pixels without a label.
     binary
@@ -263,7 +262,7 @@ def dataset_of_strokes(
 
 
 def _rows_with_labels(labels: NDArray[Any], ignore: Sequence[int]) -> NDArray[np.intp] | slice:
-    """Rows that hold anything but ignored values; all rows if that would not be quicker to know."""
+    """Rows that hold anything but ignored values (a few, of strokes); all if that would not be quicker to know."""
     if len(ignore) != 1:
         return slice(None)
     return np.flatnonzero((labels != ignore[0]).any(axis=1))
@@ -297,7 +296,9 @@ def _values_of(items: Sequence[Annotated], skipped: Sequence[int]) -> list[int]:
     return found
 
 
-def _named_values(found: list[int], names: Sequence[str], ignore: int | None, complete: bool) -> dict[int, str]:
+def _named_values(
+    found: list[int], names: Sequence[str] | Mapping[int, str], ignore: int | None, complete: bool
+) -> dict[int, str]:
     """Label values of the classes and their names, see `dataset_of_masks`; `complete` if there can be no others."""
     if len(found) > MOST_CLASSES:
         raise InputError(
@@ -306,7 +307,11 @@ def _named_values(found: list[int], names: Sequence[str], ignore: int | None, co
         )
     if not names:
         return {value: f"class {value}" for value in found}
-    named = named_values(found, names, ignore=ignore, complete=complete)
+    if isinstance(names, Mapping):
+        expect_named(found, names)
+        named = dict(sorted(names.items()))
+    else:
+        named = named_values(found, names, ignore=ignore, complete=complete)
     return {value: name for value, name in named.items() if value != ignore}
 
 

@@ -80,4 +80,5 @@ def _near(outline: NDArray[np.bool_], spacing: tuple[float, float], tolerance: f
 
     if not outline.any():
         return outline
-    return np.asarray(distance_transform_edt(~outline, sampling=spacing) <= tolerance)
+    # Three pixels of 0.1 nm are 0.30000000000000004 nm apart, and within 0.3 nm.
+    return np.asarray(distance_transform_edt(~outline, sampling=spacing) <= tolerance * (1 + 1e-9))

@@ -55,6 +55,11 @@ def named_values(
 def numbered_names(text: str) -> dict[int, str] | None:
     """Names given as ``value=name``, as of `spelled_names`; None if the text is a plain list of names.
 
+    Raises
+    ------
+    OptionError
+        If a value has two names, or none.
+
     Examples
     --------
     >>> numbered_names("1=matrix,2=Li, molten"), numbered_names("matrix,film")
@@ -62,7 +67,21 @@ def numbered_names(text: str) -> dict[int, str] | None:
     """
     parts = _BETWEEN_NUMBERED.split(text.strip(" ,"))
     numbered = [match for part in parts if (match := _NUMBERED.fullmatch(part))]
-    return {int(match[1]): match[2].strip() for match in numbered} if len(numbered) == len(parts) else None
+    if len(numbered) < len(parts):
+        return None
+    names = {int(match[1]): match[2].strip() for match in numbered}
+    if len(names) < len(numbered) or not all(names.values()):
+        raise OptionError(f"each value takes one name, not as in {text!r}")
+    return names
+
+
+def expect_named(found: Sequence[int], names: Mapping[int, str]) -> None:
+    """Raise an `OptionError` that lists the values without a name, if there are any."""
+    unnamed = [str(value) for value in found if value not in names]
+    if unnamed:
+        raise OptionError(
+            f"there is no name for the values [{some_of(unnamed, _LISTED)}] beside {spelled_names(names)}"
+        )
 
 
 def names_to_measure(text: str, found: Collection[int], ignore: str = "", *, complete: bool = False) -> dict[int, str]:

@@ -2,137 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core import scores
-from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.errors import InputError, OptionError
+from napari_visualccc.core.pixel_size import PIXEL, PixelSize
 from napari_visualccc.core.planes import as_planes
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.card import ClassInfo
-from napari_visualccc.models.learnt import image_hashes, words_on_learnt
+from napari_visualccc.models.learnt import image_hashes
 from napari_visualccc.segment.annotations import Annotated, Dataset, dataset_of_masks
 from napari_visualccc.segment.boundaries import BoundaryCounts
-from napari_visualccc.segment.coverage import words_on_painted
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.segment.prediction import predict
-
-if TYPE_CHECKING:
-    import pandas as pd
+from napari_visualccc.segment.quality import Evaluation, known
 
 # Outlines drawn by two experts rarely agree better than this.
 DEFAULT_TOLERANCE_PX = 2.0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Quality over a whole data set.
-
-    Attributes
-    ----------
-    classes
-        Phases.
-    confusion
-        Pixels of true class i (row) called j (column).
-    boundary
-        Boundary F1 per class at `tolerance`.
-    tolerance, unit
-        Distance within which an outline counts as met.
-    n
-        Number of planes.
-    labelled_share
-        Share of their pixels that have a label and count, 0 … 1.
-    learnt
-        Number of planes of images that the model learnt from; None if it is not known of which it did.
-    unlabelled
-        Positions of classes that no label can show, as their value is ignored: pixels of others that are called so
-        are missed, but their own scores are not known (NaN) and are in no mean over classes.
-    """
-
-    classes: tuple[ClassInfo, ...]
-    confusion: NDArray[np.int64]
-    boundary: NDArray[np.float64]
-    tolerance: float
-    unit: str
-    n: int
-    labelled_share: float = 1.0
-    learnt: int | None = None
-    unlabelled: tuple[int, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to know before believing the numbers, in words."""
-        learnt = words_on_learnt(self.learnt or 0, self.n)
-        return (*([learnt] if learnt else ()), *words_on_painted({"labelled_share": self.labelled_share}))
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """The numbers by name, in plain types."""
-        names = [one.name for one in self.classes]
-        return metrics_of(self.confusion, self.classes, self.unlabelled) | {
-            "boundary_f1": dict(zip(names, self.boundary.tolist(), strict=True)),
-            "boundary_tolerance": self.tolerance,
-            "boundary_unit": self.unit,
-            "n": self.n,
-            "labelled_share": self.labelled_share,
-            "learnt_from": self.learnt,
-        }
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row per class: IoU, Dice, precision, recall, boundary F1."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "label": [one.value for one in self.classes],
-                "class": [one.name for one in self.classes],
-                **{
-                    name: _known(score(self.confusion), self.unlabelled)
-                    for name, score in (
-                        ("iou", scores.iou),
-                        ("dice", scores.dice),
-                        ("precision", scores.precision),
-                        ("recall", scores.recall),
-                    )
-                },
-                "boundary_f1": self.boundary,
-                "true_pixels": self.confusion.sum(axis=1),
-            }
-        )
-
-
-def metrics_of(
-    confusion: NDArray[np.int64], classes: Sequence[ClassInfo], unlabelled: Sequence[int] = ()
-) -> dict[str, Any]:
-    """Class-mean IoU, pooled IoU (never compare the two), IoU and Dice per class, pixel accuracy, confusion matrix.
-
-    See `Evaluation.unlabelled`.
-    """
-    names = [one.name for one in classes]
-    iou = _known(scores.iou(confusion), unlabelled)
-    dice = _known(scores.dice(confusion), unlabelled)
-    return {
-        "mean_iou": float(scores.mean_of_classes(iou)),
-        "pooled_iou": scores.pooled_iou(confusion),
-        "iou": dict(zip(names, iou.tolist(), strict=True)),
-        "dice": dict(zip(names, dice.tolist(), strict=True)),
-        "pixel_accuracy": scores.accuracy(confusion),
-        "confusion": confusion.tolist(),
-    }
-
-
-def _known(values: NDArray[np.float64], unlabelled: Sequence[int]) -> NDArray[np.float64]:
-    """Scores per class, NaN for those that no label can show."""
-    return np.where(np.isin(np.arange(len(values)), unlabelled), np.nan, values)
 
 
 def evaluate(
@@ -185,7 +80,8 @@ def evaluate(
         for index in range(len(item.image)):
             size = item.pixel_size if alike else PixelSize()
             count.add(dataset.targets(item, index), _positions(called.read(index), dataset.values), size)
-    return replace(count.result(dataset.unlabelled), learnt=learnt if hashes else None)
+    found = count.result(dataset.unlabelled)
+    return replace(found, learnt=learnt if hashes else None, remarks=_on_tolerance(tolerance, dataset.items))
 
 
 def compare(
@@ -233,7 +129,7 @@ def compare(
 def compare_sets(
     pairs: Sequence[Annotated],
     *,
-    names: Sequence[str] = (),
+    names: Sequence[str] | Mapping[int, str] = (),
     ignore: int | None = None,
     binary: bool = False,
     tolerance: float | None = None,
@@ -262,7 +158,14 @@ def compare_sets(
         for index in range(len(pairs[number].image)):
             true, called = (dataset.targets(one[number], index) for one in (turned, pairs))
             count.add(true, called, pairs[number].pixel_size if alike else PixelSize())
-    return _agreeing(count)
+    return replace(_agreeing(count), remarks=_on_tolerance(tolerance, pairs))
+
+
+def _on_tolerance(tolerance: float | None, items: Sequence[Annotated]) -> tuple[str, ...]:
+    """That a tolerance, perhaps meant in nm, was taken in pixels."""
+    if tolerance is None or _calibrated_alike(items) or not any(item.pixel_size.is_calibrated for item in items):
+        return ()
+    return (f"the tolerance of outlines was taken as {tolerance:g} px: not all images have a pixel size in one unit",)
 
 
 def _calibrated_alike(items: Sequence[Annotated]) -> bool:
@@ -282,6 +185,8 @@ class _Counter:
     """Sums over planes."""
 
     def __init__(self, classes: tuple[ClassInfo, ...], tolerance: float | None) -> None:
+        if tolerance is not None and not 0 < tolerance < math.inf:
+            raise OptionError(f"outlines cannot be met within {tolerance:g}: give a distance above 0")
         self._classes, self._tolerance = classes, tolerance
         self._confusion = np.zeros((len(classes), len(classes)), np.int64)
         self._boundary = BoundaryCounts(len(classes))
@@ -298,13 +203,15 @@ class _Counter:
         self._boundary.add(true, called, (size.y, size.x), tolerance)
         if self._n == 0:
             self._unit, self._shown = size.unit, tolerance
+        elif self._tolerance is None and tolerance != self._shown:  # so many pixels of each image
+            self._unit, self._shown = PIXEL, DEFAULT_TOLERANCE_PX
         self._n += 1
         self._pixels += true.size
 
     def result(self, unlabelled: tuple[int, ...] = ()) -> Evaluation:
         share = int(self._confusion.sum()) / max(1, self._pixels)
         return Evaluation(
-            self._classes, self._confusion, _known(self._boundary.f1(), unlabelled), self._shown, self._unit or "px",
+            self._classes, self._confusion, known(self._boundary.f1(), unlabelled), self._shown, self._unit or PIXEL,
             self._n, share, unlabelled=unlabelled,
         )  # fmt: skip
 

@@ -105,11 +105,11 @@ def find_labels(text: str, class_names: Mapping[int, str], flag: str) -> tuple[i
     >>> find_labels("oxide, 3", {1: "Metal", 2: "Oxide"}, "--objects-of")
     (2, 3)
     """
-    by_name = {name.casefold(): label for label, name in class_names.items()}
     found: list[int] = []
     for word in split_words(text):
-        if word.casefold() in by_name:
-            found.append(by_name[word.casefold()])
+        named = [label for label, name in class_names.items() if name.casefold() == word.casefold()]
+        if named:
+            found += named
             continue
         try:
             found.append(int(word))

@@ -22,6 +22,7 @@ from napari_visualccc.segment.enclosed import EnclosedPhases
 from napari_visualccc.segment.interfaces import InterfaceLengths
 from napari_visualccc.segment.measure_options import MeasureOptions, find_labels, name_of
 from napari_visualccc.segment.measure_result import MeasureResult
+from napari_visualccc.segment.notes import some_of
 from napari_visualccc.segment.objects import PlaneObjects, measure_objects
 from napari_visualccc.segment.phases import PhaseCounts
 from napari_visualccc.segment.sizes import size_summary
@@ -137,7 +138,11 @@ class _Measuring:
         layer = find_labels(options.thickness_of, names, "--thickness-of")
         if len(layer) > 1:
             raise OptionError(f"--thickness-of takes one phase, not {options.thickness_of!r}")
-        self._layer = (*layer, *find_labels(options.layer_includes, names, "--layer-includes")) if layer else ()
+        included = find_labels(options.layer_includes, names, "--layer-includes")
+        self._layer = (*layer, *included) if layer else ()
+        nowhere = self._ignored & {*self._wanted, *self._layer}
+        if nowhere:
+            raise OptionError(f"{name_of(min(nowhere), names)} is ignored: it cannot be measured, too")
         self._unnamed = UnnamedLabels(names, (*self._wanted, *self._layer))
         self._names = {label: name for label, name in names.items() if label not in self._ignored}
         self._counts = PhaseCounts(planes.shape, options.block)
@@ -169,9 +174,7 @@ class _Measuring:
         if self._map is not None:
             self._enclosed.add(positions, labels)
             layer = np.isin(positions, np.flatnonzero(np.isin(labels, self._layer)))
-            thickness = measure_thickness(
-                layer, self._size, min_size=options.min_size, progress=progress.part(0.6, 1.0)
-            )
+            thickness = measure_thickness(layer, self._size, progress=progress.part(0.6, 1.0))
             self._map[index] = thickness.map
             self._thickness.append(replace(thickness, map=thickness.map[:0]))
         progress(1.0, "measuring")
@@ -218,13 +221,26 @@ class _Measuring:
             ),
             thickness_map=None if self._map is None else planes.fold(self._map),
             pixel_size=size,
-            notes=(*self._unnamed.notes, *(self._enclosed.notes(self._names) if layered else ())),
+            notes=(*self._unnamed.notes, *self._absences(), *(self._enclosed.notes(self._names) if layered else ())),
         )
+
+    def _absences(self) -> list[str]:
+        """That what was asked for is not there, in words."""
+        asked = dict.fromkeys((*self._wanted, *self._layer))
+        lacking = [name_of(label, self._names) for label in asked if label not in self._counts.labels]
+        notes = [f"no pixel belongs to {some_of(lacking)}"] if lacking else []
+        if self._map is not None and not any(plane.pieces for plane in self._thickness):
+            notes.append(
+                "no layer was found: that is at least 2½ times as long as thick, and both of its faces lie in the image"
+            )
+        return notes
 
 
 def _positions(values: NDArray[Any], ignored: frozenset[int], name: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Number of the phase of each pixel (-1 where ignored), and the label of each number, ascending."""
     low, high = int(values.min()), int(values.max())
+    if high > np.iinfo(np.int64).max:
+        raise InputError(f"{name} holds the label {high}, which is too large for the number of a phase")
     if high - low <= max(values.size, 1 << 16):
         numbers = values.astype(np.int64) - low
         known = np.bincount(numbers.ravel()) > 0

@@ -23,13 +23,13 @@ from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
-from napari_visualccc.segment.evaluation import metrics_of
 from napari_visualccc.segment.holdout import held_out_hash
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.notes import data_flags, on_held_out, on_pixel_sizes, some_of
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
+from napari_visualccc.segment.quality import metrics_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.segment.measure_options import NO_DATA
+from napari_visualccc.segment.notes import some_of
 
 if TYPE_CHECKING:
     from napari_visualccc.segment import Evaluation
@@ -41,7 +42,8 @@ class Named:
 def run_agree(true: Named, called: Named, size: PixelSize, tolerance_px: float, progress: Progress) -> Comparison:
     """Compare labels with labels; outlines are met within so many pixels.
 
-    By name where both have names: a phase that only one of them has is missed by the other. Else by value: 0 then is
+    By name, in any case, where both have names: a phase that only one of them has is missed by the other, and labels
+    without a name count nowhere, which is told. Else by value: 0 then is
     taken to mean nothing if it has no name, unless there is only one other value, as in masks of one phase.
     """
     from napari_visualccc.core.colours import label_colour
@@ -50,14 +52,17 @@ def run_agree(true: Named, called: Named, size: PixelSize, tolerance_px: float, 
 
     by_name = bool(true.names and called.names)
     if by_name:
-        if not set(called.names.values()) & set(true.names.values()):
+        spelled = {name.casefold(): name for one in (true, called) for name in one.names.values()}
+        keys = [{value: name.casefold() for value, name in one.names.items()} for one in (true, called)]
+        if not set(keys[0].values()) & set(keys[1].values()):
             raise InputError(
                 f"these labels are called {', '.join(true.names.values())}, those {', '.join(called.names.values())}: "
                 "rename them so that the same have the same name"
             )
-        names = list(dict.fromkeys([*called.names.values(), *true.names.values()]))
+        order = list(dict.fromkeys([*keys[1].values(), *keys[0].values()]))
+        names = [spelled[key] for key in order]
         matched = "matched by name"
-        meaning = [{value: names.index(name) + 1 for value, name in one.names.items()} for one in (true, called)]
+        meaning = [{value: order.index(key) + 1 for value, key in one.items()} for one in keys]
     else:
         known = {**true.names, **called.names}
         values = sorted({int(v) for one in (true, called) for v in np.unique(one.labels)} - {NO_DATA})
@@ -74,7 +79,16 @@ def run_agree(true: Named, called: Named, size: PixelSize, tolerance_px: float, 
     classes = [ClassInfo(place + 1, name, label_colour(place + 1)) for place, name in enumerate(names)]
     tolerance = tolerance_px * size.edge
     evaluation = compare(first, second, classes, pixel_size=size, tolerance=tolerance, progress=progress)
-    return Comparison(evaluation, matched)
+    remarks = _on_unnamed(true, called) if by_name else ()
+    return Comparison(replace(evaluation, remarks=(*evaluation.remarks, *remarks)), matched)
+
+
+def _on_unnamed(*both: Named) -> tuple[str, ...]:
+    """That labels without a name count nowhere; 0 and -1 mean nothing."""
+    unnamed = {int(value) for one in both for value in np.unique(one.labels) if value not in one.names} - {0, NO_DATA}
+    if not unnamed:
+        return ()
+    return (f"labels without a name count nowhere: {some_of([str(value) for value in sorted(unnamed)])}",)
 
 
 def save_scores(comparison: Comparison, path: str) -> list[Path]:

@@ -181,7 +181,7 @@ class MeasurePanel(QWidget):
         if profile is None or summary is None:
             return
         if not len(profile):
-            self.thickness_words.setText("No layer was found: it must be at least 2½ times as long as thick.")
+            self.thickness_words.setText("No layer was found, see above.")
             self.profile.hide()
             return
         self.profile.show()
