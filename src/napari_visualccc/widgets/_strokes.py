@@ -14,12 +14,14 @@ from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.results import Colour
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR
-from napari_visualccc.segment.strokes import renumbered
+from napari_visualccc.segment.annotations import Annotated
+from napari_visualccc.segment.strokes import Strokes, renumbered
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
-from napari_visualccc.widgets._layers import kind_of
+from napari_visualccc.widgets._labels_taken import fitted
+from napari_visualccc.widgets._layers import kind_of, repaint
 from napari_visualccc.widgets._parts import window_of
-from napari_visualccc.widgets._source import array_of
+from napari_visualccc.widgets._source import array_of, pixel_size_of
 from napari_visualccc.widgets._stroke_keeping import Kept, Restored, run_keep, run_restore
 
 STROKES = "strokes"
@@ -49,6 +51,8 @@ class StrokeLayers(QObject):
         Emitted with the painted pixels of each phase over all images, once counted and kept on disk.
     restored
         Emitted with (layer, names of all phases from now on) when strokes kept earlier were found.
+    taken
+        Emitted with the names of all phases from now on when labels were taken over.
     phase_chosen
         Emitted with the label that the user chose in the layer's own controls.
     """
@@ -56,6 +60,7 @@ class StrokeLayers(QObject):
     painted = Signal()
     counted = Signal(dict)
     restored = Signal(object, dict)
+    taken = Signal(dict)
     phase_chosen = Signal(int)
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
@@ -90,6 +95,17 @@ class StrokeLayers(QObject):
         pairs = ((image(), strokes) for strokes, image in self._images.items())
         found = [Painted(image, strokes) for image, strokes in pairs if image in layers and strokes in layers]
         return sorted(found, key=lambda one: layers.index(one.image))
+
+    @property
+    def annotated(self) -> tuple[Annotated, ...]:
+        """Images with the strokes on them, for the engine."""
+        return tuple(
+            Annotated(
+                Planes(array_of(one.image), rgb=bool(one.image.rgb), name=one.image.name),
+                Planes(one.strokes.data, rgb=False, name=one.strokes.name), pixel_size_of(one.image), one.image.name,
+            )
+            for one in self.all
+        )  # fmt: skip
 
     def of(self, image: Any) -> Any:
         """Layer of strokes on an image, or None."""
@@ -211,6 +227,17 @@ class StrokeLayers(QObject):
         layer.data[missing] = strokes.labels[missing]  # in place: the user can still undo what was painted since
         layer.refresh()
         self.restored.emit(layer, names)
+        self._painted()
+
+    def take(self, into: tuple[Any, tuple[int, ...]], strokes: Strokes) -> None:
+        """Paint these strokes into a layer, or its plane at a place, over what is there."""
+        layer, place = into
+        if layer not in self._images or layer not in self._viewer.layers:
+            return
+        strokes = fitted(strokes, self.names, in_use=any(np.any(one.strokes.data) for one in self.all))
+        before = layer.data[place]
+        repaint(layer, np.where(strokes.labels != 0, strokes.labels, before), place)
+        self.taken.emit(dict(strokes.names))
         self._painted()
 
     def _label_selected(self, event: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtWidgets import QCheckBox, QRadioButton, QWidget
 
 from napari_visualccc.core.errors import InputError, VisualCCCError
@@ -14,6 +15,7 @@ from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
+from napari_visualccc.widgets._labels_taken import LabelsMenu, labels_of, run_take
 from napari_visualccc.widgets._layers import is_selected_by_user, open_widget, pick_on_click
 from napari_visualccc.widgets._parts import Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
@@ -25,7 +27,7 @@ from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, about_training, next_step
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, pixel_size_of
+from napari_visualccc.widgets._source import Source, SourceChooser, array_of, current_plane
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class SegmentWidget(QWidget):
         self.chooser = SourceChooser(self._viewer, whole_stack=False)
         self.phases = PhaseTable()
         self.paint_button = button("Paint on this image", "Take the brush: strokes go into a layer of their own")
+        self.labels_menu = LabelsMenu(self._viewer, self.chooser)
         self.quick_button = QRadioButton("Quick (seconds)")
         self.quick_button.setToolTip("Tell phases apart by grey value and texture, pixel by pixel, while you paint")
         self.network_button = QRadioButton("U-Net (minutes)")
@@ -84,8 +87,8 @@ class SegmentWidget(QWidget):
         self.panel = SegmentPanel()
         modes = row(self.quick_button, self.network_button)
         column(
-            self, self.hint, self.chooser, self.phases, self.paint_button, modes, self.live_box, self.quick_form,
-            self.form, self.continue_box, self.run_bar, self.stop_button, self.live.fold, self.panel,
+            self, self.hint, self.chooser, self.phases, row(self.paint_button, self.labels_menu), modes, self.live_box,
+            self.quick_form, self.form, self.continue_box, self.run_bar, self.stop_button, self.live.fold, self.panel,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -95,6 +98,7 @@ class SegmentWidget(QWidget):
         self.phases.phase_chosen.connect(self.strokes.select)
         self.phases.changed.connect(self._phases_changed)
         self.paint_button.clicked.connect(self.paint)
+        self.labels_menu.chosen.connect(self.take_labels)
         for form in self._forms.values():
             form.changed.connect(self._refresh)
         for box in self.panel.boxes:
@@ -109,6 +113,7 @@ class SegmentWidget(QWidget):
         self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
+        self.strokes.taken.connect(self.phases.rename)
         self.desk.changed.connect(self._say)
         self.desk.quick_wanted.connect(self._set_quick)
         self.runner.started.connect(self._job_started)
@@ -161,7 +166,8 @@ class SegmentWidget(QWidget):
         """Buttons and hint say what can be done now."""
         image = self.chooser.layer is not None and not self.chooser.problem
         running = self.runner.is_running
-        self.paint_button.setEnabled(image)
+        for one in (self.paint_button, self.labels_menu):
+            one.setEnabled(image)
         self.run_bar.button.setEnabled(running or (self._ready and not self._wrong_options and not self.phases.problem))
         self.continue_box.setEnabled(self.desk.state is not None)
         for one in (self.panel.apply_button, self.panel.suggest_button):
@@ -210,6 +216,18 @@ class SegmentWidget(QWidget):
         self.strokes.paint(self.chooser.layer, self.phases.chosen)
         self._refresh()
 
+    def take_labels(self, layer: Any) -> None:
+        """Learn from labels that are there, as if they had been painted: those of the plane, or of the whole stack."""
+        image = self.chooser.layer
+        plane = None if self.chooser.whole_stack else current_plane(image, self._viewer)
+        place = () if plane is None else np.unravel_index(plane, array_of(layer).shape[:-2])
+        self.paint()
+        self._note = f"“{layer.name}” is painted: mend it with the brush if need be, then train."
+        self._writer.start(
+            run_take, labels_of(layer, plane), self.phases.names, in_turn=True,
+            then=bound(self.strokes.take, (self.strokes.of(image), place)),
+        )  # fmt: skip
+
     def _counted(self, pixels: dict[int, int]) -> None:
         self._pixels = pixels
         if self.strokes.is_counted:  # not of a phase that was taken away meanwhile
@@ -222,18 +240,7 @@ class SegmentWidget(QWidget):
         self.phases.rename(names)
 
     def _work(self) -> jobs.Work:
-        from napari_visualccc.core.planes import Planes
-        from napari_visualccc.segment.annotations import Annotated
-        from napari_visualccc.widgets._source import array_of
-
-        items = tuple(
-            Annotated(
-                Planes(array_of(one.image), rgb=bool(one.image.rgb), name=one.image.name),
-                Planes(one.strokes.data, rgb=False, name=one.strokes.name), pixel_size_of(one.image), one.image.name,
-            )
-            for one in self.strokes.all
-        )  # fmt: skip
-        return jobs.Work(items, self.phases.names, self.phases.colours)
+        return jobs.Work(self.strokes.annotated, self.phases.names, self.phases.colours)
 
     def _set_quick(self, quick: bool) -> None:
         (self.quick_button if quick else self.network_button).setChecked(True)
