@@ -1,7 +1,12 @@
 """`visualccc segment`: files that belong together or get in each other's way, and options that do something."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -174,3 +179,81 @@ def test_options_without_effect_are_told(folder, run, caplog, tmp_path):
     network = ["--steps", "1", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
     assert run(*flags, *network, "--levels", "3")[0] == 0
     assert "without effect without --quick: --levels" in caplog.text
+
+
+def test_a_file_that_cannot_be_segmented_does_not_keep_the_others_from_it(folder, network, run, tmp_path):
+    raw, masks = tmp_path / "raw", tmp_path / "masks"
+    for place in (raw, masks):
+        place.mkdir()
+    image, mask = (iio.imread(folder / kind / "a.png") for kind in ("raw", "masks"))
+    for name in "ac":
+        iio.imwrite(raw / f"{name}.png", image)
+        iio.imwrite(masks / f"{name}.png", mask)
+    np.save(raw / "b.npy", np.full(image.shape, np.nan))
+    iio.imwrite(masks / "b.png", mask)
+    (raw / "broken.png").write_bytes((raw / "a.png").read_bytes()[:2000])
+    code, answer, err = run("segment", "predict", network, raw, "--output", tmp_path / "out")
+    assert code == 2
+    assert [Path(one["path"]).name for one in answer["failed"]] == ["b.npy", "broken.png"]
+    assert "no finite pixel" in answer["failed"][0]["error"]
+    assert [Path(one["path"]).name for one in answer["images"]] == ["a.png", "c.png"]
+    assert (tmp_path / "out" / "c_phases.ome.tif").exists()
+    code, answer, err = run("segment", "predict", network, raw / "b.npy", "--output", tmp_path / "out")
+    assert (code, answer) == (2, None)
+    assert "no finite pixel" in err
+    (raw / "broken.png").unlink()
+    code, answer, _ = run("segment", "evaluate", network, "--images", raw, "--masks", masks)
+    assert (code, answer["n"]) == (0, 2)
+    assert "b.npy: no finite pixel, left out" in answer["notes"]
+
+
+def test_layers_of_an_earlier_run_are_told(folder, network, run, tmp_path):
+    words = ["segment", "predict", network, folder / "raw" / "a.png", "--output", tmp_path]
+    _, answer, _ = run(*words, "--uncertainty")
+    assert answer["images"][0]["notes"] == []
+    _, answer, _ = run(*words)
+    assert answer["images"][0]["notes"] == ["a_confidence.ome.tif, a_entropy.ome.tif beside it are of an earlier run"]
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(folder, network, run, tmp_path):
+    (tmp_path / "m.safetensors").mkdir()
+    (tmp_path / "file").write_text("")
+    data = ["--images", folder / "raw", "--masks", folder / "masks"]
+    code, _, err = run("segment", "train", *data, "--output", tmp_path / "m.safetensors", "--steps", "100000")
+    assert (code, "is a folder" in err) == (2, True)
+    code, _, err = run("segment", "predict", network, folder / "raw", "--output", tmp_path / "file")
+    assert (code, "is a file" in err) == (2, True)
+
+
+@pytest.fixture
+def training(folder, tmp_path):
+    """Training in a process of its own that has begun, and the model it is to write."""
+    words = ["--images", folder / "raw", "--masks", folder / "masks", "--output", tmp_path / "m.safetensors"]
+    words += ["--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu", "--max-minutes", "10", "--json"]
+    command = [sys.executable, "-m", "napari_visualccc.cli", "segment", "train", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "m.training").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield process, tmp_path / "m.safetensors"
+        process.kill()
+
+
+def test_the_first_interrupt_keeps_the_best_model_so_far(training):
+    process, model = training
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert json.loads(out)["steps"] > 0
+    assert SegmentationModel.load(model).card.metrics
+    assert "press Ctrl-C again" in err
+
+
+def test_a_training_that_is_told_to_end_says_how_to_go_on(training):
+    process, model = training
+    process.terminate()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "--resume goes on" in err
+    assert model.with_suffix(".training").exists()
+    assert not model.exists()

@@ -12,9 +12,13 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
+from signal import signal as handle
 from typing import Any, NoReturn
 
 from napari_visualccc._version import __version__
@@ -36,34 +40,52 @@ from napari_visualccc.core.progress import Progress
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give back its exit code."""
-    parser = build_parser()
-    parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
-    bar = _Bar(sys.stderr.isatty() and not parsed.json)
+    bar = _Bar()
     try:
-        answer = parsed.command.run(parsed, Progress(bar))
-    except VisualCCCError as error:
-        bar.clear()
-        sys.stderr.write(f"visualccc: {error}\n")
-        return 2
-    except OSError as error:  # a disk that is taken away meanwhile, for one
-        bar.clear()
-        sys.stderr.write(f"visualccc: {error}\n")
-        return 2
+        with _termination_as_interrupt():
+            return _run(arguments, bar)
+    except (VisualCCCError, OSError) as error:  # of the system: a disk that is taken away meanwhile, for one
+        words = str(error)
     except MemoryError as error:
-        bar.clear()
-        sys.stderr.write(f"visualccc: not enough memory: close other programs, or do it in parts {error}\n")
-        return 2
+        words = f"not enough memory: close other programs, or do it in parts {error}"
     except KeyboardInterrupt:
-        bar.clear()
-        sys.stderr.write("visualccc: cancelled\n")
-        return 2
+        words = "cancelled"
+    bar.clear()
+    sys.stderr.write(f"visualccc: {words}\n")
+    return 2
+
+
+def _run(arguments: Sequence[str] | None, bar: _Bar) -> int:
+    parser = build_parser()
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.exit(2, f"visualccc: unknown: {' '.join(unknown)} (see visualccc {parsed.command.name} --help)\n")
+    bar.visible = sys.stderr.isatty() and not parsed.json
+    answer = parsed.command.run(parsed, Progress(bar))
     bar.clear()
     try:
         print(json.dumps(plain(answer)) if parsed.json else "\n".join(parsed.command.show(answer)), flush=True)
     except BrokenPipeError:  # who reads it, `head` for one, has seen enough; nor shall Python complain when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return 2 if answer.get("failed") else 0
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let a program that is told to end (by a cluster's queue, for one) leave nothing half-written."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    before = handle(SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        handle(SIGTERM, before)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -245,13 +267,13 @@ class _Bar:
 
     WIDTH = 30
 
-    def __init__(self, visible: bool) -> None:
-        self._visible = visible
+    def __init__(self) -> None:
+        self.visible = False
         self._shown = 0.0
 
     def __call__(self, fraction: float, message: str) -> None:
         now = time.monotonic()
-        if not self._visible or now - self._shown < 0.1:
+        if not self.visible or now - self._shown < 0.1:
             return
         self._shown = now
         filled = round(fraction * self.WIDTH)
@@ -259,7 +281,7 @@ class _Bar:
         sys.stderr.flush()
 
     def clear(self) -> None:
-        if self._visible:
+        if self.visible:
             sys.stderr.write("\r\x1b[K")
 
 

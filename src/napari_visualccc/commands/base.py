@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterable
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +99,49 @@ def given_pixel_size(arguments: argparse.Namespace) -> PixelSize | None:
     from napari_visualccc.core.lengths import read_pixel_size
 
     return None if arguments.pixel_size is None else read_pixel_size(arguments.pixel_size)
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C ask for an end that keeps what is good so far; the second one ends it at once.
+
+    Yields
+    ------
+    callable
+        Whether the end was asked for.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield asked.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        _log.warning("stopping: the best so far is kept; press Ctrl-C again to give up at once")
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def expect_folder(path: str) -> None:
+    """Refuse, before any work, to write into a folder that is a file.
+
+    Raises
+    ------
+    OutputError
+        If it is.
+    """
+    from pathlib import Path
+
+    from napari_visualccc.core.errors import OutputError
+
+    if Path(path).exists() and not Path(path).is_dir():
+        raise OutputError(f"--output {path} is a file: give a folder")
 
 
 def names_in(text: str | None) -> list[str]:

@@ -20,6 +20,7 @@ from napari_visualccc.commands.base import (
     declare_device,
     declare_pixel_size,
     declare_seed,
+    expect_folder,
     given_pixel_size,
     names_in,
     warn,
@@ -105,7 +106,7 @@ def _declare_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.core.errors import OptionError
+    from napari_visualccc.core.errors import FileFormatError, InputError, OptionError
     from napari_visualccc.core.runtime import choose_device
     from napari_visualccc.io import read
     from napari_visualccc.models.nn.segmenter import Segmenter
@@ -113,44 +114,52 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.segment.folders import source_files, stem
 
     options = from_arguments(PredictOptions, arguments)
+    expect_folder(arguments.output)
     model = SegmentationModel.load(arguments.model)
     segmenter = Segmenter(model.network, choose_device(arguments.device))
     paths = _apart([file for path in arguments.paths for file in source_files(path)])
     stems = {stem(path) for path in paths}
-    outputs: list[str] = []
-    images: list[Answer] = []
+    answer: Answer = {"outputs": [], "images": [], "failed": []}
     pixels, seconds = 0, 0.0
     for number, path in enumerate(paths):
         part = progress.part(number / len(paths), (number + 1) / len(paths))
-        signals = chosen_signals(read(path), arguments)
-        names = [stem(path) + (f"_{place}" if len(signals) > 1 else "") for place in range(len(signals))]
-        for place, (name, signal) in enumerate(zip(names, signals, strict=True)):
-            if len(signals) > 1 and name in stems:
-                raise OptionError(f"an image of {path} and another file would both write {name}_phases: rename one")
-            planes, axes = chosen_plane(signal, arguments.plane)
-            work = partial(
-                predict, model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
-                arguments=[arguments.model, str(path), *choice_flags(arguments), *_output_flags(arguments)],
-                progress=part.part(place / len(signals), (place + 1) / len(signals)),
-            )  # fmt: skip
-            result, written = _written(work, arguments, name, axes)
-            outputs += [str(one) for one in written]
-            pixels += planes.size
-            seconds += result.provenance.seconds
-            images.append(
-                {
-                    "path": str(path),
-                    "phases": result.table.to_dict("records"),
-                    "rescaled": list(result.rescaled),
-                    "notes": list(result.notes),
-                }
-            )
-    return {
-        "outputs": outputs,
-        "images": images,
-        "megapixels_per_second": pixels / 1e6 / max(seconds, 1e-9),
-        "seconds": seconds,
-    }
+        try:
+            signals = chosen_signals(read(path), arguments)
+            names = [stem(path) + (f"_{place}" if len(signals) > 1 else "") for place in range(len(signals))]
+            for place, (name, signal) in enumerate(zip(names, signals, strict=True)):
+                if len(signals) > 1 and name in stems:
+                    raise OptionError(f"an image of {path} and another file would both write {name}_phases: rename one")
+                planes, axes = chosen_plane(signal, arguments.plane)
+                work = partial(
+                    predict, model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
+                    arguments=[arguments.model, str(path), *choice_flags(arguments), *_output_flags(arguments)],
+                    progress=part.part(place / len(signals), (place + 1) / len(signals)),
+                )  # fmt: skip
+                result, written = _written(work, arguments, name, axes)
+                pixels += planes.size
+                seconds += result.provenance.seconds
+                answer["outputs"] += [str(one) for one in written]
+                answer["images"].append(
+                    {
+                        "path": str(path),
+                        "phases": result.table.to_dict("records"),
+                        "rescaled": list(result.rescaled),
+                        "notes": [*result.notes, *_on_earlier(arguments.output, name, written)],
+                    }
+                )
+        except (FileFormatError, InputError) as error:
+            if len(paths) == 1:
+                raise
+            warn([f"{path} is left out: {error}"])
+            answer["failed"].append({"path": str(path), "error": str(error)})
+    return {**answer, "megapixels_per_second": pixels / 1e6 / max(seconds, 1e-9), "seconds": seconds}
+
+
+def _on_earlier(folder: str, stem: str, written: list[Path]) -> list[str]:
+    """That layers of an earlier segmentation, perhaps by another model, lie beside those just written."""
+    titles = [f"{stem}_{title}.ome.{kind}" for title in ("phases", "confidence", "entropy") for kind in ("tif", "zarr")]
+    earlier = [name for name in titles if (path := Path(folder, name)).exists() and path not in written]
+    return [f"{', '.join(earlier)} beside it are of an earlier run"] if earlier else []
 
 
 def _output_flags(arguments: argparse.Namespace) -> list[str]:
@@ -193,6 +202,7 @@ def _show_predict(answer: Answer) -> list[str]:
         shares = ", ".join(f"{row['class']} {row['area_fraction']:.2%}" for row in image["phases"])
         lines.append(f"{image['path']}: {shares}")
         lines += [f"  {note}" for note in image["notes"]]
+    lines += [f"{one['path']}: left out" for one in answer["failed"]]
     lines.append(f"{answer['megapixels_per_second']:.2f} megapixels/s")
     return lines + [f"wrote {path}" for path in answer["outputs"]]
 

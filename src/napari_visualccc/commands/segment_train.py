@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_visualccc.commands.base import Answer, Command, declare_device, declare_pixel_size, warn
+from napari_visualccc.commands.base import Answer, Command, declare_device, declare_pixel_size, stop_on_interrupt, warn
 from napari_visualccc.commands.segment import ClassNames, calibrated, class_names, declare_masks, show_metrics, told
 from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
@@ -53,7 +53,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.core.errors import OptionError
+    from napari_visualccc.core.errors import OptionError, OutputError
     from napari_visualccc.segment import TrainOptions, pair_files, train
 
     if (arguments.val_images is None) != (arguments.val_masks is None):
@@ -61,6 +61,8 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     options = from_arguments(TrainOptions, arguments)
     output = Path(arguments.output)
     output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder: give the name of a file in it")
     if arguments.binary and (arguments.strokes or arguments.val_offset):
         raise OptionError("--binary is for masks whose values above 0 are all one class: not for --strokes or offsets")
     warn(_unused(arguments))
@@ -75,10 +77,16 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         return _train_quick(dataset, validation, output, arguments, progress)
     checkpoint = output.with_suffix(".training")
     _begin_or_go_on(checkpoint, resume=arguments.resume)
-    result = train(
-        dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
-        arguments=_data_flags(arguments), progress=progress,
-    )  # fmt: skip
+    try:
+        with stop_on_interrupt() as should_stop:
+            result = train(
+                dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
+                arguments=_data_flags(arguments), should_stop=should_stop, progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            _log.warning("what was learnt so far is kept as %s: the same command with --resume goes on", checkpoint)
+        raise
     written = _licensed(result.model, arguments).save(output)
     checkpoint.unlink(missing_ok=True)
     return {

@@ -22,6 +22,7 @@ from napari_visualccc.models.learnt import image_hashes
 from napari_visualccc.segment.annotations import Annotated, Dataset, dataset_of_masks
 from napari_visualccc.segment.boundaries import BoundaryCounts
 from napari_visualccc.segment.model import SegmentationModel
+from napari_visualccc.segment.notes import some_of
 from napari_visualccc.segment.options import PredictOptions
 from napari_visualccc.segment.prediction import predict
 from napari_visualccc.segment.quality import Evaluation, known
@@ -70,8 +71,9 @@ def evaluate(
     count = _Counter(dataset.classes, tolerance)
     hashes, learnt = image_hashes(model.card), 0
     alike = _calibrated_alike(dataset.items)
-    for number, item in enumerate(dataset.items):
-        part = progress.part(number / len(dataset.items), (number + 1) / len(dataset.items))
+    seen = [item for item in dataset.items if _has_values(item)] or dataset.items
+    for number, item in enumerate(seen):
+        part = progress.part(number / len(seen), (number + 1) / len(seen))
         result = predict(
             model, item.image, options, pixel_size=item.pixel_size, name=item.name, segmenter=segmenter, progress=part
         )
@@ -81,7 +83,16 @@ def evaluate(
             size = item.pixel_size if alike else PixelSize()
             count.add(dataset.targets(item, index), _positions(called.read(index), dataset.values), size)
     found = count.result(dataset.unlabelled)
-    return replace(found, learnt=learnt if hashes else None, remarks=_on_tolerance(tolerance, dataset.items))
+    empty = [item.name for item in dataset.items if item not in seen]
+    remarks = [f"{some_of(empty)}: no finite pixel, left out"] if empty else []
+    return replace(
+        found, learnt=learnt if hashes else None, remarks=(*remarks, *_on_tolerance(tolerance, dataset.items))
+    )
+
+
+def _has_values(item: Annotated) -> bool:
+    planes = item.image
+    return planes.is_integer or any(np.isfinite(planes.read(index)).any() for index in range(len(planes)))
 
 
 def compare(
