@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,10 +77,11 @@ def _termination_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    try:
+        before = handle(SIGTERM, interrupt)
+    except ValueError:  # only the main thread gets signals
         yield
         return
-    before = handle(SIGTERM, interrupt)
     try:
         yield
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,20 +109,22 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     callable
         Whether the end was asked for.
     """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
-        yield asked.is_set
-        return
     before = signal.getsignal(signal.SIGINT)
+    asked = False
 
     def ask(number: int, frame: object) -> None:
-        asked.set()
+        nonlocal asked
+        asked = True
         signal.signal(signal.SIGINT, before)
         _log.warning("stopping: the best so far is kept; press Ctrl-C again to give up at once")
 
-    signal.signal(signal.SIGINT, ask)
     try:
-        yield asked.is_set
+        signal.signal(signal.SIGINT, ask)
+    except ValueError:  # only the main thread gets signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, before)
 
