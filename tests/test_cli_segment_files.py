@@ -132,7 +132,7 @@ def test_what_is_to_be_known_of_the_pixel_size_and_of_planes_is_told(folder, net
     first, second = answer["images"]
     assert (first["rescaled"], second["rescaled"]) == ([0.5, 0.5], [1, 1])
     assert [note.split(",")[0] for note in first["notes"]] == [
-        "plane 1 has no finite pixel", "the network saw the image resampled by 0.5"
+        "plane 1 has no finite pixel", "the model saw the image resampled by 0.5"
     ]  # fmt: skip
     assert "no pixel size: it is taken as it is" in second["notes"][0]
     assert "b.png: the model learnt at 2 nm/px, the image has no pixel size" in caplog.text

@@ -275,3 +275,10 @@ def test_the_record_repeats_the_measurement():
     assert record.seed == 3
     assert record.parameters["blocks"] >= 1
     assert record.as_dict()["parameters"]["min_size"] == 5
+
+
+def test_planes_without_labels_are_told():
+    stack = np.stack([film(), np.zeros_like(film()), film()])
+    assert measure_phases(stack, class_names=NAMES, options=MeasureOptions(ignore="0")).notes == (
+        "1 of 3 planes hold no phase and count nowhere: 1",
+    )

@@ -110,7 +110,7 @@ def test_an_image_at_half_the_pixel_size_is_resampled(model, discs):
     assert result.rescaled == (0.5, 0.5)
     assert result.provenance.parameters["rescaled"] == [0.5, 0.5]
     assert result.notes == (
-        "the network saw the image resampled by 0.5, from 1 nm/px to the 2 nm/px that the model learnt at",
+        "the model saw the image resampled by 0.5, from 1 nm/px to the 2 nm/px that the model learnt at",
     )  # fmt: skip
     assert result.labels.shape == fine.shape
     assert (result.labels == np.kron(mask, np.ones((2, 2), int))).mean() > 0.95

@@ -84,7 +84,7 @@ def test_in_the_viewer(make_napari_viewer, qtbot):
     # Corrected by hand, and taken again: the later word counts.
     labels.data[:, 30:35] = 2
     widget.chooser.stack_button.setChecked(True)
-    widget.take_labels(labels)
+    widget.labels.take(labels)
     qtbot.waitUntil(lambda: bool((strokes.data == labels.data).all()), timeout=30_000)
     assert widget.phases.names == {1: "matrix", 2: "film"}
     viewer.layers.remove(labels)

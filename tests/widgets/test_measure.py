@@ -592,3 +592,38 @@ def test_the_recorded_command_knows_the_pixel_size_that_was_set_in_the_viewer(op
     assert main(shlex.split(command)[1:]) == 0
     again = pd.read_csv(tmp_path / "painted_phases.csv")
     assert again["area_nm2"].tolist() == pytest.approx(shown.result.phases["area_nm2"].tolist())
+
+
+def test_clicking_an_object_does_not_paint_on_strokes(opened, qtbot):
+    viewer, widget, layer = opened
+    strokes = viewer.add_labels(np.zeros_like(layer.data), name="scan · strokes", scale=(2, 2), units=("nm", "nm"))
+    widget.chooser.choose(layer)
+    viewer.layers.selection.active = strokes
+    strokes.mode = "paint"
+    measured(widget, qtbot)
+    assert strokes.mode == "pan_zoom"
+
+
+def test_a_pixel_size_that_is_set_afterwards_is_told(opened, qtbot):
+    _, widget, layer = opened
+    measured(widget, qtbot)
+    assert "pixel size" not in widget.hint.text()
+    layer.scale = (3, 3)
+    assert "pixel size was changed" in widget.hint.text()
+    measured(widget, qtbot)
+    assert "pixel size" not in widget.hint.text()
+
+
+def test_results_of_planes_say_which_and_are_saved_beside_each_other(opened, qtbot, tmp_path):
+    viewer, widget, _ = opened
+    viewer.add_labels(np.stack([squares()] * 3), name="stack")
+    widget.chooser.plane_button.setChecked(True)
+    for plane in (1, 2):
+        viewer.dims.set_current_step(0, plane)
+        measured(widget, qtbot)
+        assert widget.panel.title.text().startswith(f"stack · plane {plane}")
+        for _ in range(plane):
+            widget.results.export(str(tmp_path))
+            qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=30_000)
+    saved = {path.name for path in tmp_path.glob("*_phases.csv")}
+    assert saved == {f"stack_plane{end}_phases.csv" for end in ("1", "2", "2-2")}

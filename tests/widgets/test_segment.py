@@ -20,7 +20,7 @@ from napari_visualccc.models.files import file_hash
 from napari_visualccc.widgets import SegmentWidget
 from napari_visualccc.widgets._segment_jobs import run_compare
 from napari_visualccc.widgets._segment_preview import show_preview
-from napari_visualccc.widgets._source import make_source
+from napari_visualccc.widgets._source import make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import STROKES
 
 WAIT_MS = 120_000
@@ -1221,3 +1221,128 @@ def test_a_phase_has_one_colour_everywhere(opened, qtbot, monkeypatch):
     qtbot.addWidget(again)
     assert again.phases.colours == {1: green, 2: green}
     again._preparer.wait(60)
+
+
+def test_a_pixel_size_that_is_set_afterwards_reaches_table_files_and_scores(opened, qtbot, tmp_path):
+    from napari_visualccc.io import read
+
+    viewer, widget, layer, mask = opened
+    layer.scale, layer.units = (1, 1), ("pixel", "pixel")
+    widget.results.show(widget.chooser.source(), replace(result_of(mask + 1), pixel_size=pixel_size_of(layer)))
+    phases = widget.results.shown.layer
+    assert "area_px2" in widget.panel.table.frame
+    for one in (layer, phases):
+        one.units, one.scale = ("nm", "nm"), (5, 4)
+    assert widget.panel.table.frame["area_nm2"].tolist() == [20 * (mask == 0).sum(), 20 * (mask == 1).sum()]
+    assert phases.features["area_nm2"].tolist()[-1] == 20 * (mask == 1).sum()
+    viewer.add_labels(mask + 1, name="truth", scale=(5, 4), units=("nm", "nm"))
+    widget.results.compare()
+    written(widget, qtbot)
+    assert " nm" in widget.panel.comparison.scores.text()
+    widget.results.export(str(tmp_path))
+    written(widget, qtbot)
+    assert str(read(tmp_path / "scan_phases.ome.tif")[0].pixel_size) == "5 × 4 nm/px (y × x)"
+
+
+def test_results_of_planes_say_which_and_are_saved_beside_each_other(opened, qtbot, tmp_path):
+    viewer, widget, _, mask = opened
+    stack = viewer.add_image(np.stack([mask] * 3).astype(float), name="stack")
+    widget.chooser.choose(stack)
+    for plane in (0, 2):
+        viewer.dims.set_current_step(0, plane)
+        widget.results.show(widget.chooser.source(), result_of(mask + 1))
+        assert widget.panel.title.text().startswith(f"Phases of stack · plane {plane}")
+        widget.results.export(str(tmp_path))
+        written(widget, qtbot)
+    widget.results.export(str(tmp_path))
+    written(widget, qtbot)
+    saved = {path.name for path in tmp_path.glob("*_phases.ome.tif")}
+    assert saved == {f"stack_plane{end}_phases.ome.tif" for end in ("0", "2", "2-2")}
+
+
+def test_the_live_picture_comes_along_to_other_planes_and_images(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    stack = viewer.add_image(np.stack([layer.data, layer.data[::-1]]), name="stack")
+    viewer.dims.set_current_step(0, 0)
+    widget.chooser.choose(stack)
+    widget.quick_button.setChecked(True)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        paint(widget, stack, mask, qtbot)
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=30_000)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        viewer.dims.set_current_step(0, 1)
+    preview = viewer.layers["stack · phases (preview)"]
+    assert preview.translate[0] == 1
+    assert ((preview.data[0] == 2) == mask[::-1]).mean() > 0.8
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        widget.chooser.choose(layer)
+    assert [one.name for one in viewer.layers if "preview" in one.name] == ["scan · phases (preview)"]
+    train(widget, qtbot)
+    with qtbot.assertNotEmitted(widget.quick.refreshed, wait=500):  # nothing is painted: results are looked at
+        viewer.dims.set_current_step(0, 0)
+
+
+def test_words_about_one_image_are_not_said_of_another(opened):
+    viewer, widget, layer, _ = opened
+    widget._say_here("Paint at the marked places, then train again.")
+    assert "marked places" in widget.hint.text()
+    widget.chooser.choose(viewer.add_image(np.zeros((30, 40)), name="other"))
+    assert "marked places" not in widget.hint.text()
+    widget.chooser.choose(layer)
+    assert "marked places" in widget.hint.text()
+    widget.panel.apply_clicked.emit()
+    assert "marked places" not in widget.hint.text()
+
+
+@pytest.mark.parametrize(
+    ("planes", "whole", "words"),
+    [
+        ([], True, "sure everywhere"),
+        ([0, 0], True, "marked places, then"),
+        ([3, 0, 3], True, "(planes 0, 3)"),
+        ([4], True, "(plane 4)"),
+        ([0], False, "marked places, then"),
+    ],
+)
+def test_places_of_a_stack_are_told_with_their_planes(planes, whole, words):
+    from napari_visualccc.widgets._segment_words import about_places
+
+    assert words in about_places(planes, whole_stack=whole)
+
+
+def test_continue_is_not_promised_for_a_model_from_a_file(opened, qtbot, tmp_path):
+    viewer, widget, layer, mask = opened
+    paint(widget, layer, mask, qtbot)
+    train(widget, qtbot)
+    widget.continue_box.setChecked(True)
+    widget.desk.save(str(tmp_path / "net.safetensors"))
+    written(widget, qtbot)
+    assert widget.continue_box.isChecked()
+    widget.desk.load(str(tmp_path / "net.safetensors"))
+    written(widget, qtbot)
+    assert not widget.continue_box.isEnabled()
+    assert not widget.continue_box.isChecked()
+
+
+def test_a_model_is_not_applied_to_what_nobody_asked_for(opened, qtbot, monkeypatch):
+    viewer, widget, layer, mask = opened
+    viewer.add_image(np.zeros((30, 40)), name="other")
+    widget.chooser.choose(layer)
+    paint(widget, layer, mask, qtbot)
+    qtbot.mouseClick(widget.run_bar.button, Qt.MouseButton.LeftButton)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: widget.model is not None and not widget.runner.is_running, timeout=WAIT_MS)
+    assert [one.name for one in viewer.layers if "phases" in one.name] == []
+
+
+def test_strokes_of_an_image_that_was_removed_say_so_and_come_back_with_it(opened, qtbot):
+    viewer, widget, layer, mask = opened
+    strokes = paint(widget, layer, mask, qtbot)
+    painted = strokes.data.copy()
+    viewer.layers.remove(layer)
+    assert strokes.name == "scan · strokes (image removed)"
+    again = viewer.add_image(layer.data, name="scan")
+    widget.chooser.choose(again)
+    widget.paint()
+    qtbot.waitUntil(lambda: bool((widget.strokes.of(again).data == painted).all()), timeout=30_000)
+    assert widget.strokes.of(again).name == "scan · strokes"

@@ -150,6 +150,7 @@ class _Measuring:
         self._objects: list[pd.DataFrame] = []
         self._numbers = allocate(planes.shape, np.uint32)
         self._found = 0
+        self._empty: list[int] = []
         self._thickness: list[PlaneThickness] = []
         self._enclosed = EnclosedPhases(self._layer)
         self._map = allocate(planes.shape, np.float32) if layer else None
@@ -160,6 +161,8 @@ class _Measuring:
             *_positions(self._planes.read(index), self._ignored, self._planes.name)
         )
         self._counts.add(positions, labels)
+        if not len(labels):
+            self._empty.append(index)
         phases = [phase for phase, label in enumerate(labels.tolist()) if not self._wanted or label in self._wanted]
         options = self._options
         found = measure_objects(
@@ -229,6 +232,9 @@ class _Measuring:
         asked = dict.fromkeys((*self._wanted, *self._layer))
         lacking = [name_of(label, self._names) for label in asked if label not in self._counts.labels]
         notes = [f"no pixel belongs to {some_of(lacking)}"] if lacking else []
+        if self._empty:
+            some = some_of([str(index) for index in self._empty])
+            notes.append(f"{len(self._empty)} of {len(self._planes)} planes hold no phase and count nowhere: {some}")
         if self._map is not None and not any(plane.pieces for plane in self._thickness):
             notes.append(
                 "no layer was found: that is at least 2½ times as long as thick, and both of its faces lie in the image"

@@ -242,7 +242,7 @@ def _on_resampled(image: PixelSize, model: PixelSize, factors: tuple[float, floa
         return []
     y, x = factors
     by = f"{y:.3g}" if abs(y / x - 1) < 1e-3 else f"{y:.3g} (y) and {x:.3g} (x)"
-    return [f"the network saw the image resampled by {by}, from {image} to the {model} that the model learnt at"]
+    return [f"the model saw the image resampled by {by}, from {image} to the {model} that the model learnt at"]
 
 
 def _in_memory(title: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -134,9 +134,8 @@ class ClusterResults(QObject):
             self._watch(shown.layer, on=True)
         self.shown = self._memory["shown"] = shown
         result = shown.result
-        extent = "this plane" if shown.source.plane is not None else f"{result.labels.size / 1e6:.3g} Mpx"
         best = " · optimal" if result.exact else ""
-        self.panel.show_result(result, f"{result.k} {shown.title} · {extent}{best}")
+        self.panel.show_result(result, f"{result.k} {shown.title} · {shown.source.extent}{best}")
         self.panel.show()
         self.panel.isolate.setChecked(bool(shown.layer.show_selected_label))
         self.changed.emit()

@@ -10,12 +10,13 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QLabel, QVBox
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets import _comparison_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._confusion import ConfusionTable
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value, plane_of
 from napari_visualccc.widgets._parts import Fold, Hint, button, row
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of
+from napari_visualccc.widgets._source import Source, array_of
 
 COMPARING = "Comparing …"
 

@@ -10,11 +10,12 @@ from qtpy.QtCore import QObject
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _explain_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import find_layer, is_helper, kind_of, names_by_value, plane_of, show_layer
 from napari_visualccc.widgets._provenance import open_provenance
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of, plane_count
+from napari_visualccc.widgets._source import Source, array_of, plane_count
 
 if TYPE_CHECKING:
     from napari_visualccc.classify import Explanation

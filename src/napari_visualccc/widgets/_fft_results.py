@@ -13,11 +13,12 @@ from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _fft_jobs as jobs
 from napari_visualccc.widgets._calibrate import calibrate
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._fft_panel import FftPanel
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._layers import show_layer
 from napari_visualccc.widgets._provenance import ProvenanceDialog, open_provenance
-from napari_visualccc.widgets._source import Source, SourceChooser
+from napari_visualccc.widgets._source import Source
 
 if TYPE_CHECKING:
     from napari_visualccc.processing import LatticeMap, SpectrumResult

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMenu, QToolButton
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.segment.measure_options import NO_DATA
 from napari_visualccc.segment.strokes import Strokes, renumbered
+from napari_visualccc.widgets._chooser import SourceChooser
+from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value
-from napari_visualccc.widgets._phases import MOST_PHASES
-from napari_visualccc.widgets._source import SourceChooser, array_of
+from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
+from napari_visualccc.widgets._source import array_of, current_plane
+
+if TYPE_CHECKING:
+    from napari_visualccc.widgets._strokes import StrokeLayers
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,14 @@ class Labels:
         Of values, where they have one.
     called
         Name of their layer, for messages.
+    place
+        Of their plane in the layer; empty for all planes.
     """
 
     values: Any
     names: Mapping[int, str]
     called: str
+    place: tuple[Any, ...] = ()
 
 
 def run_take(labels: Labels, phases: Mapping[int, str], progress: Progress) -> Strokes:
@@ -119,6 +127,36 @@ class LabelsMenu(QToolButton):
 def labels_of(layer: Any, plane: int | None) -> Labels:
     """Labels of a layer, or of one plane of it."""
     values = array_of(layer)
-    if plane is not None:
-        values = values[np.unravel_index(plane, values.shape[:-2])]
-    return Labels(values, names_by_value(layer.features), layer.name)
+    place = () if plane is None else np.unravel_index(plane, values.shape[:-2])
+    return Labels(values[place], names_by_value(layer.features), layer.name, place)
+
+
+class LabelsDesk(QObject):
+    """Paints labels that are chosen in a `LabelsMenu` into the strokes of the chosen image.
+
+    Attributes
+    ----------
+    begun
+        Emitted with words about it.
+    """
+
+    begun = Signal(str)
+
+    def __init__(
+        self, menu: LabelsMenu, chooser: SourceChooser, phases: PhaseTable, strokes: StrokeLayers, runner: JobRunner
+    ) -> None:
+        super().__init__(menu)
+        self._chooser, self._phases, self._strokes, self._runner = chooser, phases, strokes, runner
+        menu.chosen.connect(self.take)
+        strokes.taken.connect(phases.rename)
+
+    def take(self, layer: Any) -> None:
+        """Learn from labels as if they had been painted: those of the plane, or of the whole stack."""
+        image, viewer = self._chooser.layer, self._chooser.viewer
+        labels = labels_of(layer, None if self._chooser.whole_stack else current_plane(image, viewer))
+        strokes = self._strokes.paint(image, self._phases.chosen)
+        self._runner.start(
+            run_take, labels, self._phases.names, in_turn=True,
+            then=bound(self._strokes.take, (strokes, labels.place)),
+        )  # fmt: skip
+        self.begun.emit(f"“{layer.name}” is painted: mend it with the brush if need be, then train.")

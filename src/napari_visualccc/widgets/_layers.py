@@ -254,6 +254,22 @@ def file_stem(name: str) -> str:
     return file_part(name.replace(SEPARATOR, " "))
 
 
+def free_stem(folder: str, stem: str) -> str:
+    """Beginning of the names of files in a folder: numbered where a result of that name was saved there before."""
+    name, number = stem, 1
+    while Path(folder, f"{name}_provenance.json").exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def put_brush_away(viewer: Any) -> None:
+    """Let clicks point instead of paint: the layer that is active may still be one of strokes."""
+    active = viewer.layers.selection.active
+    if active is not None and kind_of(active) == "labels":
+        active.mode = "pan_zoom"
+
+
 def open_widget(viewer: Any, name: str, layer: Any) -> None:
     """Open another of our widgets on a layer, as a tab of what is open: two side by side squeeze each other."""
     dock, widget = viewer.window.add_plugin_dock_widget("napari-visualccc", name, tabify=True)

@@ -12,7 +12,7 @@ import numpy as np
 from napari_visualccc.core.pixel_size import Axis
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.widgets._layers import file_stem, plane_of
+from napari_visualccc.widgets._layers import plane_of
 from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run_measure(
         options = replace(options, ignore=propose_ignored(array_of(source.layer), progress=progress))
     before = run_checksum(labels_of(source), progress=progress)
     told = [*source.arguments, *(["--image", image.arguments[0]] if image is not None else [])]
-    told += ["--output", f"{file_stem(source.name)}.csv"]
+    told += ["--output", f"{source.file_stem}.csv"]
     result = measure_phases(
         source.planes, image.planes if image is not None else None, options, pixel_size=source.pixel_size,
         class_names=names, name=source.name, arguments=told, progress=progress,

@@ -226,14 +226,19 @@ def _column(*widgets: QWidget) -> QWidget:
 def phase_columns(lengths: Lengths) -> tuple[Column, ...]:
     """Columns of the table of phases that fit into a narrow dock."""
 
-    def interval(record: Record) -> str:
+    def share(record: Record) -> str:
         low, high = record["fraction_low"], record["fraction_high"]
-        return f"{100 * low:.1f} – {100 * high:.1f}" if math.isfinite(low) else "–"
+        interval = f" ({100 * low:.1f}–{100 * high:.1f})" if math.isfinite(low) else ""
+        return f"{100 * record['fraction']:.2f}{interval}"
 
     return (
         Column("Phase", "label", lambda r: str(r["class"]), "Phases, in their colours"),
-        Column("Area %", "fraction", lambda r: f"{100 * r['fraction']:.2f}", "Share of all pixels that count"),
-        Column("95 %", "fraction_low", interval, "Interval of the share, from blocks of the image drawn anew"),
+        Column(
+            "Area % (95 %)",
+            "fraction",
+            share,
+            "Share of all pixels that count, and its 95 % interval, from blocks of the image drawn anew",
+        ),  # fmt: skip
         lengths.column_of(f"{lengths.shown}²", "area", f"Area in {lengths.shown}²", 2),
     )
 

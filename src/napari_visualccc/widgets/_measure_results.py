@@ -14,8 +14,9 @@ from napari_visualccc.widgets import _measure_jobs as jobs
 from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._layers import (
     axes_for_files,
-    file_stem,
+    free_stem,
     label_under,
+    put_brush_away,
     show_layer,
     show_plane,
     units_per_world,
@@ -86,6 +87,7 @@ class MeasureResults(QObject):
         if shown.keys() == {"image", "labels"} and shown["image"] not in before and objects.contour == 0:
             objects.contour = _OUTLINE
         self._adopt(Measured(result, objects, source))
+        put_brush_away(self._viewer)  # a click on an object must not paint on strokes below
 
     def _adopt(self, shown: Measured) -> None:
         if self.shown is not None and self.shown.layer is not shown.layer:
@@ -93,8 +95,7 @@ class MeasureResults(QObject):
         if self.shown is None or self.shown.layer is not shown.layer:
             shown.layer.events.selected_label.connect(self._label_selected)
         self.shown = self._memory["shown"] = shown
-        extent = "this plane" if shown.source.plane is not None else f"{shown.result.object_labels.size / 1e6:.3g} Mpx"
-        title = f"{shown.source.name} · {extent} · {shown.result.pixel_size}"
+        title = f"{shown.source.name} · {shown.source.extent} · {shown.result.pixel_size}"
         self.panel.show_result(shown.result, title, _colours(shown.source.layer, shown.result.phases["label"]))
         self.panel.show()
         self.panel.isolate.setChecked(bool(shown.layer.show_selected_label))
@@ -156,7 +157,7 @@ class MeasureResults(QObject):
         if self.shown is not None:
             result, source = self.shown.result, self.shown.source
             self._writer.start(
-                jobs.run_export, result, folder, file_stem(source.name),
+                jobs.run_export, result, folder, free_stem(folder, source.file_stem),
                 axes_for_files(result.object_labels.shape, source.placement), title="Save", in_turn=True,
                 then=self._say_saved,
             )  # fmt: skip

@@ -14,9 +14,10 @@ from napari_visualccc.core.planes import Region
 from napari_visualccc.processing.pipeline import Pipeline
 from napari_visualccc.processing.preview import Previewer
 from napari_visualccc.widgets import _process_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._process_results import PREVIEW, ProcessResults
-from napari_visualccc.widgets._source import SourceChooser, array_of, current_plane, make_source
+from napari_visualccc.widgets._source import array_of, current_plane, make_source
 
 if TYPE_CHECKING:
     from napari_visualccc.processing.preview import Preview

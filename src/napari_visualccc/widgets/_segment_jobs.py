@@ -194,7 +194,7 @@ def run_compare(
 ) -> Comparison:
     """Compare the phases of a result with other labels; outlines are met within so many pixels.
 
-    Labels that name their classes, all of ours among them, are matched by name, others by value.
+    Labels that name their classes, all of ours among them, are matched by name, in any case, others by value.
     """
     from napari_visualccc.models.card import ClassInfo
     from napari_visualccc.segment import compare
@@ -204,17 +204,19 @@ def run_compare(
     ignore = () if 0 in names else (0,)
     true, matched = np.asarray(true), "matched by value"
     if true_values:
-        if not set(names.values()) & set(true_values):
+        by_name = {name.casefold(): value for name, value in true_values.items()}
+        own = {name.casefold() for name in names.values()}
+        if not own & set(by_name):
             raise InputError(
                 f"these labels are called {', '.join(true_values)}, the phases {', '.join(names.values())}: rename the "
                 "phases so that the same have the same name"
             )
         values = np.full(true.shape, NOTHING, np.int32)
         for value, name in names.items():
-            if name in true_values:
-                values[true == true_values[name]] = value
+            if name.casefold() in by_name:
+                values[true == by_name[name.casefold()]] = value
         true, ignore = values, (*ignore, NOTHING)
-        others = ", ".join(name for name in true_values if name not in names.values())
+        others = ", ".join(name for name in true_values if name.casefold() not in own)
         matched = "matched by name" + (f", without {others}" if others else "")
     elif ignore and (true == 0).any():
         matched += ", without 0"

@@ -7,10 +7,11 @@ from typing import Any
 
 from qtpy.QtCore import QObject
 
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._layers import theme_colours
 from napari_visualccc.widgets._parts import Fold
 from napari_visualccc.widgets._segment_preview import show_preview
-from napari_visualccc.widgets._source import SourceChooser, current_plane, make_source
+from napari_visualccc.widgets._source import current_plane, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 from napari_visualccc.widgets._training_board import Board
 from napari_visualccc.widgets._training_plot import TrainingPlot

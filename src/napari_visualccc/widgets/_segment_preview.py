@@ -20,6 +20,7 @@ def show_preview(viewer: Any, image: Any, plane: int, picture: Any, colours: Any
     shape = image.data.shape[-3:-1] if image.rgb else image.data.shape[-2:]
     if tuple(picture.shape) != tuple(shape):
         return
+    remove_preview(viewer, besides=name)  # that of the image in sight before
     leading = image.ndim - 2
     translate = np.array(image.translate, float)
     if leading:
@@ -34,8 +35,17 @@ def show_preview(viewer: Any, image: Any, plane: int, picture: Any, colours: Any
     show_layer(viewer, layer, like=image, below=below)
 
 
-def remove_preview(viewer: Any) -> None:
-    """Take away preview layers."""
+def has_preview(viewer: Any) -> bool:
+    """Whether a live picture is shown."""
+    return any(_is_preview(layer) for layer in viewer.layers)
+
+
+def remove_preview(viewer: Any, *, besides: str = "") -> None:
+    """Take away preview layers, all or those of other names."""
     for layer in list(viewer.layers):
-        if layer.name.endswith(SEPARATOR + PREVIEW) and METADATA_KEY in layer.metadata:
+        if _is_preview(layer) and layer.name != besides:
             viewer.layers.remove(layer)
+
+
+def _is_preview(layer: Any) -> bool:
+    return layer.name.endswith(SEPARATOR + PREVIEW) and METADATA_KEY in layer.metadata

@@ -10,12 +10,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_visualccc.segment.options import QuickOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner
-from napari_visualccc.widgets._segment_preview import remove_preview, show_preview
+from napari_visualccc.widgets._segment_preview import has_preview, remove_preview, show_preview
 from napari_visualccc.widgets._segment_use import ModelDesk
 from napari_visualccc.widgets._segment_words import about_quick
-from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, make_source
+from napari_visualccc.widgets._source import Source, current_plane, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 _AFTER_STROKE_MS = 60
@@ -55,6 +56,8 @@ class QuickDesk(QObject):
         self._phases = 0
         self._is_behind = False
         strokes.painted.connect(self._request)
+        chooser.changed.connect(self._follow)
+        chooser.viewer.dims.events.current_step.connect(self._follow)
         strokes.counted.connect(self._counted)
         form.changed.connect(self._options_changed)
         runner.finished.connect(self._caught_up)
@@ -85,6 +88,11 @@ class QuickDesk(QObject):
     def _counted(self, pixels: dict[int, int]) -> None:
         before, self._phases = self._phases, len(pixels)
         if before < 2 <= self._phases:
+            self._request()
+
+    def _follow(self, event: object = None) -> None:
+        """Another plane or image is in sight: the picture, if there is one, comes along."""
+        if has_preview(self._chooser.viewer):
             self._request()
 
     def _request(self) -> None:

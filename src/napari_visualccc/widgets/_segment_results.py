@@ -21,8 +21,8 @@ from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import (
     axes_for_files,
-    file_stem,
     find_layer,
+    free_stem,
     label_under,
     names_by_value,
     open_widget,
@@ -33,7 +33,7 @@ from napari_visualccc.widgets._layers import (
 from napari_visualccc.widgets._phase_colours import recolour_layers
 from napari_visualccc.widgets._provenance import open_provenance
 from napari_visualccc.widgets._segment_panel import SegmentPanel
-from napari_visualccc.widgets._source import Source, array_of, make_source
+from napari_visualccc.widgets._source import Source, array_of, make_source, pixel_size_of, placement_of
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 # Comparing larger results with the last ones, to paint only what changed, would halt the viewer.
 _MOST_COMPARED = 1 << 26
 _AFTER_PAINTING_MS = 500
+_SIZE = ("scale", "units")
 
 
 @dataclass(frozen=True)
@@ -146,16 +147,33 @@ class SegmentResults(QObject):
         if self.shown is not None:
             self._edits.leave(self.shown.layer)
             self.shown.layer.events.selected_label.disconnect(self._label_selected)
+            for name in _SIZE:
+                getattr(self.shown.layer.events, name).disconnect(self._calibrated)
         self.shown = self._memory["shown"] = shown
         self._edits.follow(shown.layer)
         shown.layer.events.selected_label.connect(self._label_selected)
+        for name in _SIZE:
+            getattr(shown.layer.events, name).connect(self._calibrated)
         self._show_table(shown)
         self._truths.follow(shown.layer)
 
     def _show_table(self, shown: Shown) -> None:
-        extent = "this plane" if shown.source.plane is not None else f"{shown.result.labels.size / 1e6:.3g} Mpx"
-        speed = shown.result.megapixels_per_second
-        self.panel.show_result(shown.result, f"Phases · {extent} · {speed:.2g} Mpx/s")
+        source, speed = shown.source, shown.result.megapixels_per_second
+        self.panel.show_result(shown.result, f"Phases of {source.name} · {source.extent} · {speed:.2g} Mpx/s")
+
+    def _calibrated(self, event: Any) -> None:
+        """Areas, files and scores are in the unit that the phases have now."""
+        size = pixel_size_of(event.source)
+        if self.shown is None or size == self.shown.result.pixel_size:
+            return
+        here = replace(placement_of(event.source), name=self.shown.source.name)
+        source = replace(self.shown.source, pixel_size=size, placement=here)
+        shown = replace(self.shown, result=replace(self.shown.result, pixel_size=size), source=source)
+        self.shown = self._memory["shown"] = shown
+        if source.plane is None:
+            shown.layer.features = features_table(shown.result.table)
+        self.panel.comparison.hide_scores()
+        self.panel.show_table(shown.result)
 
     def _edited(self, layer: Any) -> None:
         if self.shown is None or layer is not self.shown.layer:
@@ -247,7 +265,7 @@ class SegmentResults(QObject):
             return
         result, source = self.shown.painted, self.shown.source
         self._writer.start(
-            jobs.run_export, result, self._is_corrected, folder, file_stem(source.name),
+            jobs.run_export, result, self._is_corrected, folder, free_stem(folder, source.file_stem),
             axes_for_files(result.labels.shape, source.placement), title="Save", in_turn=True, then=self._say_saved,
         )  # fmt: skip
 

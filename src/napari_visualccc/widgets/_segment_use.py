@@ -14,13 +14,14 @@ from napari_visualccc.core.colours import colours_by_name
 from napari_visualccc.core.errors import OutputError, VisualCCCError
 from napari_visualccc.core.results import Colour
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._places import mark_places
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_results import SegmentResults
-from napari_visualccc.widgets._segment_words import about_explaining
-from napari_visualccc.widgets._source import Source, SourceChooser, make_source
+from napari_visualccc.widgets._segment_words import about_explaining, about_places
+from napari_visualccc.widgets._source import Source, make_source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
@@ -180,9 +181,7 @@ class ModelDesk(QObject):
     def _show_suggestions(self, source: Source, places: Any) -> None:
         mark_places(self._chooser.viewer, source, places)
         self._chooser.choose(source.layer)
-        self.changed.emit(
-            "Paint at the marked places, then train again." if places else "It is sure everywhere: nothing to mark."
-        )
+        self.changed.emit(about_places([one.plane for one in places], whole_stack=source.plane is None))
 
     def _ask_save(self) -> None:
         path, pattern = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERNS_TO_SAVE)

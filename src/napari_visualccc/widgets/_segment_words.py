@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_visualccc.segment.coverage import measured_on, words_on_painted
@@ -16,6 +18,22 @@ CANCELLED = "Cancelled; what was there before is unchanged."
 _DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
 # Pre-trained networks of simulated micrographs are still coming into shape then.
 _FEW_STEPS = 150
+
+
+class Note:
+    """What has just happened, in words; where it is about one image, as long as that is the one to work on."""
+
+    def __init__(self) -> None:
+        self.take("")
+
+    def take(self, words: str, image: Any = None) -> None:
+        """Keep words, about an image or about all."""
+        self._words = words
+        self._image = None if image is None else weakref.ref(image)
+
+    def on(self, image: Any) -> str:
+        """The words, if they are true of this image."""
+        return self._words if self._image is None or self._image() is image else ""
 
 
 def next_step(*, has_image: bool, has_problem: bool, job: str, note: str, ready: bool, has_model: bool) -> str:
@@ -93,6 +111,16 @@ def about_explaining(*, has_network: bool, is_quick: bool) -> str:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
+
+
+def about_places(planes: Sequence[int], *, whole_stack: bool) -> str:
+    """What to do with the places marked; of a stack also on which planes they are."""
+    if not planes:
+        return "It is sure everywhere: nothing to mark."
+    found = sorted(set(planes))
+    several = "s" if len(found) > 1 else ""
+    where = f" (plane{several} {', '.join(map(str, found))})" if whole_stack and max(found) else ""
+    return f"Paint at the marked places{where}, then train again."
 
 
 def _measured_alike(first: ModelCard, second: ModelCard) -> bool:

@@ -177,17 +177,18 @@ class StrokeLayers(QObject):
         image, strokes = event.source, self.of(event.source)
         if strokes is None or tuple(strokes.data.shape) == _shape(image):
             return
-        self._leave(strokes)
-        del strokes.metadata[METADATA_KEY]["strokes_on"]
-        strokes.name = f"{strokes.name} (of other pixels)"
+        self._put_aside(strokes, "of other pixels")
         self._warn(f"“{image.name}” has another shape now: its strokes were put aside. Paint anew.")
         self._painted()
 
-    def _leave(self, strokes: Any) -> None:
+    def _put_aside(self, strokes: Any, why: str) -> None:
+        """Keep a layer that teaches nothing any more, and say so in its name; painted on anew, it is a labels layer."""
         del self._images[strokes]
         self._edits.leave(strokes)
         strokes.events.selected_label.disconnect(self._label_selected)
         self._unrestored.discard(strokes)
+        del strokes.metadata[METADATA_KEY]["strokes_on"]
+        strokes.name = f"{strokes.name} ({why})"
 
     def set_phases(self, names: Mapping[int, str], colours: Mapping[int, Colour]) -> None:
         """Give the phases to all layers; strokes of phases that are gone are erased."""
@@ -289,6 +290,9 @@ class StrokeLayers(QObject):
         gone = [Painted(*pair) for pair in pairs if event.value in pair]
         if gone:
             self._keep_now(gone)
+            for one in gone:
+                if one.strokes in self._viewer.layers:  # its image was removed
+                    self._put_aside(one.strokes, "image removed")
             self._recount()
 
     def _keep_now(self, pairs: list[Painted]) -> None:

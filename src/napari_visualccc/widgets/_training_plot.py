@@ -59,7 +59,7 @@ class TrainingPlot(QWidget):
         for line, (name, colour) in enumerate((("loss", _LOSS), ("mean IoU", _SCORE))):
             plot = self._view.addPlot(row=line, col=0)
             plot.setLabel("left", name)
-            plot.getAxis("left").setWidth(48)
+            plot.getAxis("left").setWidth(60)
             plot.getAxis("left").enableAutoSIPrefix(False)
             plot.setMouseEnabled(x=False, y=False)
             plot.hideButtons()

@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QLineEdit, Q
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.core.pixel_size import PIXEL, PixelSize
 from napari_visualccc.widgets._calibrate import calibrate, plane_shape, read_tags, scale_bar
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._parts import Hint, Problem, button, column, row
-from napari_visualccc.widgets._source import SourceChooser, array_of, pixel_size_of
+from napari_visualccc.widgets._source import array_of, pixel_size_of
 
 UNITS = ("nm", "µm", "Å", "pm", "mm", "1/nm", "1/Å", "mrad")
 LINE_NAME = "line on the scale bar"

@@ -11,6 +11,7 @@ from napari_visualccc.classify.options import PredictOptions, TrainOptions
 from napari_visualccc.core.errors import InputError, VisualCCCError
 from napari_visualccc.layers import result_layers
 from napari_visualccc.widgets import _classify_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._classify_files import FileDialogs
 from napari_visualccc.widgets._classify_keys import NumberKeys
 from napari_visualccc.widgets._classify_labels import ClassList, counts_of, examples_of_layers, relabel, set_class
@@ -24,7 +25,7 @@ from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, show_layer
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._session import remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, current_plane, plane_count
+from napari_visualccc.widgets._source import Source, current_plane, plane_count
 
 if TYPE_CHECKING:
     from napari_visualccc.classify import ClassificationModel, Dataset, PredictionResult, TrainResult

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QWidget
 from napari_visualccc.cluster import ClusterOptions
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets import _cluster_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._cluster_results import CLUSTERS, PREVIEW, ClusterResults
 from napari_visualccc.widgets._forms import OptionsForm
@@ -17,7 +18,7 @@ from napari_visualccc.widgets._layers import open_widget, pick_on_click, theme_c
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._plots import KPlot
 from napari_visualccc.widgets._session import remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of
+from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
     from napari_visualccc.cluster import ClusterResult

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QWidget
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.processing.lattice_options import LatticeOptions
 from napari_visualccc.widgets import _fft_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._fft_panel import FftPanel, counted
 from napari_visualccc.widgets._fft_profile import ProfilePanel
 from napari_visualccc.widgets._fft_region import RegionPicker
@@ -19,7 +20,7 @@ from napari_visualccc.widgets._layers import open_widget, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phase_table import PhaseTable
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser
+from napari_visualccc.widgets._source import Source
 from napari_visualccc.widgets._spectrum_view import SpectrumView
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from napari_visualccc.core.params import OptionSpec
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.measure_options import MeasureOptions
 from napari_visualccc.widgets import _measure_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._comparison import AgreementDesk, ComparePart
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._forms import OptionsForm
@@ -23,7 +24,7 @@ from napari_visualccc.widgets._measure_results import MeasureResults
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, column, row
 from napari_visualccc.widgets._phase_control import PhaseControl
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of, is_rgb, make_source
+from napari_visualccc.widgets._source import Source, array_of, is_rgb, make_source, pixel_size_of
 
 _AFTER_OPENING_MS = 300
 _AFTER_PAINTING_MS = 500
@@ -135,9 +136,16 @@ class MeasureWidget(QWidget):
     def _next_with_result(self) -> str:
         if self.results.shown is None:
             return "Press Measure. To measure a layer, name its phase under “Thickness of”."
+        if self.results.shown.source.layer is self.chooser.layer and self._is_resized:
+            return "The pixel size was changed since: press Measure to count that in."
         if self._stale and self.results.shown.source.layer is self.chooser.layer:
             return "The labels were painted on since: press Measure to count that in."
         return "Click a row to find its object, or an object to find its row."
+
+    @property
+    def _is_resized(self) -> bool:
+        shown = self.results.shown
+        return shown is not None and pixel_size_of(shown.source.layer) != shown.result.pixel_size
 
     def names(self) -> dict[int, str]:
         """Names of the phases of the chosen layer."""

@@ -12,6 +12,7 @@ from napari_visualccc.processing.frames import Frame
 from napari_visualccc.processing.pipeline import Pipeline
 from napari_visualccc.processing.stages import check
 from napari_visualccc.widgets import _process_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget
@@ -23,7 +24,6 @@ from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._sliders import LengthControl, step_form
 from napari_visualccc.widgets._source import (
     Source,
-    SourceChooser,
     current_plane,
     make_source,
     pixel_size_of,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import QCheckBox, QRadioButton, QWidget
 
 from napari_visualccc.core.errors import InputError, VisualCCCError
@@ -12,10 +11,11 @@ from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import SEPARATOR
 from napari_visualccc.segment.options import QuickOptions, TrainOptions
 from napari_visualccc.widgets import _segment_jobs as jobs
+from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._forms import OptionsForm
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
-from napari_visualccc.widgets._labels_taken import LabelsMenu, labels_of, run_take
+from napari_visualccc.widgets._labels_taken import LabelsDesk, LabelsMenu
 from napari_visualccc.widgets._layers import is_selected_by_user, open_widget, pick_on_click
 from napari_visualccc.widgets._parts import Hint, RunBar, button, column, row
 from napari_visualccc.widgets._phases import MOST_PHASES, PhaseTable
@@ -25,9 +25,9 @@ from napari_visualccc.widgets._segment_preview import remove_preview
 from napari_visualccc.widgets._segment_quick import QuickDesk
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_use import ModelDesk
-from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, about_training, next_step
+from napari_visualccc.widgets._segment_words import CANCELLED, STOPPING, TRAINING, Note, about_training, next_step
 from napari_visualccc.widgets._session import bare, remembered
-from napari_visualccc.widgets._source import Source, SourceChooser, array_of, current_plane
+from napari_visualccc.widgets._source import Source
 from napari_visualccc.widgets._strokes import StrokeLayers
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._viewer = bare(napari_viewer)
         self._memory = remembered(napari_viewer, "segment")
-        self._note = ""
+        self._note = Note()
         self._pixels: dict[int, int] = {}
         self._build()
         # A training takes minutes and has a process of its own: hiding the dock must not end it.
@@ -51,6 +51,7 @@ class SegmentWidget(QWidget):
         self._writer = JobRunner(self, quiet=True, while_hidden=True)
         self._preparer = JobRunner(self, quiet=True, while_hidden=True)
         self.strokes = StrokeLayers(self._viewer, self)
+        self.labels = LabelsDesk(self.labels_menu, self.chooser, self.phases, self.strokes, self._writer)
         self.results = SegmentResults(self._viewer, self.panel, self._writer, self.strokes)
         self.desk = ModelDesk(
             self.panel, self.chooser, self.strokes, self.results, (self.runner, self._writer), self._memory
@@ -98,7 +99,6 @@ class SegmentWidget(QWidget):
         self.phases.phase_chosen.connect(self.strokes.select)
         self.phases.changed.connect(self._phases_changed)
         self.paint_button.clicked.connect(self.paint)
-        self.labels_menu.chosen.connect(self.take_labels)
         for form in self._forms.values():
             form.changed.connect(self._refresh)
         for box in self.panel.boxes:
@@ -106,15 +106,16 @@ class SegmentWidget(QWidget):
         self.panel.device_box.changed.connect(self._refresh)
         self.quick_button.toggled.connect(self._mode_changed)
         self.live_box.toggled.connect(self._mode_changed)
-        self.quick.done.connect(self._say)
+        self.quick.done.connect(self._say_here)
         self.run_bar.run_clicked.connect(self.train)
         self.run_bar.follow(self.runner)
         self.stop_button.clicked.connect(self.stop)
         self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
-        self.strokes.taken.connect(self.phases.rename)
-        self.desk.changed.connect(self._say)
+        self.labels.begun.connect(self._say_here)
+        self.desk.changed.connect(self._say_here)
+        self.panel.apply_clicked.connect(lambda: self._say(""))
         self.desk.quick_wanted.connect(self._set_quick)
         self.runner.started.connect(self._job_started)
         self.runner.progressed.connect(self._job_progressed)
@@ -170,6 +171,8 @@ class SegmentWidget(QWidget):
             one.setEnabled(image)
         self.run_bar.button.setEnabled(running or (self._ready and not self._wrong_options and not self.phases.problem))
         self.continue_box.setEnabled(self.desk.state is not None)
+        if self.desk.state is None:  # ticked and out of reach it would promise what cannot be done
+            self.continue_box.setChecked(False)
         for one in (self.panel.apply_button, self.panel.suggest_button):
             one.setEnabled(image and not running and not self.panel.predict_form.problem)
         self._remember()
@@ -179,12 +182,15 @@ class SegmentWidget(QWidget):
         problem = self.chooser.problem or self._wrong_options or self.phases.problem
         return next_step(
             has_image=self.chooser.layer is not None, has_problem=bool(problem), job=self.runner.title,
-            note=self._note, ready=self._ready, has_model=self.model is not None,
+            note=self._note.on(self.chooser.layer), ready=self._ready, has_model=self.model is not None,
         )  # fmt: skip
 
-    def _say(self, words: str) -> None:
-        self._note = words
+    def _say(self, words: str, image: Any = None) -> None:
+        self._note.take(words, image)
         self._refresh()
+
+    def _say_here(self, words: str) -> None:
+        self._say(words, self.chooser.layer)
 
     @property
     def model(self) -> SegmentationModel | None:
@@ -212,21 +218,9 @@ class SegmentWidget(QWidget):
 
     def paint(self) -> None:
         """Get the brush ready on the chosen image."""
-        self._note = ""
+        self._note.take("")
         self.strokes.paint(self.chooser.layer, self.phases.chosen)
         self._refresh()
-
-    def take_labels(self, layer: Any) -> None:
-        """Learn from labels that are there, as if they had been painted: those of the plane, or of the whole stack."""
-        image = self.chooser.layer
-        plane = None if self.chooser.whole_stack else current_plane(image, self._viewer)
-        place = () if plane is None else np.unravel_index(plane, array_of(layer).shape[:-2])
-        self.paint()
-        self._note = f"“{layer.name}” is painted: mend it with the brush if need be, then train."
-        self._writer.start(
-            run_take, labels_of(layer, plane), self.phases.names, in_turn=True,
-            then=bound(self.strokes.take, (self.strokes.of(image), place)),
-        )  # fmt: skip
 
     def _counted(self, pixels: dict[int, int]) -> None:
         self._pixels = pixels
@@ -236,7 +230,7 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _strokes_restored(self, layer: Any, names: dict[int, str]) -> None:
-        self._note = f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}."
+        self._say(f"Found your earlier strokes for {layer.name.split(SEPARATOR)[0]}.")
         self.phases.rename(names)
 
     def _work(self) -> jobs.Work:
@@ -264,7 +258,7 @@ class SegmentWidget(QWidget):
         except VisualCCCError as error:
             show_problem(error)
             return
-        self._note = ""
+        self._note.take("")
         if self.quick_button.isChecked():
             self.quick.train(source)
             return
@@ -289,8 +283,9 @@ class SegmentWidget(QWidget):
         self._set_quick(False)  # what was trained is what is applied
         words = about_training(result, self.desk.model)
         self.desk.take(result.model, result.state)
-        self._say(words)
-        self.desk.apply()
+        self._say_here(words)
+        if source.layer in self._viewer.layers:  # else it would be applied to what nobody asked for
+            self.desk.apply()
 
     def _job_started(self, title: str) -> None:
         self.stop_button.setVisible(title == TRAINING)
@@ -312,7 +307,7 @@ class SegmentWidget(QWidget):
         self._refresh()
 
     def _job_cancelled(self) -> None:
-        self._note = CANCELLED
+        self._note.take(CANCELLED)
 
     def _open_pixel_size(self) -> None:
         open_widget(self._viewer, "Pixel size", self.chooser.layer)
