@@ -205,6 +205,7 @@ class _Measuring:
         if lengths is not None:
             phases[f"perimeter_{size.column_unit}"] = lengths.perimeters(phases["label"].to_numpy())
         record = {"block_px": [blocks.planes, blocks.height, blocks.width], "blocks": blocks.count}
+        record |= {"block_tilt_deg": blocks.tilt_deg} if blocks.tilt_deg else {}
         return MeasureResult(
             provenance=replace(provenance, parameters={**provenance.parameters, **record}),
             phases=phases,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.segment.bootstrap import block_length, correlation_time, is_too_short, ratio_interval
+from napari_visualccc.segment.bootstrap import block_length, ratio_interval
 from napari_visualccc.segment.chains import Piece
+from napari_visualccc.segment.correlation import correlation_time, is_too_short
 
 
 def mean_interval(planes: Sequence[Sequence[Piece]], resamples: int, seed: int) -> tuple[float, float]:
