@@ -96,3 +96,14 @@ def test_correlation_time_of_a_known_series():
     assert correlation_time(rng.normal(size=(2000, 1))) == pytest.approx(1, abs=0.1)
     assert correlation_time(np.zeros((10, 1))) == 1
     assert block_length(50.0, 20) == 20
+
+
+def test_correlation_times_of_short_series_are_not_too_short():
+    rng = np.random.default_rng(0)
+    kernel = np.exp(-(np.arange(-80, 81) ** 2) / (2 * 20**2))
+    times = []
+    for _ in range(100):
+        series = np.convolve(rng.normal(size=560), kernel, "valid")
+        times.append(correlation_time((series - series.mean())[:, None]))
+    true = np.sqrt(4 * np.pi) * 20
+    assert np.median(times) == pytest.approx(true, rel=0.15)  # without the correction 0.75 of it

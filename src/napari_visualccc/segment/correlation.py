@@ -17,6 +17,8 @@ _CORE = 0.25
 _ELONGATED = 2.0
 # Of independent samples the correlation scatters by 1/√pairs; so many times that are no sign of it.
 _SCATTER = 2.0
+# First without the bias of the correlation, which is unknown; more often lets the time of long series run away.
+_ITERATIONS = 2
 
 
 @dataclass(frozen=True)
@@ -142,18 +144,31 @@ def _shape(rho: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float
     return ratio, tilt - math.copysign(math.pi / 2, tilt)
 
 
-def correlation_time(series: NDArray[np.float64]) -> float:
+def correlation_time(series: NDArray[np.float64], means: int = 1) -> float:
     """Number of consecutive samples that tell as much as one independent one.
 
     Parameters
     ----------
     series
         Deviations from the mean, shape (samples, series); equally spaced. NaN where nothing is known.
+    means
+        From how many means, each of a share of the samples, they were taken.
 
     Returns
     -------
     float
-        :math:`τ = 1 + 2 ∑_k ρ_k` up to the first lag k at which the correlation ρ is lost; at least 1.
+        :math:`τ = 1 + 2 ∑_k ρ_k` up to the first lag k at which the correlation ρ is lost; at least 1, at most the
+        number of samples.
+
+    Notes
+    -----
+    The mean of n samples has the variance :math:`σ^2 τ/n`. By so much are covariances too small that were measured from
+    deviations from it, which shortens τ for series that are a few τ long. It is made up for:
+    :math:`ρ = (r + τ/n) / (1 + τ/n)`, with the τ found without.
+
+    References
+    ----------
+    Anderson, T. W., "The Statistical Analysis of Time Series", Wiley 1971, section 8.2.
 
     Examples
     --------
@@ -174,9 +189,15 @@ def correlation_time(series: NDArray[np.float64]) -> float:
     pairs = np.maximum(pairs, 1.0)
     if sums[0] / pairs[0] <= 1e-24:
         return 1.0
-    rho = (sums / pairs)[1:] / (sums[0] / pairs[0])
-    faded = np.flatnonzero(rho < np.maximum(_NO_CORRELATION, _SCATTER / np.sqrt(pairs[1:])))
-    return 1 + 2 * float(rho[: faded[0] if len(faded) else len(rho)].sum())
+    measured = (sums / pairs)[1:] / (sums[0] / pairs[0])
+    least = np.maximum(_NO_CORRELATION, _SCATTER / np.sqrt(pairs[1:]))
+    tau = 1.0
+    for _ in range(_ITERATIONS):
+        bias = means * tau / pairs[0]
+        rho = (measured + bias) / (1 + bias)
+        faded = np.flatnonzero(rho < least)
+        tau = min(1 + 2 * float(rho[: faded[0] if len(faded) else len(rho)].sum()), float(pairs[0]))
+    return tau
 
 
 def is_too_short(series: NDArray[np.float64]) -> bool:
