@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,7 @@ class _Measuring:
         self._objects: list[pd.DataFrame] = []
         self._numbers = allocate(planes.shape, np.uint32)
         self._found = 0
+        self._begun: Counter[int] = Counter()
         self._thickness: list[PlaneThickness] = []
         self._enclosed = EnclosedPhases(self._layer)
         self._map = allocate(planes.shape, np.float32) if layer else None
@@ -179,6 +181,7 @@ class _Measuring:
     def _keep_objects(self, index: int, found: PlaneObjects, labels: NDArray[np.int64]) -> None:
         import pandas as pd
 
+        self._begun.update(dict(zip(labels.tolist(), found.begun.tolist(), strict=False)))
         numbers = self._numbers[index]
         numbers[...] = found.numbers
         numbers[numbers > 0] += self._found
@@ -210,7 +213,7 @@ class _Measuring:
             provenance=replace(provenance, parameters={**provenance.parameters, **record}),
             phases=phases,
             objects=objects,
-            sizes=size_summary(objects, phases, size),
+            sizes=size_summary(objects, phases, self._begun, size),
             object_labels=planes.fold(self._numbers),
             interfaces=None if lengths is None else lengths.table(self._names, area),
             thickness=thickness_table(self._thickness, size) if layered else None,
