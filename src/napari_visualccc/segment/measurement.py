@@ -148,7 +148,7 @@ class _Measuring:
         self._found = 0
         self._begun: Counter[int] = Counter()
         self._thickness: list[PlaneThickness] = []
-        self._enclosed = EnclosedPhases(self._layer)
+        self._enclosed = EnclosedPhases(self._layer, size, options.min_size)
         self._map = allocate(planes.shape, np.float32) if layer else None
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:
