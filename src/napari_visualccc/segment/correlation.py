@@ -82,7 +82,8 @@ def correlation_lengths(values: NDArray[np.float64], weights: NDArray[np.float64
     Their product is :math:`A/2π` with the integral range :math:`A = ∫ρ(h)\,dh` of the correlation function ρ,
     summed up to the distance at which ρ, averaged over directions, falls below 0.05. For ρ = exp(-h/ξ) they are
     about ξ. Layers and fibres correlate farther along than across: distance is then measured by ellipses, whose axes
-    are those of the second moments of ρ near its peak.
+    are those of the second moments of ρ near its peak. There is no such ellipse for a grating of lines that go through
+    the image in two directions: lengths are then too small.
 
     References
     ----------
