@@ -70,6 +70,48 @@ def test_what_belongs_to_the_layer_is_not_mentioned():
     assert enclosed.notes({}) == ()
 
 
+def told(positions):
+    """Labels said to lie within layer 1."""
+    enclosed = EnclosedPhases([1])
+    enclosed.add(positions, LABELS)
+    return bool(enclosed.notes({}))
+
+
+@pytest.mark.parametrize("spacer", [3, 10])
+@pytest.mark.parametrize("films", [2, 6])
+def test_spacers_between_films_are_not_within_a_film(films, spacer):
+    period = 20 + spacer
+    positions = np.zeros((films * period + 40, 500), np.int32)
+    for film in range(films):
+        positions[20 + film * period :][:period] = 2
+        positions[20 + film * period :][:20] = 1
+    positions[20 + films * period - spacer :] = 0
+    assert shares(positions)[2] > 0.6
+    assert not told(positions)
+    positions[40 : 40 + spacer, 200:206] = 1  # two films touch
+    assert not told(positions)
+
+
+def test_the_core_of_a_shell_is_not_within_it():
+    y, x = np.mgrid[:120, :120]
+    radius = np.hypot(y - 60, x - 60)
+    positions = np.where(radius < 30, 2, np.where(radius < 45, 1, 0)).astype(np.int32)
+    assert shares(positions)[2] == 1
+    assert not told(positions)
+
+
+def test_cracks_and_pores_of_a_layer_are_within_it():
+    wide, along, pores, oblique, rubble = (band() for _ in range(5))
+    wide[10:30, 40:50] = wide[10:30, 120:126] = 2
+    along[18:21, 60:120] = 2
+    y, x = np.mgrid[:40, :200]
+    pores[(y - 20) ** 2 + (x % 40 - 20) ** 2 < 49] = 2
+    oblique[(np.abs(x - 100 - y) < 3) & (oblique == 1)] = 2
+    rubble[(x % 30 < 4) & (rubble == 1)] = 2  # its pieces are too short to be layers
+    for positions in (wide, along, pores, oblique, rubble):
+        assert told(positions)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1)])
 def test_tiny_planes(shape):
     assert shares(np.zeros(shape, np.int32), np.array([1]), layer=(1,)) == {}

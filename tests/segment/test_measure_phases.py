@@ -4,12 +4,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtri
 
 from napari_visualccc.core.pixel_size import PixelSize
-from napari_visualccc.segment.bootstrap import (
-    block_length,
-    correlation_length,
-    correlation_time,
-    ratio_interval,
-)
+from napari_visualccc.segment.bootstrap import ratio_interval
 from napari_visualccc.segment.phases import PhaseCounts
 
 
@@ -69,9 +64,13 @@ def test_planes_may_hold_different_phases():
     assert found.pixels.tolist() == [8, 24]
 
 
-def test_constant_fields_are_certain_and_single_pixels_unknown():
-    found, _ = table([np.ones((64, 64), int)])
-    assert found[["fraction_low", "fraction_high"]].to_numpy().tolist() == [[0, 0], [1, 1]]
+def test_constant_fields_are_certain_and_what_was_not_found_is_unknown():
+    found, _ = table([np.ones((64, 64), int)], names={1: "film", 2: "pore"})
+    assert found[["fraction_low", "fraction_high"]].to_numpy()[1].tolist() == [1, 1]
+    assert found.loc[[0, 2], ["fraction_low", "fraction_high"]].isna().all(axis=None)
+
+
+def test_single_pixels_are_unknown():
     found, blocks = table([np.zeros((1, 1), int)])
     assert blocks.count == 1
     assert found[["fraction_low", "fraction_high"]].isna().all(axis=None)
@@ -84,6 +83,16 @@ def test_the_same_seed_gives_the_same_interval():
     assert not first.equals(other)
 
 
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_intervals_of_very_few_blocks_cover_the_true_mean(blocks):
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(300):
+        found = ratio_interval(rng.normal(5, 1, (blocks, 1)), np.ones(blocks), 200, rng)
+        hits += found.low[0] <= 5 <= found.high[0]
+    assert hits >= 0.9 * 300  # their range holds it in 75 and 88 %
+
+
 @pytest.mark.parametrize(("fraction", "sigma", "size"), [(0.5, 2.0, 128), (0.2, 4.0, 192)])
 def test_intervals_cover_the_true_fraction(fraction, sigma, size):
     rng = np.random.default_rng(3)
@@ -94,6 +103,45 @@ def test_intervals_cover_the_true_fraction(fraction, sigma, size):
         hits += found.fraction_low[1] <= fraction <= found.fraction_high[1]
     # 95 % asked for; of 60 trials with 90 % fewer than 49 would be a chance of 1 in 100.
     assert hits >= 49
+
+
+def layers(size, sigma, degrees, rng):
+    """Field that is constant along one direction, of unit variance."""
+    profile = noise((1, 4 * size), sigma, rng)[0]
+    y, x = np.mgrid[:size, :size]
+    angle = np.radians(degrees)
+    return profile[np.rint(y * np.cos(angle) + x * np.sin(angle)).astype(int) + size]
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90])
+def test_intervals_of_layers_cover_the_true_fraction(degrees):
+    rng = np.random.default_rng(5)
+    hits, given = 0, 0
+    for trial in range(60):
+        found, _ = table([layers(256, 4, degrees, rng) < 0], seed=trial)
+        given += not np.isnan(found.fraction_low[1])
+        hits += found.fraction_low[1] <= 0.5 <= found.fraction_high[1]
+    assert given >= 55
+    assert hits >= 0.85 * given  # of blocks as high as wide: 0.55
+
+
+@pytest.mark.parametrize("film", [slice(0, 60), slice(15, 75), slice(30, 90)])
+def test_one_film_gives_no_narrow_interval(film):
+    plane = np.zeros((90, 140), int)
+    plane[film] = 1
+    for turned in (plane, plane.T):
+        found, blocks = table([turned])
+        assert blocks.count <= 3
+        width = found.fraction_high[1] - found.fraction_low[1]
+        assert np.isnan(width) or width > 0.5
+
+
+def test_blocks_that_agree_by_chance_give_no_interval():
+    plane = np.zeros((64, 64), int)
+    plane[:, ::2] = 1
+    found, blocks = table([plane], block=16)
+    assert blocks.count == 16
+    assert found[["fraction_low", "fraction_high"]].isna().all(axis=None)
 
 
 def test_planes_that_differ_are_the_blocks():
@@ -152,25 +200,6 @@ def test_blocks_of_a_given_size():
     assert blocks.count == 1
 
 
-@pytest.mark.parametrize("sigma", [2.0, 5.0])
-def test_correlation_length_of_a_known_field(sigma):
-    # Smoothed noise has ρ = exp(-h²/4σ²), so A = 4πσ² and √(A/2π) = √2 σ.
-    field = np.stack([noise((200, 200), sigma, np.random.default_rng(seed)) for seed in range(4)])
-    assert correlation_length(field, np.ones_like(field)) == pytest.approx(np.sqrt(2) * sigma, rel=0.15)
-    assert correlation_length(np.ones((1, 9, 9)), np.ones((1, 9, 9))) == 0
-
-
-def test_correlation_time_of_a_known_series():
-    rng = np.random.default_rng(0)
-    series = np.zeros(20_000)
-    for i in range(1, len(series)):
-        series[i] = 0.8 * series[i - 1] + rng.normal()
-    assert correlation_time(series[:, None]) == pytest.approx(1.8 / 0.2, rel=0.15)
-    assert correlation_time(rng.normal(size=(2000, 1))) == pytest.approx(1, abs=0.1)
-    assert correlation_time(np.zeros((10, 1))) == 1
-    assert block_length(50.0, 20) == 20
-
-
 def test_intervals_of_few_blocks_are_those_of_student():
     rng = np.random.default_rng(0)
     hits = 0
@@ -178,5 +207,5 @@ def test_intervals_of_few_blocks_are_those_of_student():
         found = ratio_interval(rng.normal(5, 1, (8, 1)), np.ones(8), 200, rng)
         hits += found.low[0] <= 5 <= found.high[0]
     assert hits >= 0.9 * 300
-    assert np.isnan(ratio_interval(np.ones((1, 2)), np.ones(1), 100, rng).low).all()
+    assert np.isnan(ratio_interval(np.ones((2, 2)), np.ones(2), 100, rng).low).all()
     assert np.isnan(ratio_interval(np.ones((5, 2)), np.ones(5), 0, rng).high).all()

@@ -279,6 +279,52 @@ def test_slices_of_a_short_layer_tell_no_more_than_one(slices):
     assert missed[slices] <= missed[1] + 1  # taken for independent: more than half of them
 
 
+def profile(length, sigma, rng):
+    """Smooth noise of unit variance, ρ = exp(-h²/4 sigma²)."""
+    kernel = np.exp(-(np.arange(-4 * sigma, 4 * sigma + 1) ** 2) / (2 * sigma**2))
+    return np.convolve(rng.normal(size=length + 8 * sigma), kernel / np.sqrt((kernel**2).sum()), "valid")
+
+
+def strip(thickness, layer=0):
+    places = np.stack([np.full(len(thickness), 50.0 * layer), np.arange(len(thickness))], axis=1)
+    return Piece(places, places[:, 1], thickness, False, 1.0, layer)
+
+
+def coverage(make, trials=250):
+    """Share of intervals that hold 20, and of series that have one."""
+    found = np.array([mean_interval(make(np.random.default_rng(trial)), 300, trial) for trial in range(trials)])
+    low, high = found[~np.isnan(found[:, 0])].T
+    return float(((low <= 20) & (high >= 20)).mean()), len(low) / trials
+
+
+@pytest.mark.parametrize(("layers", "spread", "planes"), [(3, 3.0, 1), (6, 3.0, 1), (6, 3.0, 8), (6, 0.0, 1)])
+def test_the_interval_of_several_layers_covers_the_true_mean(layers, spread, planes):
+    def make(rng):
+        plane = [strip(20 + rng.normal(0, spread) + 2 * profile(200, 5, rng), layer) for layer in range(layers)]
+        return [plane] * planes
+
+    hits, given = coverage(make)
+    assert given > 0.95
+    assert hits >= 0.88  # of stretches of all layers: 0.6 for three, 0.85 for six
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_interval_of_planes_that_differ_covers_the_true_mean(layers):
+    def make(rng):
+        return [
+            [strip(20 + level + 2 * profile(200, 5, rng), layer) for layer in range(layers)]
+            for level in rng.normal(0, 3, 6)
+        ]
+
+    assert coverage(make)[0] >= 0.87
+
+
+@pytest.mark.parametrize("times", [3, 6])
+def test_layers_of_a_few_correlation_times_rather_have_no_interval_than_a_false_one(times):
+    hits, given = coverage(lambda rng: [[strip(20 + 2 * profile(times * 53, 15, rng))]])  # √(4π) · 15 = 53
+    assert (1 - hits) * given <= 0.12  # from two blocks on, without correcting the time: 0.46 and 0.24
+
+
 def test_a_summary_of_several_planes_has_a_row_for_each():
     bands = [np.zeros((60, 100), bool) for _ in range(3)]
     bands[0][10:20] = bands[1][10:40] = True

@@ -8,10 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.segment.measure_options import name_of
+from napari_visualccc.segment.thickness import measure_thickness
 
 # A phase lies within the layer if it shares so much of its outline: a crack across it more, a neighbour half at most.
 _MOSTLY = 0.6
+# A layer with its cracks is about as thick as where it has none; one with the spacer to the next, more than twice.
+_THICKER = 1.3
+# Share of the places that are thinner than "where it has none": a crack along the layer parts it in two thin ones.
+_WHOLE = 0.9
 
 
 class EnclosedPhases:
@@ -21,11 +27,16 @@ class EnclosedPhases:
     ----------
     layer
         Labels that form the layer.
+    pixel_size
+        Of the planes.
+    min_size
+        Patches of layer of fewer pixels do not count.
 
     Notes
     -----
     The edge of the image counts as outline: what leaves the image need not end there, so that a substrate whose only
-    seen boundary is the layer does not lie within it.
+    seen boundary is the layer does not lie within it. Nor does the spacer between layers, or the core of a shell,
+    though nothing but layer is around it: with it, there is no such layer any more, or it is much thicker.
 
     Examples
     --------
@@ -40,20 +51,29 @@ class EnclosedPhases:
 let the layer include it",)
     """
 
-    def __init__(self, layer: Sequence[int]) -> None:
+    def __init__(self, layer: Sequence[int], pixel_size: PixelSize | None = None, min_size: int = 0) -> None:
         self._layer = tuple(layer)
+        self._size, self._min_size = pixel_size or PixelSize(), min_size
         self._outline: Counter[int] = Counter()
         self._shared: Counter[int] = Counter()
+        # By label, the plane in which it shares most: how much, where the layer is, and where the phase.
+        self._seen: dict[int, tuple[int, NDArray[np.bool_], NDArray[np.bool_]]] = {}
 
     def add(self, positions: NDArray[np.int32], labels: NDArray[np.int64]) -> None:
         """Count another plane, given as `InterfaceLengths.add` takes it."""
         in_layer = np.append(np.isin(labels, self._layer), False)  # the last, -1, is what is ignored
+        outlines, shares = np.zeros((2, len(labels)), np.int64)
         for own, other in _sides(positions):
             outline = (own != other) & (own >= 0)
-            shared = outline & in_layer[other]
-            for counter, seen in ((self._outline, own[outline]), (self._shared, own[shared])):
-                for number, count in enumerate(np.bincount(seen, minlength=len(labels)).tolist()):
-                    counter[int(labels[number])] += count
+            outlines += np.bincount(own[outline], minlength=len(labels))
+            shares += np.bincount(own[outline & in_layer[other]], minlength=len(labels))
+        for number, label in enumerate(labels.tolist()):
+            outline, shared = int(outlines[number]), int(shares[number])
+            self._outline[label] += outline
+            self._shared[label] += shared
+            most = self._seen[label][0] if label in self._seen else 0
+            if label not in self._layer and shared > max(most, _MOSTLY * outline):
+                self._seen[label] = shared, in_layer[positions], positions == number
 
     def shares(self) -> dict[int, float]:
         """By label, without the layer's own: sides of pixels that face the layer by all that face another phase."""
@@ -70,8 +90,20 @@ let the layer include it",)
             f"'{name_of(label, names)}' lies within '{layer}' ({100 * share:.0f} % of its outline), and "
             "the thickness may end at it: if it is part of the layer, let the layer include it"
             for label, share in self.shares().items()
-            if share >= _MOSTLY
+            if share > _MOSTLY and self._lies_within(label)
         )
+
+    def _lies_within(self, label: int) -> bool:
+        """Whether the layer is still one, and no thicker, if it includes a phase; or is only one if it does."""
+        _, layer, phase = self._seen[label]
+        alone, included = (
+            [piece.thickness for piece in measure_thickness(mask, self._size, min_size=self._min_size).pieces]
+            for mask in (layer, layer | phase)
+        )
+        if not alone or not included:
+            return bool(included)
+        before, behind = (float(np.quantile(np.concatenate(thickness), _WHOLE)) for thickness in (alone, included))
+        return behind < _THICKER * before
 
 
 def _sides(positions: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -151,8 +152,9 @@ class _Measuring:
         self._numbers = allocate(planes.shape, np.uint32)
         self._found = 0
         self._empty: list[int] = []
+        self._begun: Counter[int] = Counter()
         self._thickness: list[PlaneThickness] = []
-        self._enclosed = EnclosedPhases(self._layer)
+        self._enclosed = EnclosedPhases(self._layer, size, options.min_size)
         self._map = allocate(planes.shape, np.float32) if layer else None
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:
@@ -185,6 +187,7 @@ class _Measuring:
     def _keep_objects(self, index: int, found: PlaneObjects, labels: NDArray[np.int64]) -> None:
         import pandas as pd
 
+        self._begun.update(dict(zip(labels.tolist(), found.begun.tolist(), strict=False)))
         numbers = self._numbers[index]
         numbers[...] = found.numbers
         numbers[numbers > 0] += self._found
@@ -211,11 +214,12 @@ class _Measuring:
         if lengths is not None:
             phases[f"perimeter_{size.column_unit}"] = lengths.perimeters(phases["label"].to_numpy())
         record = {"block_px": [blocks.planes, blocks.height, blocks.width], "blocks": blocks.count}
+        record |= {"block_tilt_deg": blocks.tilt_deg} if blocks.tilt_deg else {}
         return MeasureResult(
             provenance=replace(provenance, parameters={**provenance.parameters, **record}),
             phases=phases,
             objects=objects,
-            sizes=size_summary(objects, phases, size),
+            sizes=size_summary(objects, phases, self._begun, size),
             object_labels=planes.fold(self._numbers),
             interfaces=None if lengths is None else lengths.table(self._names, area),
             thickness=thickness_table(self._thickness, size) if layered else None,

@@ -26,10 +26,15 @@ class PlaneObjects:
         Number of the object of each pixel from 1 on, 0 for none; shape (Y, X).
     columns
         Measures by name, each of shape (objects,): see `measure_objects`.
+    begun
+        How many objects of each phase begin in the plane, by number of the phase: those that neither its upper nor its
+        left edge cuts, even if they are left out of the table. As often as an object is cut by these edges, one is by
+        the lower and right ones.
     """
 
     numbers: NDArray[np.int32]
     columns: dict[str, NDArray[Any]]
+    begun: NDArray[np.int64]
 
     @property
     def count(self) -> int:
@@ -85,25 +90,32 @@ def measure_objects(
         - ``solidity``: area / area of the convex hull of the outline.
         - ``mean_intensity``, ``std_intensity`` if there is an image.
         - ``touches_border``: cut by the edge of the image or of ignored pixels.
+
+    References
+    ----------
+    Gundersen, H. J. G., "Notes on the estimation of the numerical density of arbitrary profiles: the edge effect",
+    J. Microsc. 111 (1977) 219-223, https://doi.org/10.1111/j.1365-2818.1977.tb00062.x (the rule of `begun`).
     """
     progress = silent(progress)
     progress(0.0, "finding objects")
-    numbers, cut, count = _find(positions, phases, min_size, connectivity, exclude_edges)
+    found = _find(positions, phases, min_size, connectivity)
+    begun = np.bincount(found.phase[~found.cut_before], minlength=max(phases, default=-1) + 1)
+    if exclude_edges:
+        found = found.kept(~(found.cut_before | found.cut_behind))
+    numbers, cut, count = found.numbers, found.cut_before | found.cut_behind, len(found.phase)
     progress(0.3, "measuring objects")
     runs = Runs.of(numbers, count)
     unit = pixel_size.column_unit
     pixels = np.asarray(np.bincount(runs.owner - 1, runs.length, count), np.float64)
     area = pixels * pixel_size.area
     moments = _moments(runs, pixels, pixel_size)
-    phase = np.zeros(count, np.int64)
-    phase[runs.owner - 1] = positions[runs.row, runs.first]
     progress(0.5, "measuring objects")
     hulls = measure_hulls(runs, pixel_size)
     progress(0.7, "measuring objects")
     perimeter = outline_lengths(numbers, count, pixel_size)[1:]
     progress(0.9, "measuring objects")
     columns: dict[str, NDArray[Any]] = {
-        "phase": phase,
+        "phase": found.phase,
         f"y_{unit}": moments.y,
         f"x_{unit}": moments.x,
         "pixels": pixels.astype(np.int64),
@@ -121,13 +133,29 @@ def measure_objects(
         columns["mean_intensity"], columns["std_intensity"] = _intensities(numbers, image, count)
     columns["touches_border"] = cut
     progress(1.0, "measuring objects")
-    return PlaneObjects(numbers, columns)
+    return PlaneObjects(numbers, columns, begun)
 
 
-def _find(
-    positions: NDArray[np.int32], phases: Sequence[int], min_size: int, connectivity: int, exclude_edges: bool
-) -> tuple[NDArray[np.int32], NDArray[np.bool_], int]:
-    """Number of the object of each pixel, which objects are cut, and how many there are."""
+@dataclass(frozen=True)
+class _Found:
+    """Objects of a plane: number of each pixel, phase of each object, and whether an edge cuts it.
+
+    Edges above and left of it cut before, those below and right of it behind.
+    """
+
+    numbers: NDArray[np.int32]
+    phase: NDArray[np.int64]
+    cut_before: NDArray[np.bool_]
+    cut_behind: NDArray[np.bool_]
+
+    def kept(self, keep: NDArray[np.bool_]) -> _Found:
+        """Only those, numbered anew."""
+        renumbered = np.append(0, np.where(keep, np.cumsum(keep), 0)).astype(np.int32)
+        return _Found(renumbered[self.numbers], self.phase[keep], self.cut_before[keep], self.cut_behind[keep])
+
+
+def _find(positions: NDArray[np.int32], phases: Sequence[int], min_size: int, connectivity: int) -> _Found:
+    """Objects of some size."""
     from skimage.measure import label
 
     wanted = np.zeros(max(int(positions.max(initial=0)), max(phases, default=0)) + 2, np.int32)
@@ -135,21 +163,14 @@ def _find(
     # Index -1 of an ignored pixel reads the last entry, which stays 0.
     numbers, count = label(wanted[np.maximum(positions, -1)], background=0, connectivity=1 + (connectivity == 8),
                            return_num=True)  # fmt: skip
-    cut = np.zeros(count + 1, bool)
-    for side in (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]):
-        cut[side] = True
-    ignored = positions < 0
-    if ignored.any():
-        for one, other in (((slice(1, None),), (slice(None, -1),)),
-                           ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))):  # fmt: skip
-            cut[numbers[one][ignored[other]]] = True
-            cut[numbers[other][ignored[one]]] = True
-    keep = np.bincount(numbers.ravel(), minlength=count + 1) >= max(min_size, 1)
-    if exclude_edges:
-        keep &= ~cut
-    keep[0] = False
-    renumbered = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    return renumbered[numbers], cut[keep], int(keep.sum())
+    phase = np.zeros(count + 1, np.int64)
+    phase[numbers] = positions
+    before, behind = np.zeros(count + 1, bool), np.zeros(count + 1, bool)
+    outside = np.pad(positions < 0, 1, constant_values=True)
+    for cut, (above, left) in ((before, (outside[:-2], outside[:, :-2])), (behind, (outside[2:], outside[:, 2:]))):
+        cut[numbers[above[:, 1:-1] | left[1:-1]]] = True
+    large = np.bincount(numbers.ravel(), minlength=count + 1) >= max(min_size, 1)
+    return _Found(numbers.astype(np.int32), phase[1:], before[1:], behind[1:]).kept(large[1:])
 
 
 @dataclass(frozen=True)

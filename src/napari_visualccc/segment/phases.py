@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.runtime import random_generator
-from napari_visualccc.segment.bootstrap import (
-    block_edge,
-    block_length,
-    correlation_length,
-    correlation_time,
-    is_too_short,
-    ratio_interval,
-)
+from napari_visualccc.segment.blocks import Partition, every_cell, partition, whole_plane
+from napari_visualccc.segment.bootstrap import Interval, block_length, ratio_interval
+from napari_visualccc.segment.correlation import correlation_lengths, correlation_time, is_too_short, longest
 from napari_visualccc.segment.measure_options import name_of
 
 if TYPE_CHECKING:
@@ -33,6 +28,8 @@ _MOST_COUNTS = 1 << 24
 _MOST_BLOCKS = 128
 # Planes differ if chance explains their differences with less than this probability.
 _SIGNIFICANT = 0.01
+# Fractions are known no better, by rounding.
+_EXACT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -47,12 +44,15 @@ class Blocks:
         In pixels.
     count
         How many there are in all.
+    tilt_deg
+        By how much they are turned counter-clockwise, as blocks of tilted layers are.
     """
 
     planes: int
     height: int
     width: int
     count: int
+    tilt_deg: float = 0.0
 
 
 class PhaseCounts:
@@ -128,10 +128,11 @@ class PhaseCounts:
         -----
         The interval says what another field of the same material would give. It comes from a block bootstrap:
         the planes are cut into blocks, samples of as many blocks are drawn with replacement, and the fraction is
-        taken of each sample. ``"auto"`` blocks follow from the correlation length of the phases (`block_edge`); if
-        planes differ more than their blocks explain (F test) a block is a whole plane, and planes that resemble
-        their neighbours are drawn together, as are those too few and coarse to tell. Fractions of a single block have
-        no interval (NaN).
+        taken of each sample. ``"auto"`` blocks follow from the correlation lengths of the phases (`partition`): those
+        of layers are bands along them. If planes differ more than their blocks explain (F test) a block is a whole
+        plane, and planes that resemble their neighbours are drawn together, as are those too few and coarse to tell.
+        There is no interval (NaN) of fewer than three blocks, of a phase that was not found, nor where all blocks
+        agree though the phase does not fill the image: their borders then cut its structure at the same places.
 
         References
         ----------
@@ -147,8 +148,8 @@ class PhaseCounts:
         known = counts.any(axis=(1, 2, 3))  # planes without a label say nothing of how fractions vary
         blocks, sums = self._blocks(counts[known] if known.any() else counts)
         weights = sums.sum(axis=1)
-        interval = ratio_interval(sums, weights, resamples, random_generator(seed, 1))
         pixels = counts.sum(axis=(0, 1, 2), dtype=np.int64)
+        interval = _believable(ratio_interval(sums, weights, resamples, random_generator(seed, 1)), pixels)
         table = pd.DataFrame(
             {
                 "label": labels,
@@ -164,51 +165,52 @@ class PhaseCounts:
 
     def _blocks(self, counts: NDArray[np.int32]) -> tuple[Blocks, NDArray[np.float64]]:
         """Extent of the blocks, and the counts in each, shape (blocks, phases)."""
-        planes, (height, width), auto = len(counts), self._shape[1:], self._block == "auto"
-        parts, differ = self._parts(counts) if auto else self._grid, False
-        sums = _joined(counts, parts)
+        planes, auto = len(counts), self._block == "auto"
+        parts, differ = self._parts(counts) if auto else every_cell(self._grid), False
+        sums = parts.sums(counts)
         if auto and planes > 1:
             # Where whole planes are the blocks, perhaps as they differ, smaller blocks show whether they do.
-            differ = _planes_differ(sums if parts != (1, 1) else _joined(counts, self._parts(counts, within=True)))
+            differ = _planes_differ(sums if parts.count > 1 else self._parts(counts, within=True).sums(counts))
         if differ:
-            parts, sums = (1, 1), sums.sum(axis=1, keepdims=True)
+            parts, sums = whole_plane(self._grid), sums.sum(axis=1, keepdims=True)
         deep = _depth(sums, differ) if auto else 1
-        sums = _join(sums, 0, max(1, planes // deep))
-        extent = Blocks(deep, math.ceil(height / parts[0]), math.ceil(width / parts[1]), int(np.prod(sums.shape[:2])))
-        return extent, sums.reshape(-1, sums.shape[2])
+        sums = _join(sums, max(1, planes // deep))
+        sums = sums.reshape(-1, sums.shape[2])
+        return self._extent(deep, parts, len(sums)), sums
 
-    def _parts(self, counts: NDArray[np.int32], *, within: bool = False) -> tuple[int, int]:
-        """Number of blocks along each edge of a plane; with `within` as if all planes had the same fractions."""
-        height, width = self._shape[1:]
+    def _extent(self, planes: int, parts: Partition, count: int) -> Blocks:
+        cell = [pixels / cells for pixels, cells in zip(self._shape[1:], self._grid, strict=True)]
+        height, width = (math.ceil(round(size, 6)) for size in (parts.height * cell[0], parts.width * cell[1]))
+        return Blocks(planes, height, width, count, round(-math.degrees(parts.tilt), 1))
+
+    def _parts(self, counts: NDArray[np.int32], *, within: bool = False) -> Partition:
+        """Blocks of a plane; with `within` as if all planes had the same fractions."""
         known = counts.sum(axis=3).astype(np.float64)
         levels = np.zeros((1, 1, 1, counts.shape[3]))
         if within:
             levels = _fractions(counts.sum(axis=(1, 2), dtype=np.float64)[:, None])[:, :, None]
         lengths = [
-            correlation_length(counts[..., phase] / np.maximum(known, 1) - levels[..., phase], known)
+            correlation_lengths(counts[..., phase] / np.maximum(known, 1) - levels[..., phase], known)
             for phase in range(counts.shape[3])
         ]
-        edge = block_edge(max(lengths, default=0.0) * self._cell, math.sqrt(len(counts) * height * width))
-        rows, columns = (
-            max(1, min(cells, int(n / edge))) if edge > 0 else cells
-            for n, cells in zip((height, width), self._grid, strict=True)
-        )
-        return rows, columns
+        return partition(self._grid, longest(lengths), len(counts))
 
 
 def _bins(samples: int, bins: int) -> NDArray[np.int64]:
     return np.arange(samples) * bins // samples
 
 
-def _join(counts: NDArray[np.number], axis: int, parts: int) -> NDArray[np.float64]:
-    """Sum neighbours along an axis so that `parts` remain, as equal as can be."""
-    starts = np.searchsorted(_bins(counts.shape[axis], parts), np.arange(parts))
-    return np.asarray(np.add.reduceat(counts, starts, axis=axis, dtype=np.float64))
+def _join(sums: NDArray[np.float64], parts: int) -> NDArray[np.float64]:
+    """Sum neighbouring planes so that `parts` remain, as equal as can be."""
+    starts = np.searchsorted(_bins(len(sums), parts), np.arange(parts))
+    return np.asarray(np.add.reduceat(sums, starts, axis=0))
 
 
-def _joined(counts: NDArray[np.int32], parts: tuple[int, int]) -> NDArray[np.float64]:
-    """Counts in so many blocks along each edge, shape (planes, blocks, phases)."""
-    return _join(_join(counts, 1, parts[0]), 2, parts[1]).reshape(len(counts), parts[0] * parts[1], -1)
+def _believable(interval: Interval, pixels: NDArray[np.int64]) -> Interval:
+    """Interval within 0 … 1; NaN of phases that were not found, and where it is a point without being 0 or 1."""
+    low, high = np.clip(interval.low, 0, 1), np.clip(interval.high, 0, 1)
+    unknown = (pixels == 0) | ((high - low < _EXACT) & (pixels < pixels.sum()))
+    return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
 
 
 def _fractions(sums: NDArray[np.float64]) -> NDArray[np.float64]:

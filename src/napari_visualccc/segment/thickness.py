@@ -157,7 +157,7 @@ def thickness_summary(
     Notes
     -----
     Neighbouring places are no independent measurements, nor are neighbouring slices of a volume: the interval comes
-    from a block bootstrap, see `thickness_interval.mean_interval`. It is NaN where there is only one block.
+    from a block bootstrap, see `thickness_interval.mean_interval`. It is NaN where there are fewer than three blocks.
     """
     import pandas as pd
 
