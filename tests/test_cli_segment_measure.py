@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_visualccc.core.errors import FileFormatError
 from napari_visualccc.core.pixel_size import Axis
@@ -152,7 +153,7 @@ def test_labels_that_are_no_whole_numbers_are_refused(measure):
         code, _, err = measure(labels, "--classes", names)
         assert code == 2
         assert "labels must be whole numbers, one per phase; " in err
-        assert "labels.tif holds float32 values" in err
+        assert "labels.tif holds float32 values such as nan" in err
 
 
 def test_values_are_not_looked_for_where_names_say_them(measure, monkeypatch):
@@ -189,6 +190,20 @@ def test_colour_pictures_are_no_labels(measure, tmp_path):
     code, answer, _ = measure(tmp_path / "grey.png")
     assert code == 0
     assert fractions(answer) == {(1, "class 1"): 1 - FILM, (2, "class 2"): FILM}
+
+
+def test_folders_of_pictures_with_palettes_or_of_floating_point(measure, tmp_path):
+    coloured, floating = Image.fromarray(squares()), Image.fromarray(squares() / np.float32(1))
+    coloured.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    for name, labels, extension in (("palette", coloured, "png"), ("float", floating, "tif")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            labels.save(tmp_path / name / f"{number}.{extension}")
+        code, answer, _ = measure(tmp_path / name)
+        assert (code, fractions(answer)) == (0, {(1, "class 1"): 1 - FILM, (2, "class 2"): FILM})
+    Image.fromarray(squares()).save(tmp_path / "palette" / "2.jpg")
+    code, _, err = measure(tmp_path / "palette")
+    assert (code, "2.jpg is a JPEG picture" in err) == (2, True)
 
 
 def test_everything_is_written(measure, tmp_path):

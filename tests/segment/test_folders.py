@@ -4,9 +4,10 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_visualccc.core.errors import FileFormatError, InputError
-from napari_visualccc.segment import pair_files
+from napari_visualccc.segment import pair_files, pair_labels
 from napari_visualccc.segment.folders import source_files
 
 PIXELS = np.arange(20, dtype=np.uint8).reshape(4, 5)
@@ -56,3 +57,26 @@ def test_results_of_ours_are_no_images_but_may_be_masks(tmp_path):
     assert [pair.name for pair in pair_files(images, masks)] == ["a.tif"]
     with pytest.raises(FileFormatError, match="only results"):
         source_files(masks)
+
+
+def test_masks_with_a_palette_and_of_floating_point(tmp_path):
+    images = fill(tmp_path / "images", "a.tif", "b.tif")
+    (tmp_path / "masks").mkdir()
+    picture = Image.fromarray(PIXELS % 3)
+    picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    picture.save(tmp_path / "masks" / "a.png")
+    np.save(tmp_path / "masks" / "b.npy", PIXELS % 3 / 1)
+    for pairs in (pair_files(images, tmp_path / "masks"), pair_labels(tmp_path / "masks", tmp_path / "masks")):
+        assert len(pairs) == 2
+        for pair in pairs:
+            np.testing.assert_array_equal(pair.labels.read(0), PIXELS % 3)
+    assert pairs[0].image.is_integer
+    assert pairs[1].image.is_integer
+
+
+def test_jpeg_may_be_an_image_but_no_mask(tmp_path):
+    images = fill(tmp_path / "images", "a.jpg")
+    assert len(pair_files(images, fill(tmp_path / "masks", "a.png"))) == 1
+    for pair in (pair_files, pair_labels):
+        with pytest.raises(InputError, match=r"a\.jpg is a JPEG picture"):
+            pair(images, images)

@@ -107,18 +107,17 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
 def _labels(path: Path, arguments: argparse.Namespace) -> ImageSignal:
     """The one label image or stack that is to be measured."""
     from napari_visualccc.core.errors import OptionError
-    from napari_visualccc.io import read
-    from napari_visualccc.segment.folders import expect_grey
+    from napari_visualccc.segment.folders import as_labels, read_labels
     from napari_visualccc.segment.measurement import expect_whole_numbers
     from napari_visualccc.segment.notes import some_of
 
-    signals = chosen_signals(read(path), arguments)
+    signals = chosen_signals(read_labels(path), arguments)
     if len(signals) > 1:
         listed = some_of([f"{number}: {signal.name}" for number, signal in enumerate(signals)])
         raise OptionError(f"{path} holds {len(signals)} images that are no stack ({listed}): choose one by --signal")
-    expect_grey(signals[0].planes, path)
-    expect_whole_numbers(signals[0].planes, str(path))
-    return signals[0]
+    labels = as_labels(signals[0], path)
+    expect_whole_numbers(labels.planes, str(path))
+    return labels
 
 
 def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> dict[int, str] | None:

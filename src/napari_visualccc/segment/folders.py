@@ -12,6 +12,8 @@ from napari_visualccc.core.errors import FileFormatError, InputError
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io import readers
+from napari_visualccc.io.folders import read_files
+from napari_visualccc.io.labels import read_label_file, whole_numbers
 from napari_visualccc.segment.annotations import Annotated
 from napari_visualccc.segment.notes import some_of
 
@@ -35,7 +37,8 @@ def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     FileFormatError
         If a file cannot be read.
     """
-    return [_read_pair(image, mask) for image, mask in _paired(source_files(images), images, masks)]
+    pairs = _paired(source_files(images), images, masks)
+    return [_annotated(_first(readers.read(image), image), mask, image.name) for image, mask in pairs]
 
 
 def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
@@ -53,16 +56,15 @@ def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
     FileFormatError
         If a file cannot be read.
     """
-    named = [path for path in image_files(true) if path == Path(true) or not _is_by_product(path)]
+    named = label_files(true)
     stems = [stem(path) for path in named]
     twice = next((name for name in stems if stems.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"there are several labels of “{twice}” in {true}: leave one")
     pairs = []
     for first, second in _paired(named, true, others):
-        pair = _read_pair(first, second)
-        expect_grey(pair.image, first)
-        pairs.append(pair)
+        one = as_labels(_first(read_label_file(first), first), first)
+        pairs.append(_annotated(one, second, first.name))
     return pairs
 
 
@@ -100,6 +102,41 @@ def source_files(path: str | Path) -> list[Path]:
     return files
 
 
+def label_files(path: str | Path) -> list[Path]:
+    """As `image_files`, without confidence, entropy and measurements that lie beside labels of ours.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such path, or no image in it but these.
+    """
+    path = Path(path)
+    files = [file for file in image_files(path) if file == path or not _is_by_product(file)]
+    if not files:
+        raise FileFormatError(f"{path} holds no labels, only what a segmentation or measurement wrote beside some")
+    return files
+
+
+def read_labels(path: str | Path) -> list[ImageSignal]:
+    """Read the label images of a file, or those of a folder as a stack (several if they do not fit together).
+
+    Raises
+    ------
+    InputError
+        If one is a JPEG picture.
+    FileFormatError
+        If a file cannot be read, or there is none in the folder that can; those left out are told.
+    """
+    path = Path(path)
+    files = label_files(path)
+    if files == [path]:
+        return read_label_file(path)
+    signals = read_files(files, read_label_file, path.resolve().name, path)
+    for note in signals[0].notes:
+        _log.warning("%s: %s", path, note)
+    return signals
+
+
 def _is_result(path: Path) -> bool:
     """True for what `_RESULT` names, with the record of its making beside it."""
     match = _RESULT.fullmatch(path.name)
@@ -120,7 +157,7 @@ def image_files(path: str | Path) -> list[Path]:
         If there is no such path, or no image in it.
     """
     path = Path(path)
-    if path.is_file() or path.suffix == ".zarr":
+    if path.is_file() or readers.is_zarr(path):
         return [path]
     if not path.is_dir():
         raise FileFormatError(f"{path} cannot be opened: there is no such file or folder")
@@ -144,31 +181,32 @@ def stem(path: Path) -> str:
     return name
 
 
-def _read_pair(image: Path, mask: Path) -> Annotated:
-    signal, labels = _first(image), _first(mask)
-    expect_grey(labels.planes, mask)
-    return Annotated(signal.planes, labels.planes, signal.pixel_size, image.name)
+def _annotated(image: ImageSignal, mask: Path, name: str) -> Annotated:
+    labels = as_labels(_first(read_label_file(mask), mask), mask)
+    return Annotated(image.planes, labels.planes, image.pixel_size, name)
 
 
-def _first(path: Path) -> ImageSignal:
-    signals = readers.read(path)
+def _first(signals: list[ImageSignal], path: Path) -> ImageSignal:
     if len(signals) > 1:
         _log.warning("%s holds %d images: only the first is read, %s", path, len(signals), signals[0].name)
     return signals[0]
 
 
-def expect_grey(labels: Planes, path: Path) -> None:
-    """Refuse labels that are a colour picture.
+def as_labels(signal: ImageSignal, path: Path) -> ImageSignal:
+    """Labels read from a file, as whole numbers.
 
     Raises
     ------
     InputError
-        Unless red, green and blue are the same everywhere.
+        If red, green and blue differ anywhere, or a value is no whole number, as NaN (that of labels which are not in
+        memory when it is looked at).
     """
-    if labels.is_rgb and not _is_grey(labels):
+    if signal.rgb and not _is_grey(signal.planes):
         raise InputError(
-            f"{path} is a colour picture: masks must be grey, the value of a pixel being the number of its phase"
+            f"{path} is a colour picture: masks must be grey, the value of a pixel being the number of its phase, or "
+            "have a palette"
         )
+    return whole_numbers(signal)
 
 
 def _is_grey(planes: Planes) -> bool:
