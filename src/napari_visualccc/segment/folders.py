@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,9 @@ _RESULT = re.compile(r"(.+)_(?:phases|confidence|entropy|objects|thickness)\.ome
 def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     """Read the images of a folder (or one file) and the mask of each: the file of the same stem in another folder.
 
-    Images without a mask are left out, as one annotates some of many, and so are our own results among the images. Of a
-    file that holds several images, the first is read. The log tells of both.
+    In the same folder, masks are what has the name of a mask (``scan_mask.png`` of ``scan.tif``). Images without
+    a mask are left out, as one annotates some of many, as are masks without an image, and our own results among the
+    images. Of a file that holds several images, the first is read. The log tells of all but the results.
 
     Raises
     ------
@@ -37,7 +39,16 @@ def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
     FileFormatError
         If a file cannot be read.
     """
-    pairs = _paired(source_files(images), images, masks)
+    files = source_files(images)
+    if Path(images).resolve() == Path(masks).resolve():
+        files = [path for path in files if not _is_marked(path)]
+    own = {path.resolve() for path in files}
+    found = [path for path in label_files(masks) if path.resolve() not in own]
+    if not found:
+        raise InputError(
+            f"{masks} holds the images, but no masks: give that of the masks, or name them as scan_mask.png of scan.png"
+        )
+    pairs = _paired(files, found, images, masks)
     return [_annotated(_first(readers.read(image), image), mask, image.name) for image, mask in pairs]
 
 
@@ -62,29 +73,47 @@ def pair_labels(true: str | Path, others: str | Path) -> list[Annotated]:
     if twice is not None:
         raise InputError(f"there are several labels of “{twice}” in {true}: leave one")
     pairs = []
-    for first, second in _paired(named, true, others):
+    for first, second in _paired(named, label_files(others), true, others):
         one = as_labels(_first(read_label_file(first), first), first)
         pairs.append(_annotated(one, second, first.name))
     return pairs
 
 
-def _paired(images: list[Path], folder: str | Path, masks: str | Path) -> list[tuple[Path, Path]]:
-    by_stem: dict[str, list[Path]] = {}
-    for path in image_files(masks):
-        by_stem.setdefault(stem(path), []).append(path)
-    pairs = [(path, by_stem[stem(path)]) for path in images if stem(path) in by_stem]
-    if not pairs:
-        raise InputError(f"no image in {folder} has a mask of the same name in {masks}")
-    for image, found in pairs:
+def _paired(
+    images: list[Path], masks: list[Path], of_images: str | Path, of_masks: str | Path
+) -> list[tuple[Path, Path]]:
+    """Each image that has a mask, with it; the log tells which of both have no other."""
+    by_stem = _by_stem(masks)
+    stems = {stem(image) for image in images}
+    in_other_case = _by_stem((mask for mask in masks if stem(mask) not in stems), casefold=True)
+    pairs = []
+    for image in images:
+        found = by_stem.get(stem(image)) or in_other_case.get(stem(image).casefold(), [])
         if len(found) > 1:
-            raise InputError(f"{image.name} has two masks in {masks}, {found[0].name} and {found[1].name}: leave one")
-    alone = [path.name for path in images if stem(path) not in by_stem]
+            raise InputError(
+                f"{image.name} has two masks in {of_masks}, {found[0].name} and {found[1].name}: leave one"
+            )
+        pairs += [(image, mask) for mask in found]
+    if not pairs:
+        raise InputError(f"no image in {of_images} has a mask of the same name in {of_masks}")
+    taken = {path for pair in pairs for path in pair}
+    _tell_alone(images, taken, f"images in {of_images} have no mask in {of_masks}")
+    if images != [Path(of_images)]:  # of one image there is no need to say that others' masks are left out
+        _tell_alone(masks, taken, f"masks in {of_masks} have no image in {of_images}")
+    return pairs
+
+
+def _by_stem(paths: Iterable[Path], *, casefold: bool = False) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(stem(path).casefold() if casefold else stem(path), []).append(path)
+    return found
+
+
+def _tell_alone(paths: list[Path], taken: set[Path], what: str) -> None:
+    alone = [path.name for path in paths if path not in taken]
     if alone:
-        _log.warning(
-            "%d of %d images in %s have no mask in %s and are left out: %s",
-            len(alone), len(images), folder, masks, some_of(alone),
-        )  # fmt: skip
-    return [(image, found[0]) for image, found in pairs]
+        _log.warning("%d of %d %s and are left out: %s", len(alone), len(paths), what, some_of(alone))
 
 
 def source_files(path: str | Path) -> list[Path]:
@@ -163,22 +192,31 @@ def image_files(path: str | Path) -> list[Path]:
         raise FileFormatError(f"{path} cannot be opened: there is no such file or folder")
     files = readers.image_files(path)
     if not files:
-        raise FileFormatError(f"{path} holds no image file")
+        within = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        hint = f"; folders within it, such as {within[0]}, are not searched" if within else ""
+        raise FileFormatError(f"{path} holds no image file{hint}")
     return files
 
 
 def stem(path: Path) -> str:
     """Name of a file without extensions and without what marks it as a mask."""
-    name = path.name
-    for extension in (".ome.tif", ".ome.tiff", ".ome.zarr"):
-        if name.lower().endswith(extension):
-            name = name[: -len(extension)]
-            break
-    else:
-        name = path.stem
+    name = _without_extension(path)
     for suffix in _SUFFIXES:
-        name = name.removesuffix(suffix)
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return name
+
+
+def _without_extension(path: Path) -> str:
+    for extension in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if path.name.lower().endswith(extension):
+            return path.name[: -len(extension)]
+    return path.stem
+
+
+def _is_marked(path: Path) -> bool:
+    """True if the name says that it is a mask."""
+    return stem(path) != _without_extension(path)
 
 
 def _annotated(image: ImageSignal, mask: Path, name: str) -> Annotated:
