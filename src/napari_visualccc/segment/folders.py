@@ -149,6 +149,8 @@ def label_files(path: str | Path) -> list[Path]:
 def read_labels(path: str | Path) -> list[ImageSignal]:
     """Read the label images of a file, or those of a folder as a stack (several if they do not fit together).
 
+    Where some of them are results of ours, the others are the images that these belong to, and left out, which is told.
+
     Raises
     ------
     InputError
@@ -160,7 +162,10 @@ def read_labels(path: str | Path) -> list[ImageSignal]:
     files = label_files(path)
     if files == [path]:
         return read_label_file(path)
-    signals = read_files(files, read_label_file, path.resolve().name, path)
+    results = [file for file in files if _is_result(file)]
+    if results:
+        _tell_alone(files, set(results), f"images in {path} are no results of a segmentation, as others are,")
+    signals = read_files(results or files, read_label_file, path.resolve().name, path)
     for note in signals[0].notes:
         _log.warning("%s: %s", path, note)
     return signals
