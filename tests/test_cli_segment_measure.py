@@ -218,6 +218,18 @@ def test_a_folder_of_results_has_the_names_of_their_tables(measure, predicted, c
     assert "left out: a.png" in caplog.text
 
 
+@pytest.mark.parametrize(("film", "nothing"), [(2, 255), (255, 65535)])
+def test_where_nothing_is_known_is_told_by_the_table(measure, tmp_path, film, nothing):
+    labels = np.where(squares((0, 1)), film, 0).astype(np.uint16)
+    labels[0] = nothing
+    path = write_tiff(tmp_path / "a_phases.ome.tif", labels, (Axis("y", 40), Axis("x", 40)), labels=True)
+    pd.DataFrame({"label": [0, film], "class": ["matrix", "film"]}).to_csv(tmp_path / "a_phases.csv", index=False)
+    for flags in ((), ("--classes", "matrix,film")):
+        _, answer, _ = measure(path, *flags)
+        assert fractions(answer).keys() == {(0, "matrix"), (film, "film")}
+        assert f"({nothing})" in answer["notes"][0]
+
+
 def test_tables_of_a_folder_that_differ_are_refused(measure, predicted):
     folder = predicted(((0, "matrix"), (2, "oxide"), (3, "pore")))
     for flags in ((), ("--classes", "x,y,z")):
