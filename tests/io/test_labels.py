@@ -44,8 +44,17 @@ def test_other_pictures_are_read_as_ever(tmp_path):
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "misnamed.png"])
 def test_jpeg_is_refused(tmp_path, name):
     Image.fromarray(LABELS * 127).save(tmp_path / name, format="JPEG")
-    with pytest.raises(InputError, match="is a JPEG picture.*: save masks as PNG or TIFF"):
+    with pytest.raises(InputError, match="is a JPEG picture.*: save masks as PNG, or as TIFF"):
         read_label_file(tmp_path / name)
+
+
+def test_jpeg_in_tiff_is_refused(tmp_path):
+    Image.fromarray(LABELS * 127).save(tmp_path / "a.tif", compression="jpeg")
+    with pytest.raises(InputError, match="is a JPEG picture"):
+        read_label_file(tmp_path / "a.tif")
+    (tmp_path / "b.tif").write_bytes(b"no picture")
+    with pytest.raises(FileFormatError, match=r"b\.tif"):
+        read_label_file(tmp_path / "b.tif")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import Axis
 from napari_visualccc.core.signals import ImageSignal
-from napari_visualccc.io.readers import PICTURE_EXTENSIONS, large_pictures, read, read_file
+from napari_visualccc.io.readers import PICTURE_EXTENSIONS, TIFF_EXTENSIONS, large_pictures, read, read_file
 from napari_visualccc.io.rosetta import quiet
 
 # As Pillow calls them; MPO is several JPEG pictures in a file.
 _JPEG = ("JPEG", "MPO")
+_LOSSY = (
+    "{path} is a JPEG picture, whose compression changes the values of labels near outlines: save masks as PNG, or as "
+    "TIFF without JPEG"
+)
 
 
 def read_label_file(path: Path, *, load: int | None = None) -> list[ImageSignal]:
@@ -36,11 +40,16 @@ def read_label_file(path: Path, *, load: int | None = None) -> list[ImageSignal]
     Raises
     ------
     InputError
-        If it is a JPEG picture.
+        If it is a JPEG picture, or compressed as one.
     FileFormatError
         As `napari_visualccc.io.read`.
     """
-    indices = _indices(path) if path.suffix.lower().lstrip(".") in PICTURE_EXTENSIONS else None
+    extension = path.suffix.lower().lstrip(".")
+    indices = None
+    if extension in PICTURE_EXTENSIONS:
+        indices = _indices(path)
+    elif extension in TIFF_EXTENSIONS and _is_jpeg_in_tiff(path):
+        raise InputError(_LOSSY.format(path=path))
     if indices is not None:
         axes = tuple(map(Axis, ("y", "x"), indices.shape))
         return [ImageSignal(indices, axes, path.stem, path)]
@@ -57,11 +66,19 @@ def _indices(path: Path) -> NDArray[np.uint8] | None:
     except Exception:  # noqa: BLE001 - a damaged file may fail anywhere in a foreign reader
         return None
     if kind in _JPEG:
-        raise InputError(
-            f"{path} is a JPEG picture, whose compression changes the values of labels near outlines: save masks as "
-            "PNG or TIFF"
-        )
+        raise InputError(_LOSSY.format(path=path))
     return indices
+
+
+def _is_jpeg_in_tiff(path: Path) -> bool:
+    """True for a TIFF file whose pixels are compressed as JPEG; False if it cannot be opened, as `read` will say."""
+    import tifffile
+
+    try:
+        with quiet(), tifffile.TiffFile(path) as tiff:
+            return tiff.pages.first.compression in (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)
+    except Exception:  # noqa: BLE001 - a damaged file may fail anywhere in a foreign reader
+        return False
 
 
 def _has_colours(picture: Any) -> bool:
