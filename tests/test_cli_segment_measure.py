@@ -277,6 +277,17 @@ def test_of_several_images_that_of_the_labels_is_taken(measure, predicted, tmp_p
     assert (code, "give the file by --image" in err) == (2, True)
 
 
+def test_planes_of_two_folders_belong_together_by_name(measure, predicted, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "B"):
+        iio.imwrite(images / f"{name}.png", squares())
+    assert measure(predicted(), "--image", images)[0] == 0
+    (images / "B.png").rename(images / "c.png")
+    code, _, err = measure(predicted(), "--image", images)
+    assert (code, "c.png in" in err, "differ in name: measure them one by one" in err) == (2, True, True)
+
+
 def test_colour_pictures_are_no_labels(measure, tmp_path):
     iio.imwrite(tmp_path / "colour.png", np.stack([squares() * 100, squares(), squares()], -1))
     code, _, err = measure(tmp_path / "colour.png")
