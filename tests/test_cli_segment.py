@@ -161,7 +161,8 @@ def test_words_for_people(folder, model, capsys, tmp_path):
     ("arguments", "words"),
     [
         (["segment", "train", "--images", "{raw}", "--masks", "{raw}/nothing", "--output", "x"], "no such file"),
-        (["segment", "train", "--images", "{raw}", "--masks", "{raw}", "--output", "x"], "--binary"),
+        (["segment", "train", "--images", "{raw}", "--masks", "{numbered}", "--output", "x"], "--binary"),
+        (["segment", "train", "--images", "{raw}", "--masks", "{raw}", "--output", "x"], "the images, but no masks"),
         (["segment", "train", "--images", "{raw}", "--masks", "{painted}", "--output", "x", "--classes", "a,b,c",
           "--encoder", "resnet17"], "resnet17"),
         (["segment", "train", "--images", "{raw}", "--masks", "{painted}", "--output", "x", "--val-images", "{raw}"],
@@ -171,8 +172,10 @@ def test_words_for_people(folder, model, capsys, tmp_path):
         (["models", "show", "{raw}/a.png"], "not a model file"),
     ],
 )  # fmt: skip
-def test_what_the_user_can_mend_is_one_line_and_exit_2(folder, arguments, words, run):
-    places = {"raw": str(folder / "raw"), "painted": str(folder / "painted")}
+def test_what_the_user_can_mend_is_one_line_and_exit_2(folder, arguments, words, run, tmp_path):
+    places = {"raw": folder / "raw", "painted": folder / "painted", "numbered": tmp_path}
+    for name in "abcd":
+        iio.imwrite(tmp_path / f"{name}.png", np.arange(80 * 96, dtype=np.uint16).reshape(80, 96))
     code, answer, err = run(*[part.format(**places) for part in arguments])
     assert code == 2
     assert answer is None

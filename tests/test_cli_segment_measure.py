@@ -1,5 +1,6 @@
 """`visualccc segment measure`: whose names are whose, what is refused, what is written, what the record repeats."""
 
+import json
 import shlex
 
 import imageio.v3 as iio
@@ -7,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_visualccc.core.errors import FileFormatError
 from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.core.results import fingerprint
 from napari_visualccc.io import read, write_tiff
 from napari_visualccc.segment.folders import source_files
 
@@ -152,7 +155,7 @@ def test_labels_that_are_no_whole_numbers_are_refused(measure):
         code, _, err = measure(labels, "--classes", names)
         assert code == 2
         assert "labels must be whole numbers, one per phase; " in err
-        assert "labels.tif holds float32 values" in err
+        assert "labels.tif holds float32 values such as nan" in err
 
 
 def test_values_are_not_looked_for_where_names_say_them(measure, monkeypatch):
@@ -180,6 +183,111 @@ def test_several_images_are_not_one(measure, tmp_path):
     assert sum(row["pixels"] for row in answer["fractions"]) == 1200
 
 
+@pytest.fixture
+def predicted(tmp_path):
+    """Folder of results: labels of a and b, and the tables and records that `segment predict` writes beside them."""
+
+    def write(names=((0, "matrix"), (2, "film"), (3, "pore")), stem="a"):
+        labels = squares((0, 2))
+        labels[0] = 255  # where nothing is known
+        folder = tmp_path / "results"
+        write_tiff(folder / f"{stem}_phases.ome.tif", labels, (Axis("y", 40), Axis("x", 40)), labels=True)
+        table = pd.DataFrame(names, columns=["label", "class"])
+        table.to_csv(folder / f"{stem}_phases.csv", index=False)
+        (folder / f"{stem}_provenance.json").write_text("{}")
+        return folder
+
+    (tmp_path / "results").mkdir()
+    write(stem="b")
+    write()
+    return write
+
+
+def test_a_folder_of_results_has_the_names_of_their_tables(measure, predicted, caplog):
+    folder = predicted()
+    write_tiff(folder / "a_confidence.ome.tif", squares(), (Axis("y", 40), Axis("x", 40)))
+    code, answer, _ = measure(folder)
+    assert code == 0
+    assert [(row["label"], row["class"]) for row in answer["fractions"]] == [(0, "matrix"), (2, "film"), (3, "pore")]
+    assert sum(row["pixels"] for row in answer["fractions"]) == 2 * 39 * 40
+    assert "labels without a name (255)" in answer["notes"][0]
+    assert "left out" not in caplog.text
+    iio.imwrite(folder / "a.png", squares())
+    assert measure(folder)[1]["fractions"] == answer["fractions"]
+    assert "1 of 3 images" in caplog.text
+    assert "left out: a.png" in caplog.text
+
+
+@pytest.mark.parametrize(("film", "nothing"), [(2, 255), (255, 65535)])
+def test_where_nothing_is_known_is_told_by_the_table(measure, tmp_path, film, nothing):
+    labels = np.where(squares((0, 1)), film, 0).astype(np.uint16)
+    labels[0] = nothing
+    path = write_tiff(tmp_path / "a_phases.ome.tif", labels, (Axis("y", 40), Axis("x", 40)), labels=True)
+    pd.DataFrame({"label": [0, film], "class": ["matrix", "film"]}).to_csv(tmp_path / "a_phases.csv", index=False)
+    for flags in ((), ("--classes", "matrix,film")):
+        _, answer, _ = measure(path, *flags)
+        assert fractions(answer).keys() == {(0, "matrix"), (film, "film")}
+        assert f"({nothing})" in answer["notes"][0]
+
+
+def test_tables_of_a_folder_that_differ_are_refused(measure, predicted):
+    folder = predicted(((0, "matrix"), (2, "oxide"), (3, "pore")))
+    for flags in ((), ("--classes", "x,y,z")):
+        code, _, err = measure(folder, *flags)
+        assert code == 2
+        assert "a_phases.ome.tif and b_phases.ome.tif name other phases: measure the files one by one" in err
+        assert err.count("\n") == 1
+    code, answer, _ = measure(folder, "--classes", "0=x,2=y")
+    assert (code, [row["class"] for row in answer["fractions"]]) == (0, ["x", "y"])
+
+
+def test_results_in_a_folder_are_not_written_over(run, predicted):
+    folder = predicted()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    code, _, err = run("segment", "measure", folder, "--output", folder / "a")
+    assert (code, "would write over" in err) == (2, True)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_of_several_images_that_of_the_labels_is_taken(measure, predicted, tmp_path):
+    folder = predicted()
+    labels, record = folder / "a_phases.ome.tif", folder / "a_provenance.json"
+    scan = tmp_path / "scan.ome.tif"
+    with tifffile.TiffWriter(scan, ome=True) as file:
+        for level in (10, 20, 30, 30):
+            file.write(np.full((40, 40), level, np.uint8) + squares(), metadata={"axes": "YX"})
+    code, _, err = measure(labels, "--image", scan)  # the record does not know
+    assert code == 2
+    assert "scan.ome.tif holds 4 images (0: scan, 1: scan [1], 2: scan [2] and 1 more), and no record tells" in err
+    assert "by --image-signal" in err
+    record.write_text(json.dumps({"input_hash": fingerprint(read(scan)[1].planes)}))
+    code, answer, _ = measure(labels, "--image", scan)
+    assert (code, answer["objects"][-1]["mean_intensity"]) == (0, 22)
+    assert f"--image {scan} --image-signal 1" in answer["provenance"]["command"]
+    predicted(stem="scan_3")
+    (folder / "scan_3_provenance.json").write_text(json.dumps({"input_hash": fingerprint(read(scan)[3].planes)}))
+    code, answer, _ = measure(folder / "scan_3_phases.ome.tif", "--image", scan)
+    assert "--image-signal 3" in answer["provenance"]["command"]  # by its name, as the last two are alike
+    code, answer, _ = measure(labels, "--image", scan, "--image-signal", "2")
+    assert (code, answer["objects"][-1]["mean_intensity"]) == (0, 32)
+    assert f"--image {scan} --image-signal 2" in answer["provenance"]["command"]
+    code, _, err = measure(labels, "--image", scan, "--image-signal", "4")
+    assert (code, "holds the images 0 … 3; there is no 4" in err) == (2, True)
+    code, _, err = measure(labels, "--image-signal", "1")
+    assert (code, "give the file by --image" in err) == (2, True)
+
+
+def test_planes_of_two_folders_belong_together_by_name(measure, predicted, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "B"):
+        iio.imwrite(images / f"{name}.png", squares())
+    assert measure(predicted(), "--image", images)[0] == 0
+    (images / "B.png").rename(images / "c.png")
+    code, _, err = measure(predicted(), "--image", images)
+    assert (code, "c.png in" in err, "differ in name: measure them one by one" in err) == (2, True, True)
+
+
 def test_colour_pictures_are_no_labels(measure, tmp_path):
     iio.imwrite(tmp_path / "colour.png", np.stack([squares() * 100, squares(), squares()], -1))
     code, _, err = measure(tmp_path / "colour.png")
@@ -189,6 +297,20 @@ def test_colour_pictures_are_no_labels(measure, tmp_path):
     code, answer, _ = measure(tmp_path / "grey.png")
     assert code == 0
     assert fractions(answer) == {(1, "class 1"): 1 - FILM, (2, "class 2"): FILM}
+
+
+def test_folders_of_pictures_with_palettes_or_of_floating_point(measure, tmp_path):
+    coloured, floating = Image.fromarray(squares()), Image.fromarray(squares() / np.float32(1))
+    coloured.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    for name, labels, extension in (("palette", coloured, "png"), ("float", floating, "tif")):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            labels.save(tmp_path / name / f"{number}.{extension}")
+        code, answer, _ = measure(tmp_path / name)
+        assert (code, fractions(answer)) == (0, {(1, "class 1"): 1 - FILM, (2, "class 2"): FILM})
+    Image.fromarray(squares()).save(tmp_path / "palette" / "2.jpg")
+    code, _, err = measure(tmp_path / "palette")
+    assert (code, "2.jpg is a JPEG picture" in err) == (2, True)
 
 
 def test_everything_is_written(measure, tmp_path):

@@ -31,6 +31,15 @@ def test_a_card_comes_back(tmp_path):
     assert file.hash == load_model(path).hash
 
 
+@pytest.mark.parametrize("length", [-1, 1])
+def test_a_file_that_is_not_whole_shows_no_card(tmp_path, length):
+    path = save_model(tmp_path / "a.safetensors", CARD, {"w": np.ones(3), "n": np.int64(4)})
+    content = path.read_bytes()
+    path.write_bytes(content[:length] if length < 0 else content + b"x")
+    with pytest.raises(ModelError, match=f"is damaged: it has {len(content) + length} bytes, .* have {len(content)}"):
+        read_card(path)
+
+
 def test_other_programs_can_read_the_weights(tmp_path):
     from safetensors.numpy import load_file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from napari_visualccc.commands.base import (
     declare_device,
     warn,
 )
-from napari_visualccc.core.errors import OutputError
+from napari_visualccc.core.errors import OptionError, OutputError
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
@@ -39,6 +40,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labels", metavar="LABELS", help="Label image or stack; the value is the phase.")
     parser.add_argument("--image", metavar="PATH", help="Micrograph of the same shape, for intensities of objects.")
     parser.add_argument(
+        "--image-signal", type=int, metavar="N", help="This image of a micrograph's file that holds several; without, "
+        "the one that the labels were predicted from, if their record tells it.",
+    )  # fmt: skip
+    parser.add_argument(
         "--classes", metavar="A,B,…",
         help="Names of the phases in the order of their values: those of the table beside the labels; without one, "
         "those that the labels hold if there are as many, else from 0 if they hold 0. 255 and what is ignored by its "
@@ -54,7 +59,6 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.io import read
     from napari_visualccc.io.writers import write_csv, write_json, write_layers
     from napari_visualccc.segment import MeasureOptions, measure_phases
 
@@ -63,19 +67,23 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
     output = Path(arguments.output)
     if output.is_dir():
         raise OutputError(f"{output} is a folder: give the name of a table in it, such as {output / 'measured.csv'}")
+    if arguments.image_signal is not None and not arguments.image:
+        raise OptionError("--image-signal says which image of a file is meant: give the file by --image, too")
     output = output if output.suffix == ".csv" else output.with_name(output.name + ".csv")
     _expect_free(output, arguments)
     signal = _labels(path, arguments)
     (labels, axes), image = chosen_plane(signal, arguments.plane), None
     size, notes = signal.pixel_size, []
+    flags = [str(path), *choice_flags(arguments)]
     if arguments.image:
-        micrograph = read(arguments.image)[0]
+        micrograph, chosen = _micrograph(arguments, signal)
+        _expect_same_names(micrograph, signal)
+        flags += ["--image", arguments.image, *chosen]
         image = chosen_plane(micrograph, arguments.plane)[0]
         if not size.is_calibrated and micrograph.pixel_size.is_calibrated and arguments.pixel_size is None:
             size = micrograph.pixel_size
             axes = signal.calibrated(size).axes[-len(axes) :]
             notes = [f"the labels have no pixel size: that of {arguments.image} is taken ({size})"]
-    flags = [str(path), *choice_flags(arguments), *(["--image", arguments.image] if arguments.image else [])]
     result = measure_phases(
         labels, image, options, pixel_size=size, class_names=_names(arguments, signal, options.ignore),
         name=str(path), arguments=[*flags, "--output", arguments.output], progress=progress,
@@ -106,35 +114,105 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
 def _labels(path: Path, arguments: argparse.Namespace) -> ImageSignal:
     """The one label image or stack that is to be measured."""
-    from napari_visualccc.core.errors import OptionError
-    from napari_visualccc.io import read
-    from napari_visualccc.segment.folders import expect_grey
+    from napari_visualccc.segment.folders import as_labels, read_labels
     from napari_visualccc.segment.measurement import expect_whole_numbers
+
+    signals = chosen_signals(read_labels(path), arguments)
+    if len(signals) > 1:
+        raise OptionError(
+            f"{path} holds {len(signals)} images that are no stack ({_listed(signals)}): choose one by --signal"
+        )
+    labels = as_labels(signals[0], path)
+    expect_whole_numbers(labels.planes, str(path))
+    return labels
+
+
+def _listed(signals: list[ImageSignal]) -> str:
     from napari_visualccc.segment.notes import some_of
 
-    signals = chosen_signals(read(path), arguments)
-    if len(signals) > 1:
-        listed = some_of([f"{number}: {signal.name}" for number, signal in enumerate(signals)])
-        raise OptionError(f"{path} holds {len(signals)} images that are no stack ({listed}): choose one by --signal")
-    expect_grey(signals[0].planes, path)
-    expect_whole_numbers(signals[0].planes, str(path))
-    return signals[0]
+    return some_of([f"{number}: {signal.name}" for number, signal in enumerate(signals)])
+
+
+def _micrograph(arguments: argparse.Namespace, labels: ImageSignal) -> tuple[ImageSignal, list[str]]:
+    """The image for intensities, and the flags that choose it among those of its file."""
+    from napari_visualccc.io import read
+
+    signals, number = read(arguments.image), arguments.image_signal
+    if number is None:
+        if len(signals) == 1:
+            return signals[0], []
+        number = _segmented(signals, labels, Path(arguments.labels))
+    if number is None:
+        raise OptionError(
+            f"{arguments.image} holds {len(signals)} images ({_listed(signals)}), and no record tells to which of them "
+            "the labels belong: choose one by --image-signal"
+        )
+    if not 0 <= number < len(signals):
+        raise OptionError(f"{arguments.image} holds the images 0 … {len(signals) - 1}; there is no {number}")
+    return signals[number], ["--image-signal", str(number)]
+
+
+def _expect_same_names(micrograph: ImageSignal, labels: ImageSignal) -> None:
+    """Refuse two folders whose files do not follow each other in the same order: planes are paired by their numbers."""
+    from napari_visualccc.segment.folders import stem
+
+    for image, label in zip(micrograph.plane_names, labels.plane_names, strict=False):
+        if stem(Path(image)).casefold() != stem(Path(label)).casefold():
+            raise OptionError(
+                f"{image} in {micrograph.path} and {label} in {labels.path} would be one plane, but differ in "
+                "name: measure them one by one"
+            )
+
+
+def _segmented(signals: list[ImageSignal], labels: ImageSignal, path: Path) -> int | None:
+    """Number of the image that labels were predicted from, by its pixels; None if their record does not tell."""
+    from napari_visualccc.core.results import fingerprint
+
+    table = _table_beside(path)
+    if table is None:
+        return None
+    record = _record_beside(table)
+    try:
+        known = json.loads(record.read_text(encoding="utf-8")).get("input_hash")
+    except (OSError, ValueError, AttributeError):  # there is none, or it is not ours
+        return None
+    alike = [number for number, signal in enumerate(signals) if signal.planes.shape == labels.planes.shape]
+    stem = record.name.removesuffix("_provenance.json")
+    # Of images with the same pixels the one by whose number predict named the labels.
+    alike.sort(key=lambda number: not stem.endswith(f"_{number}"))
+    return next((number for number in alike if fingerprint(signals[number].planes) == known), None)
 
 
 def _names(arguments: argparse.Namespace, labels: ImageSignal, ignore: str) -> dict[int, str] | None:
-    """Names as given, or from the table that `segment predict` wrote beside its labels."""
+    """Names as given, or from the tables that `segment predict` wrote beside its labels."""
     from napari_visualccc.segment.annotations import label_values
     from napari_visualccc.segment.class_names import names_to_measure, numbered_names
 
-    predicted = _predicted(Path(arguments.labels))
-    if not arguments.classes:
-        return predicted
-    named = numbered_names(arguments.classes)
+    named = numbered_names(arguments.classes or "")
     if named is not None:
         return named
+    path = Path(arguments.labels)
+    predicted = _predicted([path / name for name in dict.fromkeys(labels.plane_names)] or [path])
+    if not arguments.classes:
+        return predicted
     if predicted is not None:  # it knows phases that this image lacks, and which value is none
         return names_to_measure(arguments.classes, predicted, ignore, complete=True)
     return names_to_measure(arguments.classes, label_values(labels.planes), ignore)
+
+
+def _predicted(files: list[Path]) -> dict[int, str] | None:
+    """Names in the tables beside these labels, those of one stack; None if there is no table."""
+    tables = {file: names for file in files if (names := _names_beside(file)) is not None}
+    if not tables:
+        return None
+    first, *others = tables
+    for other in others:
+        if tables[other] != tables[first]:
+            raise OptionError(
+                f"the tables beside {first} and {other.name} name other phases: measure the files one by one, or say "
+                "--classes 1=…,2=…"
+            )
+    return tables[first]
 
 
 def _table_beside(path: Path) -> Path | None:
@@ -145,26 +223,8 @@ def _table_beside(path: Path) -> Path | None:
     return None
 
 
-def _expect_free(output: Path, arguments: argparse.Namespace) -> None:
-    """Refuse to write over the labels, the micrograph, and what `segment predict` wrote beside the labels."""
-    labels = Path(arguments.labels)
-    kept = [labels, *([Path(arguments.image)] if arguments.image else [])]
-    table = _table_beside(labels)
-    if table is not None and _predicted(labels) is not None:
-        record = f"{table.stem.removesuffix('_phases')}_provenance.json"
-        kept += [table, table.with_name(record)]
-    taken = {path.resolve() for path in kept}
-    for name in _WRITTEN:
-        path = output.with_name(f"{output.stem}{name}")
-        if path.resolve() in taken:
-            raise OutputError(
-                f"--output {arguments.output} would write over {path}, which belongs to what is measured: give another "
-                f"name, such as {output.stem}_measured.csv"
-            )
-
-
-def _predicted(path: Path) -> dict[int, str] | None:
-    """Names in the table that `segment predict` wrote beside its labels."""
+def _names_beside(path: Path) -> dict[int, str] | None:
+    """Names in the table that `segment predict` wrote beside the labels in this file."""
     beside = _table_beside(path)
     if beside is None or not beside.exists():
         return None
@@ -175,6 +235,31 @@ def _predicted(path: Path) -> dict[int, str] | None:
     if not {"label", "class"} <= set(table.columns) or {"object", "fraction"} & set(table.columns):
         return None
     return {int(value): str(name) for value, name in zip(table["label"], table["class"], strict=True)}
+
+
+def _expect_free(output: Path, arguments: argparse.Namespace) -> None:
+    """Refuse to write over the labels, the micrograph, and what `segment predict` wrote beside the labels."""
+    from napari_visualccc.segment.folders import label_files
+
+    kept = [Path(arguments.image)] if arguments.image else []
+    for labels in label_files(arguments.labels):
+        table = _table_beside(labels)
+        kept.append(labels)
+        if table is not None and _names_beside(labels) is not None:
+            kept += [table, _record_beside(table)]
+    taken = {path.resolve() for path in kept}
+    for name in _WRITTEN:
+        path = output.with_name(f"{output.stem}{name}")
+        if path.resolve() in taken:
+            raise OutputError(
+                f"--output {arguments.output} would write over {path}, which belongs to what is measured: give another "
+                f"name, such as {output.stem}_measured.csv"
+            )
+
+
+def _record_beside(table: Path) -> Path:
+    """Where `segment predict` writes the record of the labels that have this table."""
+    return table.with_name(f"{table.stem.removesuffix('_phases')}_provenance.json")
 
 
 def _show(answer: Answer) -> list[str]:

@@ -102,7 +102,7 @@ def _read_path(path: Path) -> list[ImageSignal]:
     if not path.exists():
         raise FileFormatError(f"{path} does not exist")
     if path.is_dir():
-        return _read_zarr(path) if _is_zarr(path) else read_folder(path)
+        return _read_zarr(path) if is_zarr(path) else read_folder(path)
     return read_file(path)
 
 
@@ -110,14 +110,15 @@ def _extension(path: Path) -> str:
     return path.suffix.lower().lstrip(".")
 
 
-def _is_zarr(path: Path) -> bool:
+def is_zarr(path: Path) -> bool:
+    """Tell whether a path is a Zarr store, by its extension or what is in it."""
     names = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
     return _extension(path) in ("zarr", "zspy") or any((path / name).exists() for name in names)
 
 
 def is_readable_folder(path: Path) -> bool:
     """Tell whether a folder is a Zarr store or holds a file of a format that is read here; nothing is opened."""
-    if _is_zarr(path):
+    if is_zarr(path):
         return True
     try:
         return any(_extension(entry) in EXTENSIONS for entry in path.iterdir())
@@ -159,7 +160,7 @@ def _read_picture(path: Path, load: int) -> ImageSignal:
     """Picture without a pixel size; one that is larger than `load` is decoded when it is looked at."""
     import imageio.v3 as iio
 
-    with quiet(), _large_pictures(path):
+    with quiet(), large_pictures(path):
         try:
             about = iio.improps(path, plugin="pillow")
             nbytes = int(np.prod(about.shape, dtype=np.int64)) * about.dtype.itemsize
@@ -190,14 +191,14 @@ def _decode_later(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> A
     import dask.array as da
 
     def decode() -> Any:
-        with quiet(), _large_pictures(path):
+        with quiet(), large_pictures(path):
             return _decode(path)
 
     return da.from_delayed(dask.delayed(decode)(), shape, dtype)
 
 
 @contextmanager
-def _large_pictures(path: Path) -> Iterator[None]:
+def large_pictures(path: Path) -> Iterator[None]:
     """Let Pillow read montages of any size, but not a file that promises more than its bytes can hold."""
     from PIL import Image
 

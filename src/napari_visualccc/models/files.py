@@ -90,7 +90,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises
     ------
     ModelError
-        If it is not such a file.
+        If it is not such a file, or not the whole of it.
     """
     foreign = f"{path} is not a model file (expected {EXTENSION}, as written by napari-visualccc)"
     try:
@@ -100,13 +100,21 @@ def read_metadata(path: Path) -> dict[str, str]:
             if length > _LONGEST_HEADER:
                 raise ModelError(foreign)
             header = json.loads(file.read(length))
+        size = path.stat().st_size
     except OSError as error:
         raise ModelError(f"{path} cannot be opened: {error.strerror or error}") from error
     except ValueError as error:
         raise ModelError(foreign) from error
     if not isinstance(header, dict):
         raise ModelError(foreign)
-    return dict(header.get("__metadata__") or {})
+    metadata = dict(header.pop("__metadata__", None) or {})
+    try:
+        expected = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+    except (KeyError, IndexError, TypeError) as error:
+        raise ModelError(foreign) from error
+    if size != expected:  # a download or a copy that broke off
+        raise ModelError(f"{path} is damaged: it has {size} bytes, and by its header should have {expected}")
+    return metadata
 
 
 def load_tensors(path: str | Path) -> dict[str, NDArray[Any]]:

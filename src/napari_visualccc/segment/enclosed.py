@@ -29,8 +29,6 @@ class EnclosedPhases:
         Labels that form the layer.
     pixel_size
         Of the planes.
-    min_size
-        Patches of layer of fewer pixels do not count.
 
     Notes
     -----
@@ -51,9 +49,9 @@ class EnclosedPhases:
 let the layer include it",)
     """
 
-    def __init__(self, layer: Sequence[int], pixel_size: PixelSize | None = None, min_size: int = 0) -> None:
+    def __init__(self, layer: Sequence[int], pixel_size: PixelSize | None = None) -> None:
         self._layer = tuple(layer)
-        self._size, self._min_size = pixel_size or PixelSize(), min_size
+        self._size = pixel_size or PixelSize()
         self._outline: Counter[int] = Counter()
         self._shared: Counter[int] = Counter()
         # By label, the plane in which it shares most: how much, where the layer is, and where the phase.
@@ -97,8 +95,7 @@ let the layer include it",)
         """Whether the layer is still one, and no thicker, if it includes a phase; or is only one if it does."""
         _, layer, phase = self._seen[label]
         alone, included = (
-            [piece.thickness for piece in measure_thickness(mask, self._size, min_size=self._min_size).pieces]
-            for mask in (layer, layer | phase)
+            [piece.thickness for piece in measure_thickness(mask, self._size).pieces] for mask in (layer, layer | phase)
         )
         if not alone or not included:
             return bool(included)

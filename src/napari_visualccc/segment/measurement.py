@@ -154,7 +154,7 @@ class _Measuring:
         self._empty: list[int] = []
         self._begun: Counter[int] = Counter()
         self._thickness: list[PlaneThickness] = []
-        self._enclosed = EnclosedPhases(self._layer, size, options.min_size)
+        self._enclosed = EnclosedPhases(self._layer, size)
         self._map = allocate(planes.shape, np.float32) if layer else None
 
     def add(self, index: int, image: NDArray[Any] | None, progress: Progress) -> None:

@@ -47,13 +47,20 @@ def run_measure(
     if propose:
         options = replace(options, ignore=propose_ignored(array_of(source.layer), progress=progress))
     before = run_checksum(labels_of(source), progress=progress)
-    told = [*source.arguments, *(["--image", image.arguments[0]] if image is not None else [])]
+    told = [*source.arguments, *([] if image is None else _told_of(image))]
     told += ["--output", f"{source.file_stem}.csv"]
     result = measure_phases(
         source.planes, image.planes if image is not None else None, options, pixel_size=source.pixel_size,
         class_names=names, name=source.name, arguments=told, progress=progress,
     )  # fmt: skip
     return Answer(result, before)
+
+
+def _told_of(image: Source) -> list[str]:
+    """How the command line is told of the micrograph: which image of its file it is, too."""
+    path, *flags = image.arguments
+    number = flags[flags.index("--signal") + 1 :][:1] if "--signal" in flags else []
+    return ["--image", path, *(["--image-signal", *number] if number else [])]
 
 
 def labels_of(source: Source) -> Any:
