@@ -130,6 +130,32 @@ def test_another_magnification_is_told(viewer, open_classify, stack, sample, qtb
     assert "⚠ overview: its pixels (160 nm) are 10 times larger" in widget.prediction.words.text()
 
 
+def result_of_a_plane():
+    from napari_visualccc.classify import PredictionResult
+    from napari_visualccc.core.colours import label_colour
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.core.results import Provenance
+    from napari_visualccc.models.card import ClassInfo
+
+    classes = (ClassInfo(1, "dendritic", label_colour(1)), ClassInfo(2, "spherical", label_colour(2)))
+    made = Provenance("classify predict", {}, "lithium", "")
+    chances, distance, learnt = np.array([[0.9, 0.1]]), np.zeros(1), np.zeros(1, bool)
+    return PredictionResult(made, classes, chances, distance, learnt, None, None, PixelSize())
+
+
+def test_the_saved_table_numbers_planes_as_the_stack_does(open_classify, stack, tmp_path, monkeypatch):
+    import pandas as pd
+
+    widget = open_classify()
+    widget.chooser.plane_button.setChecked(True)
+    widget._go_to(7)
+    widget._predicted(widget.chooser.source(), result_of_a_plane())
+    path = tmp_path / "classes.csv"
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
+    widget.prediction.export_button.click()
+    assert pd.read_csv(path)["plane"].tolist() == [7]
+
+
 def test_files_are_learnt_from_too(open_classify, tmp_path, sample, qtbot):
     from napari_visualccc.core.pixel_size import PixelSize
     from napari_visualccc.io import write_tiff

@@ -57,9 +57,10 @@ class FileDialogs(QObject):
         from napari_visualccc.io import write_csv
 
         path, _ = QFileDialog.getSaveFileName(self._widget, "Save the table", "classes.csv", _TABLES)
-        if path and self._widget.predicted is not None:
+        planes = self._widget.prediction.planes
+        if path and planes is not None:
             try:
-                write_csv(path, self._widget.predicted.table)
+                write_csv(path, planes)
             except VisualCCCError as error:
                 show_problem(error)
 
