@@ -28,6 +28,7 @@ from napari_visualccc.classify.unlike import Familiar
 from napari_visualccc.core.errors import InputError, ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.nn.classifier import Classifier
 from napari_visualccc.samples import HrtemOptions, LithiumOptions, hrtem, lithium
 
 EDGE = 160
@@ -216,6 +217,21 @@ def test_window_never_exceeds_the_plane():
 def test_cancelling(dataset):
     with pytest.raises(Cancelled):
         train(dataset, device="cpu", progress=Progress(None, lambda: True))
+
+
+@pytest.mark.parametrize("place", [(finetune, "_whole"), (Classifier, "forward")])
+def test_cancelling_fine_tuning_waits_for_one_plane_at_most(dataset, monkeypatch, place):
+    looked, own = [], getattr(*place)
+
+    def look(*args):
+        looked.append(1)
+        return own(*args)
+
+    monkeypatch.setattr(*place, look)
+    options = TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4)
+    with pytest.raises(Cancelled):
+        train(dataset, options, device="cpu", progress=Progress(None, lambda: bool(looked)))
+    assert len(looked) == 1
 
 
 def test_what_cannot_be_learnt_is_said(sample):

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _LARGEST_CROP = 384
 _CHECKS = 20
+# Shares of the progress at which the images are read, the network is trained, and that is measured.
+_BEGUN, _TRAINED, _MEASURED = 0.05, 0.9, 0.95
 Floats = NDArray[np.float64]
 
 
@@ -75,17 +77,19 @@ def fine_tune(
         teach = folds[0].learnt
         held = learnt.chosen(folds[0].measured)
         how = "a fold of groups kept aside (also used to stop in time)"
-    task = _Task(model, learnt.chosen(teach), held, options, looker)
+    task = _Task(model, learnt.chosen(teach), held, options, looker, progress.part(0, _BEGUN))
     steps = options.epochs * math.ceil(len(teach) / options.batch)
     schedule = Schedule(
         seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
         average=0.98, checks=_CHECKS,
     )  # fmt: skip
+    progress(_BEGUN, "measuring on the images held out")
     before = task.validate(model.network)
     try:
         state = fit(
             model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
-            should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()), progress=progress,
+            should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()),
+            progress=progress.part(_BEGUN, _TRAINED),
         )  # fmt: skip
     except Diverged as error:
         raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
@@ -94,19 +98,21 @@ def fine_tune(
         task.restore()
         notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
     network = model.network.cpu()
+    progress(_TRAINED, "measuring on the images held out")
     scores = task.scores(network)
     temperature = fit_temperature(scores, held.targets)
     tuned = replace(model, network=network.eval(), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
     if not notes:
         # another encoder: what is familiar is learnt anew, through its eyes
-        tuned = _familiar_again(tuned, learnt, groups, options, looker)
+        tuned = _familiar_again(tuned, learnt, groups, options, looker, progress.part(_MEASURED, 1))
     return Tuned(tuned, evaluation, state.history, notes)
 
 
 def _familiar_again(
-    model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker
-) -> ClassificationModel:
+    model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker,
+    progress: Progress,
+) -> ClassificationModel:  # fmt: skip
     from napari_visualccc.classify.unlike import Familiar
     from napari_visualccc.models.states import weights
 
@@ -117,23 +123,29 @@ def _familiar_again(
     card = replace(model.card, architecture={**model.card.architecture, "weights_hash": name})
     model = replace(model, card=card)
     own = model.looker(looker.device)
-    seen = own.look(learnt.micrographs).vectors
+    seen = own.look(learnt.micrographs, progress=progress).vectors
     return replace(model, familiar=Familiar.of(seen, groups, seed=options.seed))
 
 
 class _Task:
-    """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
+    """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`.
+
+    Cancelled between any two planes: to look at all that are held out takes a minute on a CPU.
+    """
 
     def __init__(
-        self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker
-    ) -> None:
+        self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker,
+        progress: Progress,
+    ) -> None:  # fmt: skip
         self._network, self._options, self._device = model.network, options, looker.device
         self._temperature = model.temperature
         self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
-        self._images = [_whole(one, looker) for one in learnt.micrographs]
+        self._check = progress.check
+        both = (*learnt.micrographs, *held.micrographs)
+        images = [_whole(one, looker) for one in progress.steps(both, message="reading the images")]
+        self._images, self._held_images = images[: len(learnt)], images[len(learnt) :]
         self._targets = learnt.targets
         self._held = held
-        self._held_images = [_whole(one, looker) for one in held.micrographs]
         counts = np.bincount(self._targets, minlength=len(learnt.classes))
         worth = (1.0 / np.maximum(counts, 1)) ** options.rare_weight
         self._weights = worth / (worth * counts).sum() * counts.sum()
@@ -177,6 +189,7 @@ class _Task:
         import torch
         from torch.nn import functional as F
 
+        self._check()  # a step takes seconds on a CPU, and this is its middle
         weights = torch.as_tensor(self._weights, dtype=torch.float32, device=outputs.device)
         return F.cross_entropy(outputs.float() / self._temperature, targets.long(), weights)
 
@@ -185,8 +198,11 @@ class _Task:
         import torch
 
         device = next(network.parameters()).device
+        rows = []
         with torch.inference_mode():
-            rows = [network(torch.from_numpy(image)[None, None].to(device)) for image in self._held_images]
+            for image in self._held_images:
+                self._check()
+                rows.append(network(torch.from_numpy(image)[None, None].to(device)))
         return np.concatenate([row.double().cpu().numpy() for row in rows])
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
