@@ -219,8 +219,8 @@ def test_cancelling(dataset):
         train(dataset, device="cpu", progress=Progress(None, lambda: True))
 
 
-@pytest.mark.parametrize("place", [(finetune, "_whole"), (Classifier, "forward")])
-def test_cancelling_fine_tuning_waits_for_one_plane_at_most(dataset, monkeypatch, place):
+@pytest.mark.parametrize("place", [(finetune, "_whole"), (Classifier, "forward"), (finetune._Task, "loss")])
+def test_cancelling_fine_tuning_waits_for_one_plane_or_layer_at_most(dataset, monkeypatch, place):
     looked, own = [], getattr(*place)
 
     def look(*args):
@@ -228,6 +228,7 @@ def test_cancelling_fine_tuning_waits_for_one_plane_at_most(dataset, monkeypatch
         return own(*args)
 
     monkeypatch.setattr(*place, look)
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: pytest.fail("the step went on to its end"))
     options = TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4)
     with pytest.raises(Cancelled):
         train(dataset, options, device="cpu", progress=Progress(None, lambda: bool(looked)))

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,23 +84,24 @@ def fine_tune(
         seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
         average=0.98, checks=_CHECKS,
     )  # fmt: skip
-    progress(_BEGUN, "measuring on the images held out")
-    before = task.validate(model.network)
-    try:
-        state = fit(
-            model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
-            should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()),
-            progress=progress.part(_BEGUN, _TRAINED),
-        )  # fmt: skip
-    except Diverged as error:
-        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
     notes: tuple[str, ...] = ()
-    if state.scores.get("score", -math.inf) <= before["score"]:
-        task.restore()
-        notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
-    network = model.network.cpu()
-    progress(_TRAINED, "measuring on the images held out")
-    scores = task.scores(network)
+    with _heard(model.network, progress.check):
+        progress(_BEGUN, "measuring on the images held out")
+        before = task.validate(model.network)
+        try:
+            state = fit(
+                model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
+                should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()),
+                progress=progress.part(_BEGUN, _TRAINED),
+            )  # fmt: skip
+        except Diverged as error:
+            raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
+        if state.scores.get("score", -math.inf) <= before["score"]:
+            task.restore()
+            notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
+        progress(_TRAINED, "measuring on the images held out")
+        network = model.network.cpu()
+        scores = task.scores(network)
     temperature = fit_temperature(scores, held.targets)
     tuned = replace(model, network=network.eval(), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
@@ -107,6 +109,27 @@ def fine_tune(
         # another encoder: what is familiar is learnt anew, through its eyes
         tuned = _familiar_again(tuned, learnt, groups, options, looker, progress.part(_MEASURED, 1))
     return Tuned(tuned, evaluation, state.history, notes)
+
+
+@contextmanager
+def _heard(network: nn.Module, check: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile `check`, which cancels, is called after each layer, forth and back.
+
+    One step takes many seconds on a CPU, and a look at all planes held out takes a minute.
+    """
+
+    def hear(layer: nn.Module, inputs: Any, output: Any) -> None:
+        check()
+        if getattr(output, "requires_grad", False):
+            output.register_hook(lambda gradient: check())
+
+    layers = [one for one in network.modules() if not list(one.children())]
+    handles = [layer.register_forward_hook(hear) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _familiar_again(
@@ -128,10 +151,7 @@ def _familiar_again(
 
 
 class _Task:
-    """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`.
-
-    Cancelled between any two planes: to look at all that are held out takes a minute on a CPU.
-    """
+    """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
 
     def __init__(
         self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker,
@@ -140,7 +160,6 @@ class _Task:
         self._network, self._options, self._device = model.network, options, looker.device
         self._temperature = model.temperature
         self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
-        self._check = progress.check
         both = (*learnt.micrographs, *held.micrographs)
         images = [_whole(one, looker) for one in progress.steps(both, message="reading the images")]
         self._images, self._held_images = images[: len(learnt)], images[len(learnt) :]
@@ -189,7 +208,6 @@ class _Task:
         import torch
         from torch.nn import functional as F
 
-        self._check()  # a step takes seconds on a CPU, and this is its middle
         weights = torch.as_tensor(self._weights, dtype=torch.float32, device=outputs.device)
         return F.cross_entropy(outputs.float() / self._temperature, targets.long(), weights)
 
@@ -198,11 +216,8 @@ class _Task:
         import torch
 
         device = next(network.parameters()).device
-        rows = []
         with torch.inference_mode():
-            for image in self._held_images:
-                self._check()
-                rows.append(network(torch.from_numpy(image)[None, None].to(device)))
+            rows = [network(torch.from_numpy(image)[None, None].to(device)) for image in self._held_images]
         return np.concatenate([row.double().cpu().numpy() for row in rows])
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
