@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_visualccc.samples import LithiumOptions, lithium
 from napari_visualccc.widgets._classify_labels import classes_of
@@ -150,10 +151,21 @@ def test_the_saved_table_numbers_planes_as_the_stack_does(open_classify, stack, 
     widget.chooser.plane_button.setChecked(True)
     widget._go_to(7)
     widget._predicted(widget.chooser.source(), result_of_a_plane())
-    path = tmp_path / "classes.csv"
-    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "classes"), ""))
     widget.prediction.export_button.click()
-    assert pd.read_csv(path)["plane"].tolist() == [7]
+    assert pd.read_csv(tmp_path / "classes.csv")["plane"].tolist() == [7]
+
+
+def test_a_model_is_replaced_after_a_question_only(open_classify, tmp_path, monkeypatch):
+    widget = open_classify()
+    (tmp_path / "mine.safetensors").touch()
+    written = []
+    monkeypatch.setattr(widget, "save", written.append)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
+        widget.model_panel.save_clicked.emit()
+    assert written == [str(tmp_path / "mine.safetensors")]
 
 
 def test_files_are_learnt_from_too(open_classify, tmp_path, sample, qtbot):
