@@ -278,6 +278,15 @@ def test_fine_tuning_is_never_worse_on_what_is_held_out(dataset):
     assert torch.isfinite(found.model.network.head.weight).all()
 
 
+def test_fine_tuning_is_watched_and_can_be_ended(dataset):
+    moments = []
+    options = TrainOptions(method="fine-tune", epochs=100, crop=96, batch=4)
+    found = train(dataset, options, device="cpu", watch=moments.append, should_stop=lambda: len(moments) > 0)
+    assert [one.step for one in moments] == [1, 2]
+    assert 0 <= moments[-1].scores["balanced_accuracy"] <= 1
+    assert found.model.card.training["steps"] == 2
+
+
 def test_a_better_network_learns_anew_what_is_familiar(dataset, trained, monkeypatch):
     scores = iter([-1e9])  # what Fast is said to be worth
 

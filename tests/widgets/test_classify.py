@@ -131,6 +131,31 @@ def test_another_magnification_is_told(viewer, open_classify, stack, sample, qtb
     assert "⚠ overview: its pixels (160 nm) are 10 times larger" in widget.prediction.words.text()
 
 
+def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify, stack, sample, qtbot):
+    widget = open_classify()
+    widget.classes.set_names(["dendritic", "spherical"])
+    label(widget, sample, 10)
+    tuning = widget.tuning
+    assert tuning.isHidden()
+    widget.form.set_values({"method": "fine-tune", "max_minutes": 10.0, "crop": 64, "batch": 2})
+    widget.train()
+    assert not tuning.isHidden()
+    assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
+    qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=120_000)
+    tuning.stop_button.click()
+    qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())
+    wait(qtbot, widget)
+    assert widget.model is not None
+    assert tuning.stop_button.isHidden()
+    steps, losses = tuning.plot._lines[0].getData()
+    assert len(steps) == len(losses) == widget.model.card.training["steps"]
+    assert len(tuning.plot._lines[1].getData()[0]) >= 1
+    widget.form.set_values({"method": "fast"})
+    widget.train()
+    assert tuning.isHidden()
+    wait(qtbot, widget)
+
+
 def result_of_a_plane():
     from napari_visualccc.classify import PredictionResult
     from napari_visualccc.core.colours import label_colour
