@@ -28,6 +28,7 @@ from napari_visualccc.classify.unlike import Familiar
 from napari_visualccc.core.errors import InputError, ModelError, OptionError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
+from napari_visualccc.models.nn.classifier import Classifier
 from napari_visualccc.samples import HrtemOptions, LithiumOptions, hrtem, lithium
 
 EDGE = 160
@@ -218,6 +219,22 @@ def test_cancelling(dataset):
         train(dataset, device="cpu", progress=Progress(None, lambda: True))
 
 
+@pytest.mark.parametrize("place", [(finetune, "_whole"), (Classifier, "forward"), (finetune._Task, "loss")])
+def test_cancelling_fine_tuning_waits_for_one_plane_or_layer_at_most(dataset, monkeypatch, place):
+    looked, own = [], getattr(*place)
+
+    def look(*args):
+        looked.append(1)
+        return own(*args)
+
+    monkeypatch.setattr(*place, look)
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: pytest.fail("the step went on to its end"))
+    options = TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4)
+    with pytest.raises(Cancelled):
+        train(dataset, options, device="cpu", progress=Progress(None, lambda: bool(looked)))
+    assert len(looked) == 1
+
+
 def test_what_cannot_be_learnt_is_said(sample):
     one = dataset_of(examples_of_stack(sample.image[:2], {0: "a", 1: "a"}))
     with pytest.raises(InputError, match="two classes"):
@@ -259,6 +276,15 @@ def test_fine_tuning_is_never_worse_on_what_is_held_out(dataset):
     assert len(found.history) >= 1
     assert "kept aside" in found.metrics["held_out"]
     assert torch.isfinite(found.model.network.head.weight).all()
+
+
+def test_fine_tuning_is_watched_and_can_be_ended(dataset):
+    moments = []
+    options = TrainOptions(method="fine-tune", epochs=100, crop=96, batch=4)
+    found = train(dataset, options, device="cpu", watch=moments.append, should_stop=lambda: len(moments) > 0)
+    assert [one.step for one in moments] == [1, 2]
+    assert 0 <= moments[-1].scores["balanced_accuracy"] <= 1
+    assert found.model.card.training["steps"] == 2
 
 
 def test_a_better_network_learns_anew_what_is_familiar(dataset, trained, monkeypatch):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_visualccc.samples import LithiumOptions, lithium
 from napari_visualccc.widgets._classify_labels import classes_of
@@ -128,6 +129,68 @@ def test_another_magnification_is_told(viewer, open_classify, stack, sample, qtb
     widget.predict()
     wait(qtbot, widget)
     assert "⚠ overview: its pixels (160 nm) are 10 times larger" in widget.prediction.words.text()
+
+
+def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify, stack, sample, qtbot):
+    widget = open_classify()
+    widget.classes.set_names(["dendritic", "spherical"])
+    label(widget, sample, 10)
+    tuning = widget.tuning
+    assert tuning.isHidden()
+    widget.form.set_values({"method": "fine-tune", "max_minutes": 10.0, "crop": 64, "batch": 2})
+    widget.train()
+    assert not tuning.isHidden()
+    assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
+    qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=120_000)
+    tuning.stop_button.click()
+    qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())
+    wait(qtbot, widget)
+    assert widget.model is not None
+    assert tuning.stop_button.isHidden()
+    steps, losses = tuning.plot._lines[0].getData()
+    assert len(steps) == len(losses) == widget.model.card.training["steps"]
+    assert len(tuning.plot._lines[1].getData()[0]) >= 1
+    widget.form.set_values({"method": "fast"})
+    widget.train()
+    assert tuning.isHidden()
+    wait(qtbot, widget)
+
+
+def result_of_a_plane():
+    from napari_visualccc.classify import PredictionResult
+    from napari_visualccc.core.colours import label_colour
+    from napari_visualccc.core.pixel_size import PixelSize
+    from napari_visualccc.core.results import Provenance
+    from napari_visualccc.models.card import ClassInfo
+
+    classes = (ClassInfo(1, "dendritic", label_colour(1)), ClassInfo(2, "spherical", label_colour(2)))
+    made = Provenance("classify predict", {}, "lithium", "")
+    chances, distance, learnt = np.array([[0.9, 0.1]]), np.zeros(1), np.zeros(1, bool)
+    return PredictionResult(made, classes, chances, distance, learnt, None, None, PixelSize())
+
+
+def test_the_saved_table_numbers_planes_as_the_stack_does(open_classify, stack, tmp_path, monkeypatch):
+    import pandas as pd
+
+    widget = open_classify()
+    widget.chooser.plane_button.setChecked(True)
+    widget._go_to(7)
+    widget._predicted(widget.chooser.source(), result_of_a_plane())
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "classes"), ""))
+    widget.prediction.export_button.click()
+    assert pd.read_csv(tmp_path / "classes.csv")["plane"].tolist() == [7]
+
+
+def test_a_model_is_replaced_after_a_question_only(open_classify, tmp_path, monkeypatch):
+    widget = open_classify()
+    (tmp_path / "mine.safetensors").touch()
+    written = []
+    monkeypatch.setattr(widget, "save", written.append)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
+        widget.model_panel.save_clicked.emit()
+    assert written == [str(tmp_path / "mine.safetensors")]
 
 
 def test_files_are_learnt_from_too(open_classify, tmp_path, sample, qtbot):

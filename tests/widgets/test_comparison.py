@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.widgets import MeasureWidget
+from napari_visualccc.widgets._comparison import ComparePart
 from napari_visualccc.widgets._comparison_jobs import Named, run_agree, save_scores
 
 NM = PixelSize(2, 2, "nm")
@@ -67,6 +69,19 @@ def test_scores_are_saved_under_the_name_asked_for_and_unknown_ones_are_null(tmp
     text = written[2].read_text(encoding="utf-8")
     assert "NaN" not in text
     assert json.loads(text)["iou"] == {"film": pytest.approx(20 / 24), "cap": pytest.approx(16 / 20), "pore": None}
+
+
+def test_scores_replace_files_after_a_question_only(qtbot, tmp_path, monkeypatch):
+    part = ComparePart("")
+    qtbot.addWidget(part)
+    (tmp_path / "run_confusion.csv").touch()
+    written = []
+    monkeypatch.setattr(part, "save", written.append)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "run.csv"), ""))
+    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, answer=answer: answer)
+        part.save_button.click()
+    assert written == [str(tmp_path / "run.csv")]
 
 
 def test_a_phase_that_one_of_them_has_not_is_missed():

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _LARGEST_CROP = 384
 _CHECKS = 20
+# Shares of the progress at which the images are read, the network is trained, and that is measured.
+_BEGUN, _TRAINED, _MEASURED = 0.05, 0.9, 0.95
 Floats = NDArray[np.float64]
 
 
@@ -75,38 +78,64 @@ def fine_tune(
         teach = folds[0].learnt
         held = learnt.chosen(folds[0].measured)
         how = "a fold of groups kept aside (also used to stop in time)"
-    task = _Task(model, learnt.chosen(teach), held, options, looker)
+    task = _Task(model, learnt.chosen(teach), held, options, looker, progress.part(0, _BEGUN))
     steps = options.epochs * math.ceil(len(teach) / options.batch)
     schedule = Schedule(
         seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
         average=0.98, checks=_CHECKS,
     )  # fmt: skip
-    before = task.validate(model.network)
-    try:
-        state = fit(
-            model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
-            should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()), progress=progress,
-        )  # fmt: skip
-    except Diverged as error:
-        raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
     notes: tuple[str, ...] = ()
-    if state.scores.get("score", -math.inf) <= before["score"]:
-        task.restore()
-        notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
-    network = model.network.cpu()
-    scores = task.scores(network)
+    with _heard(model.network, progress.check):
+        progress(_BEGUN, "measuring on the images held out")
+        before = task.validate(model.network)
+        try:
+            state = fit(
+                model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
+                should_stop=lambda: task.is_tired or (should_stop is not None and should_stop()),
+                progress=progress.part(_BEGUN, _TRAINED),
+            )  # fmt: skip
+        except Diverged as error:
+            raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
+        if state.scores.get("score", -math.inf) <= before["score"]:
+            task.restore()
+            notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
+        progress(_TRAINED, "measuring on the images held out")
+        network = model.network.cpu()
+        scores = task.scores(network)
     temperature = fit_temperature(scores, held.targets)
     tuned = replace(model, network=network.eval(), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
     if not notes:
         # another encoder: what is familiar is learnt anew, through its eyes
-        tuned = _familiar_again(tuned, learnt, groups, options, looker)
+        tuned = _familiar_again(tuned, learnt, groups, options, looker, progress.part(_MEASURED, 1))
     return Tuned(tuned, evaluation, state.history, notes)
 
 
+@contextmanager
+def _heard(network: nn.Module, check: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile `check`, which cancels, is called after each layer, forth and back.
+
+    One step takes many seconds on a CPU, and a look at all planes held out takes a minute.
+    """
+
+    def hear(layer: nn.Module, inputs: Any, output: Any) -> None:
+        check()
+        if getattr(output, "requires_grad", False):
+            output.register_hook(lambda gradient: check())
+
+    layers = [one for one in network.modules() if not list(one.children())]
+    handles = [layer.register_forward_hook(hear) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def _familiar_again(
-    model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker
-) -> ClassificationModel:
+    model: ClassificationModel, learnt: Dataset, groups: NDArray[np.int64], options: TrainOptions, looker: Looker,
+    progress: Progress,
+) -> ClassificationModel:  # fmt: skip
     from napari_visualccc.classify.unlike import Familiar
     from napari_visualccc.models.states import weights
 
@@ -117,7 +146,7 @@ def _familiar_again(
     card = replace(model.card, architecture={**model.card.architecture, "weights_hash": name})
     model = replace(model, card=card)
     own = model.looker(looker.device)
-    seen = own.look(learnt.micrographs).vectors
+    seen = own.look(learnt.micrographs, progress=progress).vectors
     return replace(model, familiar=Familiar.of(seen, groups, seed=options.seed))
 
 
@@ -125,15 +154,17 @@ class _Task:
     """Batches of crops, the loss, and log-loss on planes held out; a `napari_visualccc.models.nn.fit.Task`."""
 
     def __init__(
-        self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker
-    ) -> None:
+        self, model: ClassificationModel, learnt: Dataset, held: Dataset, options: TrainOptions, looker: Looker,
+        progress: Progress,
+    ) -> None:  # fmt: skip
         self._network, self._options, self._device = model.network, options, looker.device
         self._temperature = model.temperature
         self._begin = {name: value.detach().clone() for name, value in model.network.state_dict().items()}
-        self._images = [_whole(one, looker) for one in learnt.micrographs]
+        both = (*learnt.micrographs, *held.micrographs)
+        images = [_whole(one, looker) for one in progress.steps(both, message="reading the images")]
+        self._images, self._held_images = images[: len(learnt)], images[len(learnt) :]
         self._targets = learnt.targets
         self._held = held
-        self._held_images = [_whole(one, looker) for one in held.micrographs]
         counts = np.bincount(self._targets, minlength=len(learnt.classes))
         worth = (1.0 / np.maximum(counts, 1)) ** options.rare_weight
         self._weights = worth / (worth * counts).sum() * counts.sum()

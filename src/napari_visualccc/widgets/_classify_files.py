@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets._jobs import show_problem
 from napari_visualccc.widgets._provenance import ProvenanceDialog
+from napari_visualccc.widgets._saving import ask_path
 
 if TYPE_CHECKING:
     from napari_visualccc.widgets.classify import ClassifyWidget
@@ -44,9 +45,9 @@ class FileDialogs(QObject):
             self._widget.read_files(path)
 
     def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self._widget, "Save the model", "classifier.safetensors", _PATTERN)
+        path = ask_path(self._widget, "Save the model", "classifier.safetensors", _PATTERN, ending=".safetensors")
         if path:
-            self._widget.save(path if path.endswith(".safetensors") else path + ".safetensors")
+            self._widget.save(path)
 
     def _load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self._widget, "Load a model", "", _PATTERN)
@@ -56,10 +57,11 @@ class FileDialogs(QObject):
     def _export(self) -> None:
         from napari_visualccc.io import write_csv
 
-        path, _ = QFileDialog.getSaveFileName(self._widget, "Save the table", "classes.csv", _TABLES)
-        if path and self._widget.predicted is not None:
+        path = ask_path(self._widget, "Save the table", "classes.csv", _TABLES, ending=".csv")
+        planes = self._widget.prediction.planes
+        if path and planes is not None:
             try:
-                write_csv(path, self._widget.predicted.table)
+                write_csv(path, planes)
             except VisualCCCError as error:
                 show_problem(error)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.results import Provenance
 from napari_visualccc.widgets._source import Source
+from napari_visualccc.widgets._training_board import Board
 
 if TYPE_CHECKING:
     from napari_visualccc.classify import (
@@ -58,11 +59,14 @@ class Lookers:
 
 def run_preparation(*, progress: Progress) -> None:
     """Do in the background, while planes are being labelled, what the first training would have to wait for."""
+    import napari_visualccc.models.nn.embedding  # noqa: F401
+
+    # After torch: scipy.stats fails if a training, which may begin now, has just imported half of torch.
+    progress(0.5)
+    import pyqtgraph  # noqa: F401 - for the first curve
     import scipy.ndimage  # noqa: F401
     import sklearn.linear_model  # noqa: F401
     import sklearn.model_selection  # noqa: F401
-
-    import napari_visualccc.models.nn.embedding  # noqa: F401
 
     progress(1.0)
 
@@ -76,7 +80,7 @@ def run_read(path: str, *, progress: Progress) -> Dataset:
 
 def run_train(
     examples: Sequence[Example], names: Sequence[str], colours: dict[str, Colour], options: TrainOptions,
-    lookers: Lookers, arguments: list[str], *, progress: Progress,
+    lookers: Lookers, board: Board, arguments: list[str], *, progress: Progress,
 ) -> TrainResult:  # fmt: skip
     """Train on labelled planes."""
     from napari_visualccc.classify import dataset_of, train
@@ -84,7 +88,10 @@ def run_train(
     used = {one.label for one in examples}
     dataset = dataset_of(examples, names=[name for name in names if name in used], colours=colours)
     progress(0.0, "loading the encoder")
-    return train(dataset, options, looker=lookers.for_training(options), arguments=arguments, progress=progress)
+    return train(
+        dataset, options, looker=lookers.for_training(options), arguments=arguments, watch=board.moments.append,
+        should_stop=board.should_stop, progress=progress,
+    )  # fmt: skip
 
 
 def run_predict(

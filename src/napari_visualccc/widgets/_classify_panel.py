@@ -14,6 +14,8 @@ from napari_visualccc.widgets._parts import Fold, Hint, button, provenance_butto
 from napari_visualccc.widgets._tables import Column, Record, ResultTable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from napari_visualccc.classify import ClassificationModel, Evaluation, PredictionResult
 
 _MOST_MISTAKES = 60
@@ -55,6 +57,11 @@ class PredictionPanel(QWidget):
     """One row per plane: class, how sure, and whether it is unlike anything learnt; a click shows the plane.
 
     Of planes that the model learnt from no certainty is shown: it is near 100 % whatever the model is worth.
+
+    Attributes
+    ----------
+    planes
+        Table of the result shown, as it is saved: planes have the numbers that they have in their stack.
     """
 
     plane_chosen = Signal(int)
@@ -63,6 +70,7 @@ class PredictionPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.planes: pd.DataFrame | None = None
         self.table = ResultTable()
         self.table.setToolTip("Click a row to show its plane; click a heading to sort: the unsure ones want a look")
         self.table.labels_selected.connect(self._chosen)
@@ -79,8 +87,8 @@ class PredictionPanel(QWidget):
 
     def show_result(self, result: PredictionResult, first_plane: int, colours: dict[str, Any]) -> None:
         """Fill the table; `first_plane` is the number of the first row's plane."""
-        frame = result.table.assign(plane=lambda t: t["plane"] + first_plane)
-        frame = frame.assign(label=frame["plane"], unlike=frame["unlike"].astype(float))
+        self.planes = result.table.assign(plane=lambda t: t["plane"] + first_plane)
+        frame = self.planes.assign(label=self.planes["plane"], unlike=self.planes["unlike"].astype(float))
         shades = {int(r["plane"]): colours.get(r["class"]) for r in frame.to_dict("records") if r["class"] in colours}
         self.table.show_table(frame, _COLUMNS, shades)
         strange = int(frame["unlike"].sum())

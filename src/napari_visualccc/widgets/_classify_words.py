@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+TRAINING = "Train classifier"
+
 
 def next_step(*, running: bool, nothing: bool, labelled: bool, ready: bool, note: str, trained: bool) -> str:
     """The hint at the top.

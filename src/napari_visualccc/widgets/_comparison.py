@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.widgets import _comparison_jobs as jobs
@@ -16,6 +16,7 @@ from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import is_by_product, is_helper, kind_of, names_by_value, plane_of
 from napari_visualccc.widgets._parts import Fold, Hint, button, row
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._source import Source, array_of
 
 COMPARING = "Comparing …"
@@ -111,7 +112,7 @@ class ComparePart(QWidget):
             self.hide_scores()
 
     def _ask_path(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save scores", "scores.csv", "Tables (*.csv)")
+        path = ask_path(self, "Save scores", "scores.csv", "Tables (*.csv)", ending=".csv", files=jobs.score_files)
         if path:
             self.save(path)
 

@@ -91,21 +91,27 @@ def _on_unnamed(*both: Named) -> tuple[str, ...]:
     return (f"labels without a name count nowhere: {some_of([str(value) for value in sorted(unnamed)])}",)
 
 
+def score_files(path: str) -> tuple[Path, Path, Path]:
+    """Scores per phase (CSV), the confusion matrix beside them (CSV) and all numbers (JSON)."""
+    table = Path(path if path.lower().endswith(".csv") else f"{path}.csv")
+    return table, table.with_name(f"{table.stem}_confusion.csv"), table.with_suffix(".json")
+
+
 def save_scores(comparison: Comparison, path: str) -> list[Path]:
-    """Write scores per phase (CSV), the confusion matrix beside them (CSV) and all numbers (JSON)."""
+    """Write `score_files`."""
     import pandas as pd
 
     from napari_visualccc.io.writers import write_csv, write_json
 
     evaluation = comparison.evaluation
-    table = Path(path if path.endswith(".csv") else f"{path}.csv")
+    table, matrix, numbers = score_files(path)
     names = [one.name for one in evaluation.classes]
     confusion = pd.DataFrame(evaluation.confusion, columns=[f"called {name}" for name in names])
     confusion.insert(0, "true", names)
     return [
         write_csv(table, evaluation.table),
-        write_csv(table.with_name(f"{table.stem}_confusion.csv"), confusion),
-        write_json(table.with_suffix(".json"), {"matched": comparison.matched, **evaluation.metrics}),
+        write_csv(matrix, confusion),
+        write_json(numbers, {"matched": comparison.matched, **evaluation.metrics}),
     ]
 
 

@@ -16,17 +16,30 @@ if TYPE_CHECKING:
 _LOSS, _SCORE = "#4477AA", "#228833"
 # The loss of single steps jumps; the eye wants their running mean.
 _SMOOTH = 0.1
+# Scores end at 1; a mark there is seen whole.
+_TOP = 1.05
 
 
 class TrainingPlot(QWidget):
-    """Running mean of the loss over steps, and the mean IoU on what is held out below it."""
+    """Running mean of the loss over steps, and a score on what is held out below it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    score
+        Which of the scores.
+    name, about
+        Of the score, beside its axis and in the tooltip.
+    """
+
+    def __init__(
+        self, score: str = "score", name: str = "mean IoU", about: str = "mean IoU on held-out labels"
+    ) -> None:
         super().__init__()
+        self._score, self._name = score, name
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setFixedHeight(190)
-        self.setToolTip("Above: loss (lower is better). Below: mean IoU on held-out labels (higher is better)")
+        self.setToolTip(f"Above: loss (lower is better). Below: {about} (higher is better)")
         self._view: Any = None
         self._lines: tuple[Any, Any] | None = None
         self._colours = ("#888888", "#000000")
@@ -44,7 +57,7 @@ class TrainingPlot(QWidget):
             self._make()
         assert self._lines is not None
         steps = [moment.step for moment in moments]
-        checked = [(m.step, m.scores["score"]) for m in moments if len(m.scores) > 1]
+        checked = [(m.step, m.scores[self._score]) for m in moments if len(m.scores) > 1]
         self._lines[0].setData(steps, running_mean([moment.loss for moment in moments]))
         self._lines[1].setData([step for step, _ in checked], [score for _, score in checked])
 
@@ -56,7 +69,7 @@ class TrainingPlot(QWidget):
         assert layout is not None
         layout.addWidget(self._view)
         made = []
-        for line, (name, colour) in enumerate((("loss", _LOSS), ("mean IoU", _SCORE))):
+        for line, (name, colour) in enumerate((("loss", _LOSS), (self._name, _SCORE))):
             plot = self._view.addPlot(row=line, col=0)
             plot.setLabel("left", name)
             plot.getAxis("left").setWidth(60)
@@ -66,6 +79,7 @@ class TrainingPlot(QWidget):
             plot.setMenuEnabled(False)
             marks = {"symbol": "o", "symbolSize": 6, "symbolBrush": colour, "symbolPen": None} if line else {}
             made.append(plot.plot([], [], pen=pg.mkPen(colour, width=2), **marks))
+        plot.setLimits(yMin=0, yMax=_TOP)
         plot.setLabel("bottom", "step")
         self._lines = (made[0], made[1])
         self._style()

@@ -15,9 +15,10 @@ from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._classify_files import FileDialogs
 from napari_visualccc.widgets._classify_keys import NumberKeys
 from napari_visualccc.widgets._classify_labels import ClassList, counts_of, examples_of_layers, relabel, set_class
+from napari_visualccc.widgets._classify_live import TuningView
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
-from napari_visualccc.widgets._classify_words import next_step
+from napari_visualccc.widgets._classify_words import TRAINING, next_step
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._explain_panel import ExplainPanel
@@ -44,8 +45,8 @@ class ClassifyWidget(QWidget):
         self._lookers: jobs.Lookers = self._memory.setdefault("lookers", jobs.Lookers())
         self._dataset: Dataset | None = self._memory.get("dataset")
         self._note = ""
-        self._build()
         self.runner = JobRunner(self)
+        self._build()
         self._preparer = JobRunner(self, quiet=True)
         self._keys = NumberKeys(self)
         self.view = PlaneView(napari_viewer, self)
@@ -83,6 +84,8 @@ class ClassifyWidget(QWidget):
         self.data_words = Hint()
         self.form = encoder_form(TrainOptions)
         self.run_bar = RunBar("Train", "Learn the classes from the labelled planes")
+        self.run_bar.follow(self.runner)
+        self.tuning = TuningView(self._viewer, self.runner, self.run_bar)
         self.model_panel = ModelPanel()
         self.map_box = QCheckBox("Class map of large fields")
         self.map_box.setToolTip(
@@ -98,8 +101,8 @@ class ClassifyWidget(QWidget):
             fold.hide()
         column(
             self, self.hint, self.chooser, self.classes, row(self.data_button), self.together_box, self.data_words,
-            self.form, self.run_bar, self.model_panel, self.map_box, self.prediction_fold, self.quality_fold,
-            self.explain_fold,
+            self.form, self.run_bar, self.tuning, self.model_panel, self.map_box, self.prediction_fold,
+            self.quality_fold, self.explain_fold,
         )  # fmt: skip
 
     def _connect(self) -> None:
@@ -113,9 +116,8 @@ class ClassifyWidget(QWidget):
         self.together_box.toggled.connect(self._refresh)
         self.form.changed.connect(self._refresh)
         self.run_bar.run_clicked.connect(self.train)
-        self.run_bar.follow(self.runner)
         self.runner.started.connect(self._job_started)
-        self.runner.finished.connect(self._job_finished)
+        self.runner.finished.connect(self._refresh)
         self.runner.cancelled.connect(self._job_cancelled)
         self.model_panel.apply_clicked.connect(self.predict)
         self.prediction.plane_chosen.connect(self._go_to)
@@ -186,9 +188,12 @@ class ClassifyWidget(QWidget):
             show_problem(error)
             return
         named = str(self._memory.get("dataset_path") or "DATASET")
+        tuned = options.method == "fine-tune"
+        board = self.tuning.begin(shown=tuned)
         self.runner.start(
-            jobs.run_train, examples, self.classes.names, self.classes.colours, options, self._lookers,
-            [named, "--output", "MODEL"], title="Train classifier", then=self._trained,
+            jobs.run_train, examples, self.classes.names, self.classes.colours, options, self._lookers, board,
+            [named, "--output", "MODEL"], title=TRAINING, time_left=board.seconds_left if tuned else None,
+            then=self._trained,
         )  # fmt: skip
 
     def _trained(self, result: TrainResult) -> None:
@@ -285,9 +290,6 @@ class ClassifyWidget(QWidget):
     def _job_started(self, title: str) -> None:
         if title not in ("Predict classes",):
             self._note = ""
-        self._refresh()
-
-    def _job_finished(self) -> None:
         self._refresh()
 
     def _job_cancelled(self) -> None:
