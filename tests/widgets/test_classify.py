@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -44,6 +46,7 @@ def label(widget, sample, count):
 
 def wait(qtbot, widget):
     qtbot.waitUntil(lambda: not widget.runner.is_running and not widget.runner._delay.isActive(), timeout=120_000)
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=120_000)
 
 
 def test_number_keys_label_and_go_on(viewer, open_classify, stack, qtbot):
@@ -236,3 +239,27 @@ def test_long_class_names_leave_room_for_the_rest(qtbot):
     assert table.columnWidth(2) > words("learnt from")
     assert sum(table.columnWidth(i) for i in range(4)) <= 300
     assert "spheroidite with widmanstätten and pearlite" in table.model().index(0, 1).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_what_is_done_beside_a_training_does_not_end_it(open_classify, stack, sample, qtbot, tmp_path, monkeypatch):
+    widget = open_classify()
+    widget.classes.set_names(["dendritic", "spherical"])
+    label(widget, sample, 8)
+    widget.train()
+    wait(qtbot, widget)
+
+    def run_train(*_, progress):
+        while True:
+            time.sleep(0.02)
+            progress.check()
+
+    monkeypatch.setattr("napari_visualccc.widgets._classify_jobs.run_train", run_train)
+    widget.train()
+    assert not widget.model_panel.apply_button.isEnabled()
+    widget.save(str(tmp_path / "m.safetensors"))
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=60_000)
+    assert (tmp_path / "m.safetensors").exists()
+    assert widget.runner.is_running
+    widget.runner.cancel()
+    wait(qtbot, widget)
+    assert widget.model_panel.apply_button.isEnabled()

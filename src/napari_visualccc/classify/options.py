@@ -25,7 +25,7 @@ class TrainOptions(Options):
     )  # fmt: skip
     max_minutes: float = option(
         10.0, label="Training time", minimum=0.05, maximum=10_000.0, step=1.0, unit="min",
-        help="Budget of fine-tuning. You can stop earlier and keep the best model so far.",
+        help="Budget of fine-tuning. You can stop earlier (in a terminal by Ctrl-C) and keep the best model so far.",
     )  # fmt: skip
     encoder: str = option(
         DEFAULT_ENCODER, label="Encoder",

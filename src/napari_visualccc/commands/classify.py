@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from napari_visualccc.commands.base import (
     declare_choice,
     declare_device,
     declare_seed,
+    stop_on_interrupt,
     warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
@@ -59,10 +61,11 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     output = Path(arguments.output)
     output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
     dataset = read_dataset(arguments.dataset, progress=progress.part(0, 0.05))
-    result = train(
-        dataset, options, device=arguments.device, cache=_cache(arguments),
-        arguments=[arguments.dataset, "--output", arguments.output], progress=progress.part(0.05, 1),
-    )  # fmt: skip
+    with stop_on_interrupt() if options.method == "fine-tune" else nullcontext() as should_stop:
+        result = train(
+            dataset, options, device=arguments.device, cache=_cache(arguments), should_stop=should_stop,
+            arguments=[arguments.dataset, "--output", arguments.output], progress=progress.part(0.05, 1),
+        )  # fmt: skip
     warn(result.notes)
     written = result.model.save(output)
     outputs = [str(written)]

@@ -45,7 +45,8 @@ class ClassifyWidget(QWidget):
         self._lookers: jobs.Lookers = self._memory.setdefault("lookers", jobs.Lookers())
         self._dataset: Dataset | None = self._memory.get("dataset")
         self._note = ""
-        self.runner = JobRunner(self)
+        self.runner = JobRunner(self, while_hidden=True)
+        self._writer = JobRunner(self, quiet=True, while_hidden=True)  # reads and saves beside a training
         self._build()
         self._preparer = JobRunner(self, quiet=True)
         self._keys = NumberKeys(self)
@@ -162,7 +163,9 @@ class ClassifyWidget(QWidget):
 
     def read_files(self, path: str) -> None:
         """Learn from labelled files, too."""
-        self.runner.start(jobs.run_read, path, title="Read labelled files", then=bound(self._take_files, path))
+        self._writer.start(
+            jobs.run_read, path, title="Read labelled files", in_turn=True, then=bound(self._take_files, path)
+        )
 
     def _take_files(self, path: str, dataset: Dataset) -> None:
         self._dataset = self._memory["dataset"] = dataset
@@ -245,7 +248,7 @@ class ClassifyWidget(QWidget):
 
     def save(self, path: str) -> None:
         """Write the model."""
-        self.runner.start(jobs.run_save, self.model, path, title="Save model", then=self._saved)
+        self._writer.start(jobs.run_save, self.model, path, in_turn=True, then=self._saved)
 
     def _saved(self, path: Path) -> None:
         assert self.model is not None
@@ -254,7 +257,7 @@ class ClassifyWidget(QWidget):
 
     def load(self, path: str) -> None:
         """Read a model."""
-        self.runner.start(jobs.run_load, path, title="Load model", then=bound(self._loaded, path))
+        self._writer.start(jobs.run_load, path, in_turn=True, then=bound(self._loaded, path))
 
     def _loaded(self, path: str, model: ClassificationModel) -> None:
         self.classes.include(list(model.names))
@@ -266,10 +269,8 @@ class ClassifyWidget(QWidget):
         """Write the report on the planes held out."""
         result = self._memory.get("result")
         if result is not None:
-            self.runner.start(
-                jobs.run_report, result.evaluation, folder, result.notes, result.provenance, title="Write report",
-                then=self._told,
-            )  # fmt: skip
+            told = result.evaluation, folder, result.notes, result.provenance
+            self._writer.start(jobs.run_report, *told, in_turn=True, then=self._told)
 
     def _told(self, path: str) -> None:
         self._note = f"Wrote {path}"
@@ -308,6 +309,7 @@ class ClassifyWidget(QWidget):
         self.data_words.setVisible(bool(told))
         ready = sum(1 for count in counts.values() if count >= _FEWEST) >= _FEWEST and not self.form.problem
         self.run_bar.button.setEnabled(ready or self.runner.is_running)
+        self.model_panel.apply_button.setEnabled(self.model is not None and not self.runner.is_running)
         nothing = self.chooser.layer is None and self._dataset is None
         self.hint.setText(
             next_step(
