@@ -4,7 +4,7 @@
     python benchmarks/bench_intervals.py fractions --images 200
     python benchmarks/bench_intervals.py thickness
 
-One line per structure: of the images that have an interval, the share whose interval holds the truth; the share without.
+One line per structure: the share of intervals that hold the truth, and the share of images that have none.
 """
 
 from __future__ import annotations
