@@ -13,6 +13,7 @@ from torch import nn
 
 from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.models.nn.memory import kept_memory
+from napari_visualccc.models.nn.moments import moments_of, put_back
 from napari_visualccc.models.nn.precision import Precision
 from napari_visualccc.models.nn.schedule import Schedule, groups
 
@@ -292,11 +293,7 @@ class _Trainer:
         sources = {"network": self._network.state_dict(), "average": self._average, "best": self._best}
         for prefix, source in sources.items():
             tensors |= {f"{prefix}.{name}": value for name, value in source.items()}
-        for name, parameter in self._network.named_parameters():
-            moments: Mapping[str, Any] = self._optimiser.state.get(parameter, {})
-            if moments:
-                tensors[f"moment1.{name}"] = moments["exp_avg"]
-                tensors[f"moment2.{name}"] = moments["exp_avg_sq"]
+        tensors |= moments_of(self._network, self._optimiser)
         self.state.tensors = {n: value.detach().to("cpu", copy=True).contiguous() for n, value in tensors.items()}
         return self.state
 
@@ -309,11 +306,4 @@ class _Trainer:
         self._best = part(_BEST)
         self._average = part("average.") or part(_BEST)
         self._network.load_state_dict(part("network.") or self._best)
-        first, second = part("moment1."), part("moment2.")
-        for name, parameter in self._network.named_parameters():
-            if name in first:
-                self._optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.state.step), device=self._device),
-                    "exp_avg": first[name].clone(memory_format=torch.preserve_format),
-                    "exp_avg_sq": second[name].clone(memory_format=torch.preserve_format),
-                }
+        put_back(self._network, self._optimiser, tensors, self.state.step)
