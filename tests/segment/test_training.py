@@ -27,7 +27,7 @@ from napari_visualccc.segment import (
     train,
     worker,
 )
-from napari_visualccc.segment.learning import going_on, move_aside, write_checkpoint
+from napari_visualccc.segment.checkpoints import going_on, move_aside, write_checkpoint
 from napari_visualccc.segment.notes import on_pixel_sizes
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 
@@ -230,7 +230,7 @@ def test_going_on_with_another_phase_keeps_what_was_learnt(two, discs):
 
 
 def test_a_renamed_phase_is_the_same_phase(two, tmp_path):
-    from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
+    from napari_visualccc.segment.checkpoints import read_checkpoint, write_checkpoint
 
     first = train(two, SHORT, device="cpu")
     write_checkpoint(tmp_path / "a.training", first.state, first.model.card)
@@ -475,7 +475,7 @@ def full(path, *_, **__):
 
 
 def test_a_full_disk_does_not_end_a_training(two, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("napari_visualccc.segment.learning.write_checkpoint", full)
+    monkeypatch.setattr("napari_visualccc.segment.checkpoints.write_checkpoint", full)
     assert train(two, SHORT, device="cpu", checkpoint=tmp_path / "net.training").steps == 4
     assert caplog.text.count("the training goes on") == 1
 

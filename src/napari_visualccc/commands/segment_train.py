@@ -94,7 +94,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
 def _begin_or_go_on(checkpoint: Path, *, resume: bool) -> None:
     """Make way for a new training without losing one that was cut off; say so if there is none to go on with."""
-    from napari_visualccc.segment.learning import move_aside
+    from napari_visualccc.segment.checkpoints import move_aside
 
     if resume and not checkpoint.exists():
         _log.warning("--resume: there is no training to go on with (%s), a new one begins", checkpoint)

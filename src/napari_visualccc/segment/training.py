@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.params import AUTO, to_arguments
+from napari_visualccc.core.params import AUTO
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
+from napari_visualccc.core.results import Result, Stopwatch
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
@@ -25,11 +24,12 @@ from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
 from napari_visualccc.segment.holdout import held_out_hash
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import data_flags, on_held_out, on_pixel_sizes, some_of
+from napari_visualccc.segment.notes import on_held_out, on_pixel_sizes
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 from napari_visualccc.segment.quality import metrics_of
+from napari_visualccc.segment.record import history_of, record_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ def train(
     from napari_visualccc.models.nn.fit import fit
     from napari_visualccc.models.nn.precision import fastest_precision
     from napari_visualccc.models.nn.schedule import Schedule
-    from napari_visualccc.segment.learning import Keeper, SegmentationTask, beginning
+    from napari_visualccc.segment.checkpoints import Keeper, beginning
+    from napari_visualccc.segment.learning import SegmentationTask
 
     options = options or TrainOptions()
     progress = silent(progress)
@@ -275,41 +276,3 @@ def _new_model(
     network = build(architecture)
     digest = begin(network, options.encoder, options.weights, progress)
     return SegmentationModel(network, card), begun_with(options.encoder, options.weights, digest)
-
-
-def record_of(
-    dataset: Dataset,
-    options: TrainOptions,
-    state: TrainingState,
-    device: str,
-    seconds: float,
-    arguments: Sequence[str] | None,
-    stopped: bool,
-) -> dict[str, Any]:
-    """Record of a training, with those that it went on from: ``"provenance"``, and ``"training"`` for the card."""
-    data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
-            for item in dataset.items]  # fmt: skip
-    names = some_of([one["name"] for one in data])
-    command = shlex.join(["visualccc", "segment", "train", *data_flags(dataset, arguments), *to_arguments(options)])
-    provenance = Provenance(
-        "segment train", options.as_dict(), names, data[0]["hash"], command, options.seed, None, seconds
-    )
-    earlier = state.earlier
-    steps = earlier.get("steps", 0)
-    seen = {one["hash"] for one in data}
-    before = [one for one in earlier.get("data", ()) if one["hash"] not in seen]
-    training = {
-        "options": options.as_dict(), "data": data + before, "steps": steps + state.step,
-        "best_step": steps + state.best_step, "seconds": round(earlier.get("seconds", 0) + state.seconds, 1),
-        "device": str(device), "seed": options.seed, "stopped": stopped, "command": command,
-    }  # fmt: skip
-    if earlier:
-        training["continued_after"] = steps
-    return {"provenance": provenance, "training": training}
-
-
-def history_of(state: TrainingState) -> pd.DataFrame:
-    """One row per validation."""
-    import pandas as pd
-
-    return pd.DataFrame(state.history)
