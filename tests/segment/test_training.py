@@ -201,8 +201,13 @@ def test_a_model_that_may_have_learnt_from_what_is_held_out_now_is_not_compared_
     state = TrainingState(tensors, earlier={"held_out_hash": "these", "steps": 7})
     assert going_on(state, network, "these") is state
     assert going_on(state, network, "") is state, "nothing is held out"
-    begun = replace(state, step=3)
-    assert going_on(begun, network, "others") is begun, "cut off, it has been measured already"
+    begun = replace(state, step=3, seconds=2.0)
+    assert going_on(begun, network, "others") is begun, "by an earlier version, which kept no hash"
+    known = replace(begun, about={"held_out_hash": "these", "data": [1]})
+    assert going_on(known, network, "these") is known
+    cut = going_on(known, network, "")
+    assert (cut.tensors, cut.step) == ({}, 0)
+    assert cut.earlier == {"held_out_hash": "these", "data": [1], "steps": 10, "seconds": 2.0}
     on = going_on(state, network, "others")
     assert (on.tensors, on.step, on.earlier) == ({}, 0, state.earlier)
     assert all(torch.equal(value, earlier.state_dict()[name]) for name, value in network.state_dict().items())
@@ -254,6 +259,48 @@ def test_a_cancelled_training_goes_on_where_it_was(two, tmp_path):
     assert seen[0].step > 1
     assert result.steps == 4
     assert checkpoint.exists(), "the model is not saved yet"
+
+
+def cut_off(dataset, options, checkpoint):
+    """Cancel a training once it has kept a checkpoint."""
+    with pytest.raises(Cancelled):
+        train(
+            dataset, options, device="cpu", checkpoint=checkpoint, progress=Progress(is_cancelled=checkpoint.exists)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", ["images", "seed"])
+def test_a_training_cut_off_that_was_measured_on_other_labels_is_not_compared_with(discs, tmp_path, changed, caplog):
+    """What is held out now it may have learnt from: its scores, and the best model by them, tell nothing here."""
+    first, second = (dataset_of_masks([annotated(*discs(seed), name=str(seed)) for seed in seeds])
+                     for seeds in ((0, 1), (1, 2)))  # fmt: skip
+    cut_off(first, SHORT, tmp_path / "net.training")
+    dataset, options = (second, SHORT) if changed == "images" else (first, replace(SHORT, seed=1))
+    result = train(dataset, options, device="cpu", checkpoint=tmp_path / "net.training")
+    assert result.notes[0].startswith("other labels are held out than before")
+    assert "a new one begins with its best model" in caplog.text
+    record = result.model.card.training
+    assert [one["name"] for one in record["data"]] == (["1", "2", "0"] if changed == "images" else ["0", "1"])
+    assert result.steps == 4
+    assert record["steps"] == record["continued_after"] + 4 > 4
+    assert result.history["step"].min() > 0
+
+
+def test_a_training_cut_off_goes_on_with_more_images_if_the_same_are_measured_on(discs, tmp_path):
+    few = dataset_of_masks([annotated(*discs(0), name="0")])
+    validation = few.with_items([annotated(*discs(9), name="9")])
+    more = few.with_items([annotated(*discs(1), name="1")])
+    asked = tmp_path / "net.training"
+    with pytest.raises(Cancelled):
+        train(
+            few, SHORT, validation=validation, device="cpu", checkpoint=asked,
+            progress=Progress(is_cancelled=asked.exists),
+        )  # fmt: skip
+    seen = []
+    result = train(more, SHORT, validation=validation, device="cpu", checkpoint=asked, watch=seen.append)
+    assert seen[0].step > 1
+    assert [one["name"] for one in result.model.card.training["data"]] == ["1", "0"]
+    assert not result.notes
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage that is no checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])

@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,9 +43,17 @@ def beginning(
     """
     if state is None and checkpoint is not None:
         state = read_checkpoint(checkpoint, model.card)
-        if state is not None and (state.step >= options.steps > 0 or state.seconds >= 60 * options.max_minutes):
-            _log.warning("%s is of a training that has ended: nothing more is learnt, only measured", checkpoint)
-    return None if state is None else going_on(state, model.network, held_out)
+    if state is None:
+        return None
+    begun = going_on(state, model.network, held_out)
+    if begun is not state and state.step > 0:
+        _log.warning(
+            "the training that was cut off had other phases, or was measured on other labels: a new one begins with "
+            "its best model"
+        )
+    elif begun.step >= options.steps > 0 or begun.seconds >= 60 * options.max_minutes:
+        _log.warning("the training gone on with has ended: nothing more is learnt, only measured")
+    return begun
 
 
 def going_on(state: TrainingState, network: nn.Module, held_out: str) -> TrainingState:
@@ -60,7 +68,8 @@ def going_on(state: TrainingState, network: nn.Module, held_out: str) -> Trainin
         that layer, and begins a training of its own.
     held_out
         Recognises what is measured on, see `napari_visualccc.segment.holdout.held_out_hash`. A model gone on from that
-        was measured on something else may have learnt from this: the network is filled with it, but not compared.
+        was measured on something else may have learnt from this: the network is filled with it, but not compared. Nor
+        does a training that was cut off go on with its schedule then: the scores so far are of another measure.
 
     Returns
     -------
@@ -79,7 +88,10 @@ def going_on(state: TrainingState, network: nn.Module, held_out: str) -> Trainin
     common = {name: value for name, value in learnt.items() if name in own and value.shape == own[name].shape}
     missing = [name for name in own if name not in common]
     left_over = learnt.keys() - own.keys()
-    is_comparable = state.step > 0 or not held_out or state.earlier.get("held_out_hash") == held_out
+    if state.step > 0:  # earlier versions did not keep it
+        is_comparable = state.about.get("held_out_hash", held_out) == held_out
+    else:
+        is_comparable = not held_out or state.earlier.get("held_out_hash") == held_out
     if not missing and not left_over and is_comparable:
         return state
     if left_over or any(not name.startswith(LAST_LAYER) for name in missing):
@@ -90,7 +102,15 @@ def going_on(state: TrainingState, network: nn.Module, held_out: str) -> Trainin
     network.load_state_dict(common, strict=False)
     if missing:
         _log.info("the phases are not those of the earlier training: only the last layer begins anew")
-    return replace(state.renewed(state.earlier), tensors={})
+    return replace(state.renewed(_so_far(state)), tensors={})
+
+
+def _so_far(state: TrainingState) -> dict[str, Any]:
+    """Record of a training that was cut off, with those before it."""
+    if state.step == 0:
+        return state.earlier
+    steps, seconds = (state.earlier.get(name, 0) for name in ("steps", "seconds"))
+    return state.earlier | state.about | {"steps": steps + state.step, "seconds": seconds + state.seconds}
 
 
 def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) -> None:
@@ -103,7 +123,7 @@ def write_checkpoint(path: str | Path, state: TrainingState, card: ModelCard) ->
     """
     record = {
         "step": state.step, "seconds": state.seconds, "best_step": state.best_step, "scores": state.scores,
-        "history": state.history, "earlier": state.earlier, "values": _values(card),
+        "history": state.history, "earlier": state.earlier, "about": state.about, "values": _values(card),
         "architecture": dict(card.architecture),
     }  # fmt: skip
     save_tensors(path, {name: value.numpy() for name, value in state.tensors.items()}, {_KEY: json.dumps(record)})
@@ -177,7 +197,7 @@ def load_checkpoint(path: str | Path, card: ModelCard) -> TrainingState:
             tensors = {name: torch.from_numpy(np.array(value)) for name, value in load_tensors(path).items()}
             return TrainingState(
                 tensors, record["step"], record["seconds"], record["best_step"], record["scores"], record["history"],
-                record.get("earlier", {}),
+                record.get("earlier", {}), record.get("about", {}),
             )  # fmt: skip
     except (ModelError, OptionError, KeyError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error})") from error

@@ -29,7 +29,7 @@ from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 from napari_visualccc.segment.quality import metrics_of
-from napari_visualccc.segment.record import history_of, record_of
+from napari_visualccc.segment.record import about_training, history_of, record_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def train(
         Where to compute.
     checkpoint
         File that the state of the training is kept in after each validation. If it is there already, and was made
-        with the same classes and network, the training goes on from it. Remove it once the model is saved.
+        with the same classes and network, the training goes on from it; with a schedule of its own, as from a
+        `renewed` state, if other labels are held out now. Remove it once the model is saved.
     state
         Of an earlier training of the same network, to go on from: with the rest of its schedule, or, if it was
         `renewed`, from its model with a new one. That model stays if it is the best on the data held out; it is not
@@ -166,7 +167,7 @@ def train(
     ----------
     .. [1] Ronneberger et al., U-Net, doi 10.1007/978-3-319-24574-4_28.
     """
-    from napari_visualccc.models.nn.fit import fit
+    from napari_visualccc.models.nn.fit import TrainingState, fit
     from napari_visualccc.models.nn.precision import fastest_precision
     from napari_visualccc.models.nn.schedule import Schedule
     from napari_visualccc.segment.checkpoints import Keeper, beginning
@@ -193,7 +194,8 @@ def train(
     model, begun = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     held_out = held_out_hash(measured)
-    state = beginning(model, options, state, checkpoint, held_out)
+    state = beginning(model, options, state, checkpoint, held_out) or TrainingState()
+    state = replace(state, about=about_training(dataset, begun, held_out, state.about or state.earlier))
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
         encoder_rate=_KEEPING if begun["hash"] else 1.0,
@@ -229,10 +231,7 @@ def train(
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
     record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
-    training = record["training"] | {
-        "begun_with": final.earlier.get("begun_with", begun), "remarks": remarks, "held_out_hash": held_out,
-    }  # fmt: skip
-    card = replace(model.card, training=training, metrics=metrics)
+    card = replace(model.card, training=record["training"] | {"remarks": remarks}, metrics=metrics)
     progress(1.0)
     result = TrainResult(
         record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)

@@ -64,6 +64,8 @@ class TrainingState:
         Step, seconds, loss and scores of each validation; step 0 is the model gone on from, which has no loss.
     earlier
         Record of the trainings before this one, if it goes on from their model; see `renewed`.
+    about
+        What is recorded of this one, with those before it, and known from its beginning, such as its data.
     """
 
     tensors: Tensors = field(default_factory=dict)
@@ -73,6 +75,7 @@ class TrainingState:
     scores: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     earlier: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
     def renewed(self, earlier: Mapping[str, Any] | None = None) -> TrainingState:
         """What a training with a schedule of its own begins with that goes on from the best model of this one.
