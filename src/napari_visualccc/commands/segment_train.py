@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +81,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
         arguments=_data_flags(arguments), progress=progress,
     )  # fmt: skip
-    written = _licensed(result.model, arguments).save(output)
+    written = _saved(_licensed(result.model, arguments), output)
     checkpoint.unlink(missing_ok=True)
     return {
         "model": str(written),
@@ -133,7 +135,7 @@ def _train_quick(
         metrics = told(measured) | {"held_out": "validation images"}
     model = replace(result.model, card=replace(result.model.card, metrics=metrics))
     return {
-        "model": str(_licensed(model, arguments).save(output)),
+        "model": str(_saved(_licensed(model, arguments), output)),
         "classes": [one.name for one in dataset.classes],
         "metrics": metrics,
         "history": [],
@@ -146,6 +148,29 @@ def _train_quick(
 def _licensed(model: SegmentationModel, arguments: argparse.Namespace) -> SegmentationModel:
     """The model with the licence that the user gave it."""
     return replace(model, card=replace(model.card, licence=arguments.licence)) if arguments.licence else model
+
+
+def _saved(model: SegmentationModel, output: Path) -> Path:
+    """Write a model, elsewhere if there is no room for it: hours of training must not be lost to a full disk."""
+    from napari_visualccc.core.errors import OutputError
+
+    try:
+        return model.save(output)
+    except OutputError as error:
+        kept = _kept_elsewhere(model, output.name)
+        if kept is None:
+            raise
+        raise OutputError(f"{error}; the model is kept as {kept}: move it where it belongs") from error
+
+
+def _kept_elsewhere(model: SegmentationModel, name: str) -> Path | None:
+    """Where a model was written for want of a better place; None if there is none."""
+    from napari_visualccc.core.errors import OutputError
+
+    for place in (tempfile.gettempdir, Path.home):
+        with contextlib.suppress(OutputError, OSError, RuntimeError):  # there is no such folder, or no room either
+            return model.save(Path(tempfile.mkdtemp(prefix="visualccc-", dir=place())) / name)
+    return None
 
 
 def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: ClassNames) -> Dataset:
