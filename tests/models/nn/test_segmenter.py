@@ -10,7 +10,7 @@ from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.architectures import DECODERS
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.precision import PLAIN, Precision, fastest_precision
-from napari_visualccc.models.nn.segmenter import Segmenter
+from napari_visualccc.models.nn.segmenter import Segmenter, is_out_of_memory
 from napari_visualccc.models.nn.tiled import reflect_to
 from napari_visualccc.models.nn.unet import Architecture, build
 
@@ -231,6 +231,19 @@ class Overflowing(Pointwise):
     def forward(self, images):
         scores = super().forward(images)
         return scores * float("nan") if images.dtype == torch.bfloat16 else scores
+
+
+@pytest.mark.parametrize(
+    ("words", "is_memory"),
+    [
+        ("CUDA out of memory. Tried to allocate 2 GiB", True),
+        ("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to", True),
+        ("[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: not enough memory: you tried to", True),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_lack_of_memory_is_known_by_what_every_system_says(words, is_memory):
+    assert is_out_of_memory(RuntimeError(words)) is is_memory
 
 
 def test_half_precision_that_overflows_is_replaced(caplog):

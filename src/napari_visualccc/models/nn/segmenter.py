@@ -21,6 +21,10 @@ from napari_visualccc.models.nn.precision import PLAIN, Precision, fastest_preci
 from napari_visualccc.models.nn.tiled import NotFinite, TiledNetwork
 
 _SMALLEST_TILE = 128
+# What torch says on GPUs, Linux, Windows ("DefaultCPUAllocator: not enough memory: you tried to …"), and of cuDNN.
+_OUT_OF_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "status_alloc_failed"
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 Bands = Iterator[tuple[slice, NDArray[np.float32]]]
@@ -147,10 +151,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return any(
-        sign in words
-        for sign in ("out of memory", "can't allocate memory", "cannot allocate memory", "status_alloc_failed")
-    )
+    return any(sign in words for sign in _OUT_OF_MEMORY)
 
 
 def _brought_back(seen: NDArray[np.float16], shape: tuple[int, int], progress: Progress) -> Bands:
