@@ -5,7 +5,7 @@ import pytest
 
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.patches import LabelledPlane
-from napari_visualccc.segment.holdout import glimpses, held_out_hash, split_targets
+from napari_visualccc.segment.holdout import glimpses, held_out_hash, left_out, split_targets
 
 
 def labelled(part):
@@ -110,6 +110,17 @@ def test_nothing_when_nothing_is_asked_for():
     split = split_targets([target] * 6, 1, 0.0, 0)
     assert split.kind == "none"
     assert all(v is None for v in split.validation)
+
+
+def test_phases_that_are_learnt_but_not_measured_on_are_known():
+    def showing(*labels):
+        image = np.zeros((1, len(labels)), np.float32)
+        return LabelledPlane(image, np.array([labels], np.uint8))
+
+    learnt = [showing(0, UNLABELLED), showing(2, 3)]
+    assert left_out(learnt, [showing(2, 1, UNLABELLED)], 5) == [0, 3]
+    assert left_out(learnt, [], 5) == [0, 2, 3]
+    assert left_out(learnt, learnt, 5) == []
 
 
 def plane(shape):

@@ -108,6 +108,33 @@ def test_the_learning_curve_is_of_the_model_that_one_gets(discs):
     assert best["score"] == found.metrics["mean_iou"]
 
 
+@pytest.mark.parametrize(
+    ("dabs", "words"),
+    [
+        (
+            {1: [10, 40, 60], 2: [10], 3: [60]},
+            "nothing of phase 2, phase 3 is held out: the scores say nothing of them",
+        ),
+        ({1: [10], 2: [60]}, "nothing could be held out: there are no scores"),
+        ({1: [10, 40, 60], 2: [10, 40, 60]}, ""),
+    ],
+)
+def test_phases_of_which_nothing_is_held_out_are_told(discs, dabs, words):
+    """Each is painted in dabs: of one alone nothing can be spared."""
+    painted = np.zeros((100, 100), np.uint8)
+    for label, places in dabs.items():
+        for place in places:
+            painted[place : place + 4, 30 * label - 20 : 30 * label - 16] = label
+    dataset = dataset_of_strokes([annotated(discs(0, painted.shape)[0], painted)])
+    result = train(dataset, replace(SHORT, steps=3, fill=False), device="cpu")
+    assert [note.split(", and")[0] for note in result.notes] == ([words] if words else [])
+    assert result.state.best_step == 3 or not words
+
+
+def test_that_nothing_is_held_out_is_not_told_where_it_was_wished(two):
+    assert not train(two, replace(SHORT, steps=1, validation=0.0), device="cpu").notes
+
+
 def test_a_short_training_is_not_made_worse_by_what_quick_says_of_shares(discs):
     """An untaught network is sure of nonsense: judging shares from its own words once cost it all of one phase."""
     image, mask = discs(0)

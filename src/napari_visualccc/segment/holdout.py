@@ -96,6 +96,12 @@ def held_out_hash(planes: Sequence[LabelledPlane]) -> str:
     return f"blake2b:{digest.hexdigest()}" if planes else ""
 
 
+def left_out(learnt: Sequence[LabelledPlane], measured: Sequence[LabelledPlane], classes: int) -> list[int]:
+    """Classes that are learnt, but not measured on: scores do not tell how they are called."""
+    taught, asked = (_pixels([plane.labels for plane in planes], classes) > 0 for planes in (learnt, measured))
+    return [int(number) for number in np.flatnonzero(taught & ~asked)]
+
+
 def _images(stacks: Sequence[int | None]) -> list[list[int]]:
     """Numbers of the planes of each image."""
     found: dict[object, list[int]] = {}

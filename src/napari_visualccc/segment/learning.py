@@ -64,7 +64,7 @@ class SegmentationTask:
         return self._loss(outputs, targets, self._weights ** favour(done))
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
-        """Mean IoU as the score, and the IoU of each class; the latest counts as best if nothing is held out.
+        """Mean IoU as the score (0 if nothing is held out), and the IoU of each class.
 
         Of the network as the user would get it now.
         """

@@ -52,6 +52,32 @@ def on_held_out(state: TrainingState) -> list[str]:
     ]
 
 
+def on_left_out(names: Sequence[str], is_measured: bool) -> list[str]:
+    """That scores do not tell of phases, or that there are none.
+
+    Parameters
+    ----------
+    names
+        Phases that are learnt, but of which nothing is held out.
+    is_measured
+        Whether anything is held out.
+
+    Examples
+    --------
+    >>> on_left_out(["film"], True)
+    ['nothing of film is held out: the scores say nothing of it, and the last model is kept; label more of it']
+    """
+    if not names:
+        return []
+    if not is_measured:
+        return ["nothing could be held out: there are no scores, and the last model is kept; label more of each phase"]
+    which = "it" if len(names) == 1 else "them"
+    return [
+        f"nothing of {', '.join(names)} is held out: the scores say nothing of {which}, and the last model is kept; "
+        f"label more of {which}"
+    ]
+
+
 def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:
     """What is taken for granted where images are not all calibrated alike; nothing if they are, or none is.
 

@@ -22,9 +22,9 @@ from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
-from napari_visualccc.segment.holdout import held_out_hash
+from napari_visualccc.segment.holdout import held_out_hash, left_out
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import on_held_out, on_pixel_sizes
+from napari_visualccc.segment.notes import on_held_out, on_left_out, on_pixel_sizes
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -50,7 +50,7 @@ class TrainResult(Result):
     Attributes
     ----------
     model
-        Best on the data held out (the last if nothing was).
+        Best on the data held out (the last if that shows not every phase).
     metrics
         On the data held out; empty if nothing was.
     history
@@ -161,7 +161,8 @@ def train(
     Notes
     -----
     AdamW with warm-up and cosine decay over the time budget (over the steps, if a number of them is asked for: the
-    time then is but a limit), loss on labelled pixels only, moving average of the weights, best on the data held out.
+    time then is but a limit), loss on labelled pixels only, moving average of the weights, best on the data held out
+    (the last if they do not show all phases that are learnt).
 
     References
     ----------
@@ -184,6 +185,8 @@ def train(
     learnt, measured, about = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
+    unmeasured = [dataset.classes[number].name for number in left_out(learnt, measured, classes)]
+    remarks += _tell(on_left_out(unmeasured, bool(measured)) if validation or options.validation > 0 else ())
     progress(0.02, "asking a quick model")
     hints = ask_quick(
         learnt, classes, fill=options.fill, shares=options.shares, seed=options.seed, progress=progress.quiet()
@@ -198,15 +201,9 @@ def train(
     state = replace(state, about=about_training(dataset, begun, held_out, state.about or state.earlier))
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
-        encoder_rate=_KEEPING if begun["hash"] else 1.0,
+        encoder_rate=_KEEPING if begun["hash"] else 1.0, kept="last" if unmeasured else "best",
     )  # fmt: skip
-    stopped: list[bool] = []
-
-    def stop() -> bool:
-        if should_stop is not None and should_stop():
-            stopped.append(True)
-        return bool(stopped)
-
+    stop = _Stop(should_stop)
     first = {name: value.clone() for name, value in model.network.state_dict().items()}
 
     def learn(
@@ -230,14 +227,26 @@ def train(
     model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
-    record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
+    record = record_of(dataset, options, final, device, watch_time.seconds, arguments, stop.was_asked)
     card = replace(model.card, training=record["training"] | {"remarks": remarks}, metrics=metrics)
     progress(1.0)
     result = TrainResult(
-        record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
+        record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, stop.was_asked
     )
     _tell(result._endings)
     return result
+
+
+class _Stop:
+    """Asks whether to stop, and remembers that it was to."""
+
+    def __init__(self, ask: Callable[[], bool] | None) -> None:
+        self._ask = ask or (lambda: False)
+        self.was_asked = False
+
+    def __call__(self) -> bool:
+        self.was_asked = self._ask() or self.was_asked
+        return self.was_asked
 
 
 def _tell(notes: Iterable[str]) -> list[str]:

@@ -108,6 +108,13 @@ def test_the_best_of_the_second_half_is_kept_not_the_last():
     assert network.weight.item() == weights[2]
 
 
+def test_the_last_is_kept_where_scores_do_not_tell():
+    task, network = Line(scores=[0.95, 0.1, 0.9, 0.3]), line()
+    state = fit(network, task, Schedule(steps=40, checks=4, kept="last"), PLAIN)
+    assert (state.best_step, state.scores) == (40, {"score": 0.3})
+    torch.testing.assert_close(network.weight, state.tensors["average.weight"], rtol=0, atol=0)
+
+
 def test_cancelling_leaves_the_best_so_far_in_the_network():
     calls = []
 

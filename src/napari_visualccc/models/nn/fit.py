@@ -108,7 +108,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> TrainingState:
-    """Train `network`; on return it holds the best averaged weights seen, and the state all that is needed to go on.
+    """Train `network`; on return it holds the averaged weights to be kept, and the state all that is needed to go on.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ class _Trainer:
             self._average[name].copy_(theirs[name])
 
     def check(self, loss: float | None = None) -> dict[str, float]:
-        """Validate the averaged weights; remember them if they are the best."""
+        """Validate the averaged weights; remember them if they are to be kept."""
         own = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
         self._network.load_state_dict(self._average)
         self._network.eval()
@@ -267,7 +267,7 @@ class _Trainer:
         finally:
             self._network.load_state_dict(own)
         state = self.state
-        if state.best_step < 0 or self._is_best(scores["score"]):
+        if state.best_step < 0 or self._schedule.kept == "last" or self._is_best(scores["score"]):
             self._best = {name: value.clone() for name, value in self._average.items()}
             state.best_step, state.scores = state.step, scores
         known = {} if loss is None else {"loss": loss}
