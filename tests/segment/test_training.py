@@ -13,6 +13,7 @@ from napari_visualccc.core.progress import Cancelled, Progress, silent
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import read_card
+from napari_visualccc.models.learnt import words_on_learnt
 from napari_visualccc.models.nn.fit import TrainingState
 from napari_visualccc.models.nn.patches import LabelledPlane
 from napari_visualccc.models.nn.unet import Architecture, build
@@ -74,6 +75,25 @@ def test_planes_of_a_stack_are_not_held_out_as_images(discs):
     assert not (seen & asked).any()
     found = train(dataset, SHORT, device="cpu")
     assert found.metrics["held_out"] == "blocks"
+
+
+@pytest.mark.parametrize("others", [1, 5])
+def test_an_image_that_is_there_twice_is_not_measured_on_if_it_is_learnt_from(discs, others):
+    images = [discs(0)] * 3 + [discs(seed) for seed in range(1, others)]
+    dataset = dataset_of_masks([annotated(*pair, name=str(number)) for number, pair in enumerate(images)])
+    for seed in range(6):
+        learnt, measured, _ = planes_of(dataset, None, PixelSize(), TrainOptions(seed=seed), silent(None))
+        assert measured
+        for one in measured:
+            same = [other for other in learnt if np.array_equal(other.image, one.image)]
+            assert not any(((other.labels != 255) & (one.labels != 255)).any() for other in same)
+
+
+def test_images_to_measure_on_that_are_learnt_from_are_told(discs):
+    dataset = dataset_of_masks([annotated(*discs(seed), name=f"scan {seed}") for seed in range(2)])
+    validation = dataset.with_items([annotated(*discs(seed)) for seed in (1, 2)])
+    result = train(dataset, replace(SHORT, steps=1), validation=validation, device="cpu")
+    assert result.notes == (words_on_learnt(1, 2),)
 
 
 def test_a_saved_model_is_the_same_model(trained, tmp_path, discs):

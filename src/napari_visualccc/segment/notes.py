@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from napari_visualccc.core.results import fingerprint
+from napari_visualccc.models.learnt import words_on_learnt
 
 if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import PixelSize
@@ -76,6 +79,23 @@ def on_left_out(names: Sequence[str], is_measured: bool) -> list[str]:
         f"nothing of {', '.join(names)} is held out: the scores say nothing of {which}, and the last model is kept; "
         f"label more of {which}"
     ]
+
+
+def on_learnt(validation: Dataset | None, data: Sequence[Mapping[str, str]]) -> list[str]:
+    """That images to measure on are among those learnt from.
+
+    Parameters
+    ----------
+    validation
+        Images that were given to measure on; None if some are held out, which never are learnt from.
+    data
+        Record of all that is learnt from.
+    """
+    if validation is None:
+        return []
+    known = {one["hash"] for one in data}
+    words = words_on_learnt(sum(fingerprint(item.image) in known for item in validation.items), len(validation.items))
+    return [words] if words else []
 
 
 def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:

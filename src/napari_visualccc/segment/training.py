@@ -24,7 +24,7 @@ from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
 from napari_visualccc.segment.holdout import held_out_hash, left_out
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import on_held_out, on_left_out, on_pixel_sizes
+from napari_visualccc.segment.notes import on_held_out, on_learnt, on_left_out, on_pixel_sizes
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
@@ -199,6 +199,7 @@ def train(
     held_out = held_out_hash(measured)
     state = beginning(model, options, state, checkpoint, held_out) or TrainingState()
     state = replace(state, about=about_training(dataset, begun, held_out, state.about or state.earlier))
+    remarks += _tell(on_learnt(validation, state.about["data"]))
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
         encoder_rate=_KEEPING if begun["hash"] else 1.0, kept="last" if unmeasured else "best",
