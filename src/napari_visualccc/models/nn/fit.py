@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.chance import repeatable
 from napari_visualccc.models.nn.memory import kept_memory
 from napari_visualccc.models.nn.moments import moments_of, put_back
 from napari_visualccc.models.nn.precision import Precision
@@ -228,13 +229,14 @@ class _Trainer:
 
     def step(self, done: float) -> float:
         # Not the same batches again that the trainings before had.
-        images, targets = self._task.batch(self.state.step + int(self.state.earlier.get("steps", 0)), done)
+        number = self.state.step + int(self.state.earlier.get("steps", 0))
+        images, targets = self._task.batch(number, done)
         self._network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.rate(done) * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
         half = self._precision.dtype != torch.float32
-        with torch.autocast(self._device, self._precision.dtype, enabled=half):
+        with repeatable(number, self._device), torch.autocast(self._device, self._precision.dtype, enabled=half):
             outputs = self._network(images.contiguous(memory_format=self._precision.layout))
         loss = self._task.loss(outputs, targets, done)
         loss.backward()
