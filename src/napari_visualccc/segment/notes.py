@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_visualccc.core.results import fingerprint
 from napari_visualccc.models.learnt import words_on_learnt
+from napari_visualccc.models.windows import is_too_far
 
 if TYPE_CHECKING:
     from napari_visualccc.core.pixel_size import PixelSize
@@ -109,12 +110,29 @@ def on_pixel_sizes(items: Sequence[Annotated], size: PixelSize) -> list[str]:
         What they are brought to; see `napari_visualccc.segment.preparation.common_pixel_size`.
     """
     units = sorted({item.pixel_size.unit for item in items if item.pixel_size.is_calibrated})
+    if not size.is_calibrated:
+        return _on_sizes_not_used(items, units)
     unknown = [item.name for item in items if not item.pixel_size.is_calibrated]
-    if size.is_calibrated and unknown:
-        return [
+    too_far = [item.name for item in items if is_too_far(item.pixel_size, size)]
+    notes = []
+    if unknown:
+        notes.append(
             f"the pixel size of {some_of(unknown)} is not known and taken to be that of the others ({size}): calibrate "
             f"{'it' if len(unknown) == 1 else 'them'} if it is another"
-        ]
-    if len(units) > 1 and not size.is_calibrated:
+        )
+    if too_far:
+        notes.append(
+            f"the pixel size of {some_of(too_far)} is too far from the {size} of the others to be brought to it: "
+            f"{'it is' if len(too_far) == 1 else 'they are'} taken as {'it is' if len(too_far) == 1 else 'they are'}"
+        )
+    return notes
+
+
+def _on_sizes_not_used(items: Sequence[Annotated], units: Sequence[str]) -> list[str]:
+    """That pixel sizes are known, but of no use, as there is none to bring all images to."""
+    if len(units) > 1:
         return [f"the images have pixel sizes in {' and '.join(units)}: all are learnt from as they are"]
-    return []
+    known = [item.name for item in items if item.pixel_size.is_calibrated]
+    if not known:
+        return []
+    return [f"the pixel size of {some_of(known)} is of no use, as that of the images learnt from is not known"]

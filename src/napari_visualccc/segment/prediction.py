@@ -19,7 +19,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Colour, Provenance, Result, ResultLayer, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, allocate, choose_device
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.models.windows import MOST_RESCALE, rescale_factors
+from napari_visualccc.models.windows import is_too_far, rescale_factors
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 
@@ -230,8 +230,7 @@ def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:
 
 def _on_too_far(image: PixelSize, model: PixelSize) -> list[str]:
     """That an image was not brought to the model's pixel size, as the two have nothing to do with each other."""
-    factors = image.y / model.y, image.x / model.x
-    if image.unit != model.unit or all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in factors):
+    if not is_too_far(image, model):
         return []
     return [f"the model learnt at {model}, the image has {image}: too far apart to resample, it is taken as it is"]
 
