@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,6 +191,8 @@ def predict(
         )  # fmt: skip
         for rows, probabilities in bands:
             output.put(index, rows, probabilities)
+    shrunk = _on_shrunk_tiles(options.tile, segmenter.bearable(options.tile))
+    options = replace(options, tile=segmenter.bearable(options.tile))  # for the record: as it was done
     command = [
         "visualccc",
         "segment",
@@ -203,7 +205,11 @@ def predict(
         "segment predict", options.as_dict() | seen, name, fingerprint(planes), shlex.join(command), None,
         model.hash or None, watch.seconds,
     )  # fmt: skip
-    cautions = [*_on_empty(empty), *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ())]
+    cautions = [
+        *_on_empty(empty),
+        *shrunk,
+        *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ()),
+    ]
     for words in cautions:
         _log.warning("%s: %s", name, words)
     too_far = _on_too_far(pixel_size, model.card.pixel_size) if options.rescale else ()  # is in the log already
@@ -217,6 +223,13 @@ def _on_empty(planes: Sequence[int]) -> list[str]:
         return []
     have = "plane {} has" if len(planes) == 1 else "planes {} have"
     return [have.format(", ".join(map(str, planes))) + " no finite pixel, and therefore no phases"]
+
+
+def _on_shrunk_tiles(wanted: int, used: int) -> list[str]:
+    """That memory did not bear the tiles that were asked for."""
+    if used == wanted:
+        return []
+    return [f"memory ran out: it was looked at in tiles of {used} pixels instead of {wanted}"]
 
 
 def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:

@@ -141,6 +141,16 @@ def test_smaller_tiles_when_memory_runs_out(caplog):
     assert "tiles of 128" in caplog.text
 
 
+def test_tiles_that_memory_does_not_bear_are_not_tried_on_every_plane(caplog):
+    segmenter = Segmenter(Greedy(), precision=PLAIN)
+    assert (segmenter.bearable(512), segmenter.bearable(64)) == (512, 64)
+    for _ in range(2):
+        whole(segmenter, np.zeros((600, 500), np.float32), tile=512, overlap=64)
+        assert (segmenter.bearable(512), segmenter.bearable(64)) == (128, 64)
+    assert caplog.text.count("going on with tiles") == 2  # 256, 128
+    whole(segmenter, np.zeros((100, 90), np.float32), tile=64)
+
+
 def test_no_memory_at_all_is_said_in_words(monkeypatch):
     monkeypatch.setattr(Greedy, "limit", 0)
     with pytest.raises(OptionError, match="not enough memory on cpu to segment even one small tile"):

@@ -50,11 +50,16 @@ class Segmenter:
         self._precision = precision or fastest_precision(device)
         ready = fused(copy.deepcopy(network).eval())
         self._network = ready.to(self.device, self._precision.dtype).to(memory_format=self._precision.layout)
+        self._bearable_tile: int | None = None
 
     @property
     def precision_name(self) -> str:
         """Number format in words."""
         return self._precision.name
+
+    def bearable(self, tile: int) -> int:
+        """Edge of the tiles that are used if ones of `tile` pixels are asked for: less once memory ran out."""
+        return tile if self._bearable_tile is None else min(tile, self._bearable_tile)
 
     def bands(
         self,
@@ -110,8 +115,9 @@ class Segmenter:
     def _native(
         self, read: Read, shape: tuple[int, int], tile: int, overlap: int, views: str, progress: Progress | None
     ) -> Bands:
-        """Bands at the network's own pixel size; starts again with smaller tiles when memory runs out."""
+        """Bands at the network's own pixel size; starts again with smaller tiles when memory runs out, and stays so."""
         done = 0
+        tile = self.bearable(tile)
         while True:
             tiled = TiledNetwork(
                 self._network, self._precision, self.device, tile=tile, overlap=min(overlap, tile // 2), views=views
@@ -140,7 +146,7 @@ class Segmenter:
                         f"there is not enough memory on {self.device} to segment even one small tile: close other "
                         "programs, or choose another device"
                     ) from error
-                tile = max(_SMALLEST_TILE, tile // 2)
+                tile = self._bearable_tile = max(_SMALLEST_TILE, tile // 2)
                 _log.warning("memory ran out: going on with tiles of %d pixels", tile)
                 if self.device == "cuda":
                     torch.cuda.empty_cache()
