@@ -1,6 +1,7 @@
 """`visualccc segment` and `models`: the names and keys that others script against."""
 
 import json
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -8,8 +9,12 @@ import pytest
 import tifffile
 
 from napari_visualccc.cli import main
+from napari_visualccc.commands.segment_train import _saved
+from napari_visualccc.core.errors import OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.io import read
+from napari_visualccc.models.card import ModelCard
+from napari_visualccc.segment import SegmentationModel
 
 NETWORK = ["--steps", "4", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
 
@@ -353,12 +358,16 @@ def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, run, tmp_path
     assert "there is no training to go on with" in caplog.text
 
 
-def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path):
+def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
     (tmp_path / "m.safetensors").mkdir()  # in its place
     code, _, err = run(*flags, *NETWORK)
     assert code == 2
+    (kept,) = tmp_path.glob("visualccc-*/m.safetensors")
     assert "could not be written" in err
+    assert f"the model is kept as {kept}" in err
+    assert SegmentationModel.load(kept).card.training["steps"] == 4
     assert (tmp_path / "m.training").exists()
     (tmp_path / "m.safetensors").rmdir()
     code, answer, _ = run(*flags, *NETWORK, "--resume")
@@ -367,6 +376,20 @@ def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path):
     assert answer["history"], "it did not begin anew"
     assert (tmp_path / "m.safetensors").is_file()
     assert not (tmp_path / "m.training").exists()
+
+
+def test_a_model_is_kept_at_home_if_there_is_no_room_for_temporary_files(tmp_path, monkeypatch, bright_network):
+    model = SegmentationModel(bright_network, ModelCard("segment", {}, ()))
+    (tmp_path / "full").touch()  # no folder can be made in it
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    with pytest.raises(OutputError, match="the model is kept as") as told:
+        _saved(model, tmp_path / "full" / "m.safetensors")
+    (kept,) = tmp_path.glob("visualccc-*/m.safetensors")
+    assert str(kept) in str(told.value)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "full")
+    with pytest.raises(OutputError, match="could not be written: [^;]*$"):
+        _saved(model, tmp_path / "full" / "m.safetensors")
 
 
 def test_encoders_are_fetched_or_it_is_said_how(capsys, tmp_path, monkeypatch):

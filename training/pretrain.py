@@ -48,7 +48,7 @@ from napari_visualccc.models.nn.schedule import Schedule
 from napari_visualccc.models.nn.unet import Architecture, SegmentationNetwork, build
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.states import fill
-from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
+from napari_visualccc.segment.checkpoints import read_checkpoint, write_checkpoint
 
 SIZE = 512
 HELD_OUT = 24

@@ -1,4 +1,6 @@
 import builtins
+import errno
+import os
 import threading
 import time
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_visualccc.core import runtime
-from napari_visualccc.core.errors import OptionError
+from napari_visualccc.core.errors import OptionError, OutputError
 from napari_visualccc.core.progress import Cancelled, Progress
 
 
@@ -53,6 +55,35 @@ def test_large_results_go_to_a_file(monkeypatch):
     big[3] = 7
     assert big.sum() == 700
     assert not isinstance(runtime.allocate((10, 10), np.uint8), np.memmap)
+
+
+def test_a_result_for_which_there_is_no_room_is_refused_before_it_is_written(monkeypatch):
+    """Writing to a map whose disk is full ends the process."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runtime, "free_memory", lambda: 1000)
+    monkeypatch.setattr(runtime, "_take_room", full)
+    with pytest.raises(OutputError, match=r"a result of 0.003 GB .* \(No space left on device\): .* TMPDIR"):
+        runtime.allocate((1000, 3000), np.uint8)
+
+
+@pytest.mark.parametrize("knows", ["fallocate", "error", "nothing"])
+def test_room_is_taken_at_once(tmp_path, monkeypatch, knows):
+    def unknown(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    if knows == "error":
+        monkeypatch.setattr(os, "posix_fallocate", unknown, raising=False)
+    elif knows == "nothing":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    size = 3_000_001
+    with (tmp_path / "room").open("wb") as file:
+        runtime._take_room(file, size)
+    found = (tmp_path / "room").stat()
+    assert found.st_size == size
+    assert getattr(found, "st_blocks", size) * 512 >= size
 
 
 def test_without_pytorch_auto_is_the_cpu_and_cuda_an_error(monkeypatch):

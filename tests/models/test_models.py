@@ -56,6 +56,9 @@ def test_cards_of_the_future_and_broken_ones():
     for broken in ("", "[]", "{}", json.dumps(record | {"classes": 5}), json.dumps(record | {"surprise": 1})):
         with pytest.raises(ModelError, match="damaged"):
             ModelCard.from_json(broken, "x")
+    for part in ("architecture", "training", "metrics"):
+        with pytest.raises(ModelError, match=f"its {part} is no record.*damaged"):
+            ModelCard.from_json(json.dumps(record | {part: None}), "x")
 
 
 def test_wrong_task_is_said():

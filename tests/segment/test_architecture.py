@@ -12,7 +12,7 @@ from napari_visualccc.models.nn.unet import Architecture, build
 from napari_visualccc.models.states import weights
 from napari_visualccc.segment import TrainOptions
 from napari_visualccc.segment.architecture import architecture_of
-from napari_visualccc.segment.learning import write_checkpoint
+from napari_visualccc.segment.checkpoints import write_checkpoint
 
 OPTIONS = TrainOptions(encoder="resnet18", weights="random", lattice="off")
 FORMER = Architecture(encoder="resnet18", classes=3, head_kernel=1, width=64)

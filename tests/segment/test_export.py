@@ -48,6 +48,17 @@ def test_the_package_says_what_the_model_is(package):
     assert {"weights.pt", "README.md", "input.npy", "output.npy"} <= set(files)
 
 
+@pytest.mark.parametrize(
+    ("names", "channels"),
+    [(("γ", "γ′"), ["phase_0", "phase_1"]), (("class", "2nd phase"), ["phase_class", "phase_2nd_phase"])],
+)
+def test_names_that_the_specification_does_not_take_are_replaced(model, tmp_path, names, channels):
+    classes = [replace(one, name=name) for one, name in zip(model.card.classes, names, strict=True)]
+    renamed = replace(model, card=replace(model.card, classes=tuple(classes)))
+    record, _ = described(export_bioimageio(renamed, tmp_path / "renamed.zip", ABOUT))
+    assert next(axis for axis in record["outputs"][0]["axes"] if axis["type"] == "channel")["channel_names"] == channels
+
+
 def test_the_reference_implementation_accepts_it_and_computes_the_same(package):
     """In a process of its own: the reference implementation leaves files open."""
     code = (

@@ -5,7 +5,7 @@ import pytest
 
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.nn.patches import LabelledPlane
-from napari_visualccc.segment.holdout import glimpses, held_out_hash, split_targets
+from napari_visualccc.segment.holdout import glimpses, held_out_hash, left_out, split_targets
 
 
 def labelled(part):
@@ -60,6 +60,17 @@ def test_blocks_of_one_image(seed):
         assert 0.1 <= held <= 0.4
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("seed", range(5))
+def test_at_least_half_of_each_phase_is_learnt_from_however_much_is_to_be_held_out(share, seed):
+    target = np.full((600, 600), UNLABELLED, np.uint8)
+    target[50:60, 50:90], target[300:310, 300:340], target[500:510, 320:360] = 0, 1, 2
+    target[400:405, 100:300] = 0
+    split = split_targets([target], 3, share, seed)
+    for label in range(3):
+        assert (split.training[0] == label).sum() >= 0.5 * (target == label).sum()
+
+
 @pytest.mark.parametrize("count", [4, 12])
 def test_one_stack_is_held_out_in_blocks_that_go_through_all_its_planes(count):
     """Neighbouring slices are nearly the same image: one of them says nothing about images to come."""
@@ -99,6 +110,17 @@ def test_nothing_when_nothing_is_asked_for():
     split = split_targets([target] * 6, 1, 0.0, 0)
     assert split.kind == "none"
     assert all(v is None for v in split.validation)
+
+
+def test_phases_that_are_learnt_but_not_measured_on_are_known():
+    def showing(*labels):
+        image = np.zeros((1, len(labels)), np.float32)
+        return LabelledPlane(image, np.array([labels], np.uint8))
+
+    learnt = [showing(0, UNLABELLED), showing(2, 3)]
+    assert left_out(learnt, [showing(2, 1, UNLABELLED)], 5) == [0, 3]
+    assert left_out(learnt, [], 5) == [0, 2, 3]
+    assert left_out(learnt, learnt, 5) == []
 
 
 def plane(shape):

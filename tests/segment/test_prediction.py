@@ -11,6 +11,7 @@ from napari_visualccc.core.errors import InputError, OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.io import read, write_result, zarr_result
+from napari_visualccc.models.nn.tiled import TiledNetwork
 from napari_visualccc.models.windows import rescale_factors
 from napari_visualccc.segment import PredictOptions, predict
 from napari_visualccc.segment.prediction import normalised_entropy
@@ -140,6 +141,22 @@ def test_a_pixel_size_too_far_from_the_model_s_is_told_once(model, image, size, 
     assert predict(model, image, pixel_size=size).notes == (expected,)
     assert caplog.text.count("too far apart") == 1
     assert predict(model, image, PredictOptions(rescale=False), pixel_size=size).notes == ()
+
+
+def test_tiles_that_had_to_be_smaller_are_told_and_recorded(model, image, monkeypatch):
+    look = TiledNetwork._probabilities
+
+    def greedy(network, values):
+        if max(values.shape) > 150:
+            raise MemoryError
+        return look(network, values)
+
+    assert predict(model, image).provenance.parameters["tile"] == 1024
+    monkeypatch.setattr(TiledNetwork, "_probabilities", greedy)
+    result = predict(model, image, pixel_size=PixelSize(2, 2, "nm"))
+    assert result.notes == ("memory ran out: it was looked at in tiles of 128 pixels instead of 1024",)
+    assert result.provenance.parameters["tile"] == 128
+    assert "--tile 128" in result.provenance.command
 
 
 def test_rescale_factors(caplog):

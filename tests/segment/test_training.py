@@ -13,6 +13,7 @@ from napari_visualccc.core.progress import Cancelled, Progress, silent
 from napari_visualccc.core.scores import confusion_matrix, mean_iou
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.files import read_card
+from napari_visualccc.models.learnt import words_on_learnt
 from napari_visualccc.models.nn.fit import TrainingState
 from napari_visualccc.models.nn.patches import LabelledPlane
 from napari_visualccc.models.nn.unet import Architecture, build
@@ -27,7 +28,7 @@ from napari_visualccc.segment import (
     train,
     worker,
 )
-from napari_visualccc.segment.learning import going_on, move_aside, write_checkpoint
+from napari_visualccc.segment.checkpoints import going_on, move_aside, write_checkpoint
 from napari_visualccc.segment.notes import on_pixel_sizes
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 
@@ -76,6 +77,25 @@ def test_planes_of_a_stack_are_not_held_out_as_images(discs):
     assert found.metrics["held_out"] == "blocks"
 
 
+@pytest.mark.parametrize("others", [1, 5])
+def test_an_image_that_is_there_twice_is_not_measured_on_if_it_is_learnt_from(discs, others):
+    images = [discs(0)] * 3 + [discs(seed) for seed in range(1, others)]
+    dataset = dataset_of_masks([annotated(*pair, name=str(number)) for number, pair in enumerate(images)])
+    for seed in range(6):
+        learnt, measured, _ = planes_of(dataset, None, PixelSize(), TrainOptions(seed=seed), silent(None))
+        assert measured
+        for one in measured:
+            same = [other for other in learnt if np.array_equal(other.image, one.image)]
+            assert not any(((other.labels != 255) & (one.labels != 255)).any() for other in same)
+
+
+def test_images_to_measure_on_that_are_learnt_from_are_told(discs):
+    dataset = dataset_of_masks([annotated(*discs(seed), name=f"scan {seed}") for seed in range(2)])
+    validation = dataset.with_items([annotated(*discs(seed)) for seed in (1, 2)])
+    result = train(dataset, replace(SHORT, steps=1), validation=validation, device="cpu")
+    assert result.notes == (words_on_learnt(1, 2),)
+
+
 def test_a_saved_model_is_the_same_model(trained, tmp_path, discs):
     path = trained.model.save(tmp_path / "discs.safetensors")
     again = SegmentationModel.load(path)
@@ -106,6 +126,33 @@ def test_the_learning_curve_is_of_the_model_that_one_gets(discs):
     found = train(dataset, replace(SHORT, steps=20, fill=False), device="cpu")
     best = found.history.set_index("step").loc[found.state.best_step]
     assert best["score"] == found.metrics["mean_iou"]
+
+
+@pytest.mark.parametrize(
+    ("dabs", "words"),
+    [
+        (
+            {1: [10, 40, 60], 2: [10], 3: [60]},
+            "nothing of phase 2, phase 3 is held out: the scores say nothing of them",
+        ),
+        ({1: [10], 2: [60]}, "nothing could be held out: there are no scores"),
+        ({1: [10, 40, 60], 2: [10, 40, 60]}, ""),
+    ],
+)
+def test_phases_of_which_nothing_is_held_out_are_told(discs, dabs, words):
+    """Each is painted in dabs: of one alone nothing can be spared."""
+    painted = np.zeros((100, 100), np.uint8)
+    for label, places in dabs.items():
+        for place in places:
+            painted[place : place + 4, 30 * label - 20 : 30 * label - 16] = label
+    dataset = dataset_of_strokes([annotated(discs(0, painted.shape)[0], painted)])
+    result = train(dataset, replace(SHORT, steps=3, fill=False), device="cpu")
+    assert [note.split(", and")[0] for note in result.notes] == ([words] if words else [])
+    assert result.state.best_step == 3 or not words
+
+
+def test_that_nothing_is_held_out_is_not_told_where_it_was_wished(two):
+    assert not train(two, replace(SHORT, steps=1, validation=0.0), device="cpu").notes
 
 
 def test_a_short_training_is_not_made_worse_by_what_quick_says_of_shares(discs):
@@ -201,8 +248,13 @@ def test_a_model_that_may_have_learnt_from_what_is_held_out_now_is_not_compared_
     state = TrainingState(tensors, earlier={"held_out_hash": "these", "steps": 7})
     assert going_on(state, network, "these") is state
     assert going_on(state, network, "") is state, "nothing is held out"
-    begun = replace(state, step=3)
-    assert going_on(begun, network, "others") is begun, "cut off, it has been measured already"
+    begun = replace(state, step=3, seconds=2.0)
+    assert going_on(begun, network, "others") is begun, "by an earlier version, which kept no hash"
+    known = replace(begun, about={"held_out_hash": "these", "data": [1]})
+    assert going_on(known, network, "these") is known
+    cut = going_on(known, network, "")
+    assert (cut.tensors, cut.step) == ({}, 0)
+    assert cut.earlier == {"held_out_hash": "these", "data": [1], "steps": 10, "seconds": 2.0}
     on = going_on(state, network, "others")
     assert (on.tensors, on.step, on.earlier) == ({}, 0, state.earlier)
     assert all(torch.equal(value, earlier.state_dict()[name]) for name, value in network.state_dict().items())
@@ -230,7 +282,7 @@ def test_going_on_with_another_phase_keeps_what_was_learnt(two, discs):
 
 
 def test_a_renamed_phase_is_the_same_phase(two, tmp_path):
-    from napari_visualccc.segment.learning import read_checkpoint, write_checkpoint
+    from napari_visualccc.segment.checkpoints import read_checkpoint, write_checkpoint
 
     first = train(two, SHORT, device="cpu")
     write_checkpoint(tmp_path / "a.training", first.state, first.model.card)
@@ -254,6 +306,48 @@ def test_a_cancelled_training_goes_on_where_it_was(two, tmp_path):
     assert seen[0].step > 1
     assert result.steps == 4
     assert checkpoint.exists(), "the model is not saved yet"
+
+
+def cut_off(dataset, options, checkpoint):
+    """Cancel a training once it has kept a checkpoint."""
+    with pytest.raises(Cancelled):
+        train(
+            dataset, options, device="cpu", checkpoint=checkpoint, progress=Progress(is_cancelled=checkpoint.exists)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", ["images", "seed"])
+def test_a_training_cut_off_that_was_measured_on_other_labels_is_not_compared_with(discs, tmp_path, changed, caplog):
+    """What is held out now it may have learnt from: its scores, and the best model by them, tell nothing here."""
+    first, second = (dataset_of_masks([annotated(*discs(seed), name=str(seed)) for seed in seeds])
+                     for seeds in ((0, 1), (1, 2)))  # fmt: skip
+    cut_off(first, SHORT, tmp_path / "net.training")
+    dataset, options = (second, SHORT) if changed == "images" else (first, replace(SHORT, seed=1))
+    result = train(dataset, options, device="cpu", checkpoint=tmp_path / "net.training")
+    assert result.notes[0].startswith("other labels are held out than before")
+    assert "a new one begins with its best model" in caplog.text
+    record = result.model.card.training
+    assert [one["name"] for one in record["data"]] == (["1", "2", "0"] if changed == "images" else ["0", "1"])
+    assert result.steps == 4
+    assert record["steps"] == record["continued_after"] + 4 > 4
+    assert result.history["step"].min() > 0
+
+
+def test_a_training_cut_off_goes_on_with_more_images_if_the_same_are_measured_on(discs, tmp_path):
+    few = dataset_of_masks([annotated(*discs(0), name="0")])
+    validation = few.with_items([annotated(*discs(9), name="9")])
+    more = few.with_items([annotated(*discs(1), name="1")])
+    asked = tmp_path / "net.training"
+    with pytest.raises(Cancelled):
+        train(
+            few, SHORT, validation=validation, device="cpu", checkpoint=asked,
+            progress=Progress(is_cancelled=asked.exists),
+        )  # fmt: skip
+    seen = []
+    result = train(more, SHORT, validation=validation, device="cpu", checkpoint=asked, watch=seen.append)
+    assert seen[0].step > 1
+    assert [one["name"] for one in result.model.card.training["data"]] == ["1", "0"]
+    assert not result.notes
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage that is no checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
@@ -475,7 +569,7 @@ def full(path, *_, **__):
 
 
 def test_a_full_disk_does_not_end_a_training(two, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("napari_visualccc.segment.learning.write_checkpoint", full)
+    monkeypatch.setattr("napari_visualccc.segment.checkpoints.write_checkpoint", full)
     assert train(two, SHORT, device="cpu", checkpoint=tmp_path / "net.training").steps == 4
     assert caplog.text.count("the training goes on") == 1
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +89,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
         if checkpoint.exists():
             _log.warning("what was learnt so far is kept as %s: the same command with --resume goes on", checkpoint)
         raise
-    written = _licensed(result.model, arguments).save(output)
+    written = _saved(_licensed(result.model, arguments), output)
     checkpoint.unlink(missing_ok=True)
     return {
         "model": str(written),
@@ -102,7 +104,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
 
 def _begin_or_go_on(checkpoint: Path, *, resume: bool) -> None:
     """Make way for a new training without losing one that was cut off; say so if there is none to go on with."""
-    from napari_visualccc.segment.learning import move_aside
+    from napari_visualccc.segment.checkpoints import move_aside
 
     if resume and not checkpoint.exists():
         _log.warning("--resume: there is no training to go on with (%s), a new one begins", checkpoint)
@@ -141,7 +143,7 @@ def _train_quick(
         metrics = told(measured) | {"held_out": "validation images"}
     model = replace(result.model, card=replace(result.model.card, metrics=metrics))
     return {
-        "model": str(_licensed(model, arguments).save(output)),
+        "model": str(_saved(_licensed(model, arguments), output)),
         "classes": [one.name for one in dataset.classes],
         "metrics": metrics,
         "history": [],
@@ -154,6 +156,29 @@ def _train_quick(
 def _licensed(model: SegmentationModel, arguments: argparse.Namespace) -> SegmentationModel:
     """The model with the licence that the user gave it."""
     return replace(model, card=replace(model.card, licence=arguments.licence)) if arguments.licence else model
+
+
+def _saved(model: SegmentationModel, output: Path) -> Path:
+    """Write a model, elsewhere if there is no room for it: hours of training must not be lost to a full disk."""
+    from napari_visualccc.core.errors import OutputError
+
+    try:
+        return model.save(output)
+    except OutputError as error:
+        kept = _kept_elsewhere(model, output.name)
+        if kept is None:
+            raise
+        raise OutputError(f"{error}; the model is kept as {kept}: move it where it belongs") from error
+
+
+def _kept_elsewhere(model: SegmentationModel, name: str) -> Path | None:
+    """Where a model was written for want of a better place; None if there is none."""
+    from napari_visualccc.core.errors import OutputError
+
+    for place in (tempfile.gettempdir, Path.home):
+        with contextlib.suppress(OutputError, OSError, RuntimeError):  # there is no such folder, or no room either
+            return model.save(Path(tempfile.mkdtemp(prefix="visualccc-", dir=place())) / name)
+    return None
 
 
 def _dataset(items: list[Annotated], arguments: argparse.Namespace, names: ClassNames) -> Dataset:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from napari_visualccc.core.errors import OptionError
+from napari_visualccc.core.errors import OptionError, OutputError
 from napari_visualccc.core.progress import Progress, silent
 
 T = TypeVar("T")
@@ -21,6 +22,9 @@ R = TypeVar("R")
 
 # A result larger than this share of the free memory is kept in a temporary file instead.
 IN_MEMORY_SHARE = 0.25
+# What systems say whose file system cannot take room beforehand.
+_NOT_KNOWN_HERE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+_ZEROS = bytes(1 << 20)
 
 
 class Device(StrEnum):
@@ -121,13 +125,44 @@ def free_memory() -> int:
 
 
 def allocate(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Array of zeros for a result: in memory if it fits well, otherwise in a temporary file that vanishes with it."""
+    """Array of zeros for a result: in memory if it fits well, otherwise in a temporary file that vanishes with it.
+
+    Raises
+    ------
+    OutputError
+        If there is no room for such a file.
+    """
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if size <= IN_MEMORY_SHARE * free_memory():
         return np.zeros(shape, dtype)
-    with TemporaryFile(prefix="visualccc-") as file:  # the map keeps the nameless file alive
-        file.truncate(size)
-        return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    try:
+        with TemporaryFile(prefix="visualccc-") as file:  # the map keeps the nameless file alive
+            _take_room(file, size)
+            return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    except OSError as error:
+        raise OutputError(
+            f"a result of {size / 1e9:.3g} GB fits neither well into memory nor into the folder for temporary files "
+            f"({error.strerror or error}): make room, or name another folder in the variable TMPDIR"
+        ) from error
+
+
+def _take_room(file: IO[bytes], size: int) -> None:
+    """Let a file have its room on the disk from the beginning.
+
+    A file that is only made long gets it while it is written to, and if there is none left then, the system ends a
+    process that writes through a map (SIGBUS).
+    """
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in _NOT_KNOWN_HERE:
+                raise
+        else:
+            return
+    for start in range(0, size, len(_ZEROS)):
+        file.write(_ZEROS[: size - start])
+    file.flush()
 
 
 def peak_memory() -> int:

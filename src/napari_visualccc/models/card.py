@@ -120,6 +120,9 @@ class ModelCard:
                 raise ModelError(
                     f"{source} was made by napari-visualccc {record.get('version')}; this is {__version__}: update it"
                 )
+            for name in ("architecture", "training", "metrics"):
+                if not isinstance(record.get(name, {}), dict):
+                    raise TypeError(f"its {name} is no record")
             size = record.pop("pixel_size")
             classes = tuple(
                 ClassInfo(int(one["value"]), str(one["name"]), _colour(one["colour"])) for one in record.pop("classes")

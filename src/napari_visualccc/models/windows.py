@@ -113,6 +113,18 @@ class PlaneView:
     windows: tuple[Window, ...]
 
 
+def is_too_far(image: PixelSize, model: PixelSize) -> bool:
+    """True if pixels of one unit are too unlike in size for an image to be resampled to the other.
+
+    Examples
+    --------
+    >>> is_too_far(PixelSize(1, 1, "nm"), PixelSize(17, 17, "nm"))
+    True
+    """
+    factors = image.y / model.y, image.x / model.x
+    return image.unit == model.unit and not all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in factors)
+
+
 def rescale_factors(image: PixelSize, model: PixelSize) -> tuple[float, float]:
     """Pixels of the model's size per pixel of the image along y and x; 1 where nothing is known or they agree.
 
@@ -128,7 +140,7 @@ def rescale_factors(image: PixelSize, model: PixelSize) -> tuple[float, float]:
     y, x = image.y / model.y, image.x / model.x
     if all(abs(np.log(factor)) <= np.log1p(SAME_PIXEL_SIZE) for factor in (y, x)):
         return 1.0, 1.0
-    if not all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in (y, x)):
+    if is_too_far(image, model):
         _log.warning("the image has %s, wanted are %s: too far apart to resample, so it is used as it is", image, model)
         return 1.0, 1.0
     return float(y), float(x)

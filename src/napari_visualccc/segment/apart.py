@@ -32,7 +32,8 @@ from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import TrainOptions
-from napari_visualccc.segment.training import TrainResult, history_of, record_of
+from napari_visualccc.segment.record import history_of, record_of
+from napari_visualccc.segment.training import TrainResult
 
 if TYPE_CHECKING:
     from napari_visualccc.models.nn.fit import Moment, TrainingState
@@ -217,7 +218,7 @@ def _lost(code: int, words: str) -> Exception:
 
 def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder: Path) -> None:
     """Write the state of an earlier training for the other process."""
-    from napari_visualccc.segment.learning import write_checkpoint
+    from napari_visualccc.segment.checkpoints import write_checkpoint
 
     architecture = architecture_of(options, len(dataset.classes), (), state)
     write_checkpoint(folder / worker.STATE, state, ModelCard("segment", architecture.as_dict(), dataset.classes))
@@ -225,7 +226,7 @@ def _keep(state: TrainingState, dataset: Dataset, options: TrainOptions, folder:
 
 def _result(dataset: Dataset, options: TrainOptions, folder: Path, done: dict[str, Any], seconds: float) -> TrainResult:
     from napari_visualccc.models.nn.fit import TrainingState
-    from napari_visualccc.segment.learning import load_checkpoint
+    from napari_visualccc.segment.checkpoints import load_checkpoint
 
     model = SegmentationModel.load(folder / worker.MODEL)
     told = TrainingState({}, done["step"], done["seconds"], done["best_step"], {}, done["history"], done["earlier"])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.params import AUTO
+from napari_visualccc.segment.checkpoints import checkpoint_architecture
 from napari_visualccc.segment.lattice import had_lattice, looks_at_lattice
-from napari_visualccc.segment.learning import checkpoint_architecture
 from napari_visualccc.segment.options import TrainOptions
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.files import atomic
 from napari_visualccc.core.pixel_size import NANOMETRE, PixelSize
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.card import ClassInfo
 from napari_visualccc.segment.coverage import words_on_painted
 from napari_visualccc.segment.model import SegmentationModel
 
@@ -191,7 +193,7 @@ def _describe(
         )
         for axis in "yx"
     ]  # fmt: skip
-    channels: Any = [b.Identifier(_identifier(one.name)) for one in model.card.classes]
+    channels: Any = [b.Identifier(name) for name in _channel_names(model.card.classes)]
     image = b.InputTensorDescr(
         id=b.TensorId("image"), description="electron micrograph, one grey channel",
         axes=[b.BatchAxis(), b.ChannelAxis(channel_names=[b.Identifier("intensity")]), *space],
@@ -232,10 +234,27 @@ def _axes_scale(size: PixelSize) -> dict[str, dict[str, Any]]:
     return {axis: {"unit": "nanometer", "scale": float(scale)} for axis, scale in (("y", size.y), ("x", size.x))}
 
 
+def _channel_names(classes: Sequence[ClassInfo]) -> list[str]:
+    """Names of the classes as the specification takes them; with their label values if they are the same otherwise.
+
+    Examples
+    --------
+    >>> grey = (0.5, 0.5, 0.5, 1.0)
+    >>> _channel_names([ClassInfo(1, "matrix 1", grey), ClassInfo(2, "class", grey)])
+    ['matrix_1', 'phase_class']
+    >>> _channel_names([ClassInfo(1, "γ", grey), ClassInfo(2, "γ′", grey)])
+    ['phase_1', 'phase_2']
+    """
+    names = [_identifier(one.name) for one in classes]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name}_{one.value}" for name, one in zip(names, classes, strict=True)]
+
+
 def _identifier(name: str) -> str:
-    """Name of a class as the specification takes it: letters, digits and underscores."""
+    """Letters, digits and underscores, that are no word of Python's own."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "phase"
-    return plain if not plain[0].isdigit() else f"phase_{plain}"
+    return f"phase_{plain}" if plain[0].isdigit() or keyword.iskeyword(plain) else plain
 
 
 def _document(model: SegmentationModel, publication: Publication) -> str:

@@ -48,6 +48,8 @@ def split_targets(
     share: float,
     seed: int,
     stacks: Sequence[int | None] | None = None,
+    *,
+    most: float = 0.5,
 ) -> Split:
     """Keep about `share` of the labels aside.
 
@@ -63,6 +65,8 @@ def split_targets(
         Of the choice.
     stacks
         Number of the image that each plane is of; None for one by itself, as all are if nothing is given.
+    most
+        Where blocks are kept aside, no class loses a larger share of its pixels to them, whatever `share` is.
 
     Notes
     -----
@@ -75,7 +79,11 @@ def split_targets(
     rng = random_generator(seed, 2)
     images = _images(stacks or [None] * len(targets))
     whole = _by_image(targets, images, classes, share, rng) if len(images) >= FEWEST_IMAGES else None
-    return whole or _by_block(targets, images, classes, share, rng)
+    if whole is not None:
+        return whole
+    # A block may hold much of a class: about twice its share may go, of a class of a few blocks a little more.
+    limit = min(max(2 * share, 0.3), most)
+    return _by_block(targets, images, classes, share, limit, rng)
 
 
 def held_out_hash(planes: Sequence[LabelledPlane]) -> str:
@@ -86,6 +94,12 @@ def held_out_hash(planes: Sequence[LabelledPlane]) -> str:
         for array in (plane.image, plane.labels):
             digest.update(array.tobytes())
     return f"blake2b:{digest.hexdigest()}" if planes else ""
+
+
+def left_out(learnt: Sequence[LabelledPlane], measured: Sequence[LabelledPlane], classes: int) -> list[int]:
+    """Classes that are learnt, but not measured on: scores do not tell how they are called."""
+    taught, asked = (_pixels([plane.labels for plane in planes], classes) > 0 for planes in (learnt, measured))
+    return [int(number) for number in np.flatnonzero(taught & ~asked)]
 
 
 def _images(stacks: Sequence[int | None]) -> list[list[int]]:
@@ -119,9 +133,14 @@ def _by_image(
 
 
 def _by_block(
-    targets: list[NDArray[np.uint8]], images: list[list[int]], classes: int, share: float, rng: np.random.Generator
+    targets: list[NDArray[np.uint8]],
+    images: list[list[int]],
+    classes: int,
+    share: float,
+    limit: float,
+    rng: np.random.Generator,
 ) -> Split:
-    """Blocks drawn at random, rarest class first, until each class has given its share and none more than half.
+    """Blocks drawn at random, rarest class first, until each class has given its share, and none more than the limit.
 
     A block of a stack goes through all its planes.
     """
@@ -135,7 +154,7 @@ def _by_block(
             if given[label] >= share * total[label]:
                 break
             after = given + counts[number]
-            if int(number) in held or not counts[number, label] or (after > np.maximum(2 * share, 0.3) * total).any():
+            if int(number) in held or not counts[number, label] or (after > limit * total).any():
                 continue
             held.add(int(number))
             given = after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.core.results import Colour, Provenance, Result, ResultLayer, Stopwatch, fingerprint
 from napari_visualccc.core.runtime import Device, allocate, choose_device
 from napari_visualccc.models.normalise import GreyScale
-from napari_visualccc.models.windows import MOST_RESCALE, rescale_factors
+from napari_visualccc.models.windows import is_too_far, rescale_factors
 from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.options import PredictOptions
 
@@ -191,6 +191,8 @@ def predict(
         )  # fmt: skip
         for rows, probabilities in bands:
             output.put(index, rows, probabilities)
+    shrunk = _on_shrunk_tiles(options.tile, segmenter.bearable(options.tile))
+    options = replace(options, tile=segmenter.bearable(options.tile))  # for the record: as it was done
     command = [
         "visualccc",
         "segment",
@@ -203,7 +205,11 @@ def predict(
         "segment predict", options.as_dict() | seen, name, fingerprint(planes), shlex.join(command), None,
         model.hash or None, watch.seconds,
     )  # fmt: skip
-    cautions = [*_on_empty(empty), *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ())]
+    cautions = [
+        *_on_empty(empty),
+        *shrunk,
+        *(_on_unmatched(pixel_size, model.card.pixel_size) if options.rescale else ()),
+    ]
     for words in cautions:
         _log.warning("%s: %s", name, words)
     too_far = _on_too_far(pixel_size, model.card.pixel_size) if options.rescale else ()  # is in the log already
@@ -219,6 +225,13 @@ def _on_empty(planes: Sequence[int]) -> list[str]:
     return [have.format(", ".join(map(str, planes))) + " no finite pixel, and therefore no phases"]
 
 
+def _on_shrunk_tiles(wanted: int, used: int) -> list[str]:
+    """That memory did not bear the tiles that were asked for."""
+    if used == wanted:
+        return []
+    return [f"memory ran out: it was looked at in tiles of {used} pixels instead of {wanted}"]
+
+
 def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:
     """That an image could not be brought to the model's pixel size: one of the two is not known, or another kind."""
     if image.unit == model.unit:
@@ -230,8 +243,7 @@ def _on_unmatched(image: PixelSize, model: PixelSize) -> list[str]:
 
 def _on_too_far(image: PixelSize, model: PixelSize) -> list[str]:
     """That an image was not brought to the model's pixel size, as the two have nothing to do with each other."""
-    factors = image.y / model.y, image.x / model.x
-    if image.unit != model.unit or all(1 / MOST_RESCALE <= factor <= MOST_RESCALE for factor in factors):
+    if not is_too_far(image, model):
         return []
     return [f"the model learnt at {model}, the image has {image}: too far apart to resample, it is taken as it is"]
 

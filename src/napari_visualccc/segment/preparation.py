@@ -13,6 +13,7 @@ from napari_visualccc.core.params import AUTO
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress
 from napari_visualccc.core.resample import ResampledPlane
+from napari_visualccc.core.results import fingerprint
 from napari_visualccc.core.scores import UNLABELLED
 from napari_visualccc.models.normalise import GreyScale
 from napari_visualccc.models.windows import rescale_factors
@@ -99,7 +100,17 @@ def _any(labels: NDArray[np.uint8]) -> bool:
 def _labelled(dataset: Dataset, size: PixelSize, progress: Progress) -> Iterator[LabelledPlane]:
     from napari_visualccc.models.nn.patches import LabelledPlane
 
-    places = [(number, item, index) for number, item in enumerate(dataset.items) for index in range(len(item.image))]
+    # An image that is there under several names is one: what is learnt from one of them is known of the others.
+    first: dict[tuple[str, PixelSize], int] = {}
+    numbers = [
+        first.setdefault((fingerprint(item.image), item.pixel_size), number)
+        for number, item in enumerate(dataset.items)
+    ]
+    places = [
+        (number, item, index)
+        for number, item in zip(numbers, dataset.items, strict=True)
+        for index in range(len(item.image))
+    ]
     for number, item, index in progress.steps(places, message="reading the images"):
         targets = dataset.targets(item, index)
         if _any(targets):

@@ -125,7 +125,8 @@ def _is_right(quick: QuickSegmenter, planes: Sequence[LabelledPlane], classes: i
     images, strokes = [plane.image for plane in planes], [plane.labels for plane in planes]
     right, asked = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     for number in range(_SPLITS):
-        split = split_targets(strokes, classes, _ASIDE, seed + number, [plane.stack for plane in planes])
+        stacks = [plane.stack for plane in planes]
+        split = split_targets(strokes, classes, _ASIDE, seed + number, stacks, most=2 * _ASIDE)
         learnt = [(image, labels) for image, labels in zip(images, split.training, strict=True) if labels is not None]
         known = [labels for _, labels in learnt]
         if split.kind == "none" or len(_present(known)) < len(_present(strokes)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_visualccc.core.errors import InputError
-from napari_visualccc.core.params import AUTO, to_arguments
+from napari_visualccc.core.params import AUTO
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Progress, silent
-from napari_visualccc.core.results import Provenance, Result, Stopwatch, fingerprint
+from napari_visualccc.core.results import Result, Stopwatch
 from napari_visualccc.core.runtime import Device, choose_device
 from napari_visualccc.models.card import ModelCard
 from napari_visualccc.models.normalise import GreyScale
@@ -23,13 +22,14 @@ from napari_visualccc.models.symmetry import symmetry_of
 from napari_visualccc.segment.annotations import Dataset
 from napari_visualccc.segment.architecture import architecture_of
 from napari_visualccc.segment.bites import learn_in_bites
-from napari_visualccc.segment.holdout import held_out_hash
+from napari_visualccc.segment.holdout import held_out_hash, left_out
 from napari_visualccc.segment.model import SegmentationModel
-from napari_visualccc.segment.notes import data_flags, on_held_out, on_pixel_sizes, some_of
+from napari_visualccc.segment.notes import on_held_out, on_learnt, on_left_out, on_pixel_sizes
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
 from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
 from napari_visualccc.segment.quality import metrics_of
+from napari_visualccc.segment.record import about_training, history_of, record_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class TrainResult(Result):
     Attributes
     ----------
     model
-        Best on the data held out (the last if nothing was).
+        Best on the data held out (the last if that shows not every phase).
     metrics
         On the data held out; empty if nothing was.
     history
@@ -127,7 +127,8 @@ def train(
         Where to compute.
     checkpoint
         File that the state of the training is kept in after each validation. If it is there already, and was made
-        with the same classes and network, the training goes on from it. Remove it once the model is saved.
+        with the same classes and network, the training goes on from it; with a schedule of its own, as from a
+        `renewed` state, if other labels are held out now. Remove it once the model is saved.
     state
         Of an earlier training of the same network, to go on from: with the rest of its schedule, or, if it was
         `renewed`, from its model with a new one. That model stays if it is the best on the data held out; it is not
@@ -160,16 +161,18 @@ def train(
     Notes
     -----
     AdamW with warm-up and cosine decay over the time budget (over the steps, if a number of them is asked for: the
-    time then is but a limit), loss on labelled pixels only, moving average of the weights, best on the data held out.
+    time then is but a limit), loss on labelled pixels only, moving average of the weights, best on the data held out
+    (the last if they do not show all phases that are learnt).
 
     References
     ----------
     .. [1] Ronneberger et al., U-Net, doi 10.1007/978-3-319-24574-4_28.
     """
-    from napari_visualccc.models.nn.fit import fit
+    from napari_visualccc.models.nn.fit import TrainingState, fit
     from napari_visualccc.models.nn.precision import fastest_precision
     from napari_visualccc.models.nn.schedule import Schedule
-    from napari_visualccc.segment.learning import Keeper, SegmentationTask, beginning
+    from napari_visualccc.segment.checkpoints import Keeper, beginning
+    from napari_visualccc.segment.learning import SegmentationTask
 
     options = options or TrainOptions()
     progress = silent(progress)
@@ -182,6 +185,8 @@ def train(
     learnt, measured, about = planes_of(dataset, validation, size, options, progress.part(0, 0.02))
     if not learnt:
         raise InputError("there is nothing to learn from: no labelled pixel has a finite value")
+    unmeasured = [dataset.classes[number].name for number in left_out(learnt, measured, classes)]
+    remarks += _tell(on_left_out(unmeasured, bool(measured)) if validation or options.validation > 0 else ())
     progress(0.02, "asking a quick model")
     hints = ask_quick(
         learnt, classes, fill=options.fill, shares=options.shares, seed=options.seed, progress=progress.quiet()
@@ -192,18 +197,14 @@ def train(
     model, begun = _new_model(dataset, options, architecture, size, symmetry, progress.part(0.02, 0.03))
     patch = patch_of(options, hints.planes, model.network.multiple)
     held_out = held_out_hash(measured)
-    state = beginning(model, options, state, checkpoint, held_out)
+    state = beginning(model, options, state, checkpoint, held_out) or TrainingState()
+    state = replace(state, about=about_training(dataset, begun, held_out, state.about or state.earlier))
+    remarks += _tell(on_learnt(validation, state.about["data"]))
     schedule = Schedule(
         seconds=options.max_minutes * 60, steps=options.steps, learning_rate=options.learning_rate, average=0.99,
-        encoder_rate=_KEEPING if begun["hash"] else 1.0,
+        encoder_rate=_KEEPING if begun["hash"] else 1.0, kept="last" if unmeasured else "best",
     )  # fmt: skip
-    stopped: list[bool] = []
-
-    def stop() -> bool:
-        if should_stop is not None and should_stop():
-            stopped.append(True)
-        return bool(stopped)
-
+    stop = _Stop(should_stop)
     first = {name: value.clone() for name, value in model.network.state_dict().items()}
 
     def learn(
@@ -227,17 +228,26 @@ def train(
     model = replace(model, network=_expecting(model.network, hints=hints))
     matrix = task.matrix(model.network)
     metrics = {} if matrix is None else metrics_of(matrix, dataset.classes) | about
-    record = record_of(dataset, options, final, device, watch_time.seconds, arguments, bool(stopped))
-    training = record["training"] | {
-        "begun_with": final.earlier.get("begun_with", begun), "remarks": remarks, "held_out_hash": held_out,
-    }  # fmt: skip
-    card = replace(model.card, training=training, metrics=metrics)
+    record = record_of(dataset, options, final, device, watch_time.seconds, arguments, stop.was_asked)
+    card = replace(model.card, training=record["training"] | {"remarks": remarks}, metrics=metrics)
     progress(1.0)
     result = TrainResult(
-        record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, bool(stopped)
+        record["provenance"], replace(model, card=card), metrics, history_of(final), final, final.step, stop.was_asked
     )
     _tell(result._endings)
     return result
+
+
+class _Stop:
+    """Asks whether to stop, and remembers that it was to."""
+
+    def __init__(self, ask: Callable[[], bool] | None) -> None:
+        self._ask = ask or (lambda: False)
+        self.was_asked = False
+
+    def __call__(self) -> bool:
+        self.was_asked = self._ask() or self.was_asked
+        return self.was_asked
 
 
 def _tell(notes: Iterable[str]) -> list[str]:
@@ -275,41 +285,3 @@ def _new_model(
     network = build(architecture)
     digest = begin(network, options.encoder, options.weights, progress)
     return SegmentationModel(network, card), begun_with(options.encoder, options.weights, digest)
-
-
-def record_of(
-    dataset: Dataset,
-    options: TrainOptions,
-    state: TrainingState,
-    device: str,
-    seconds: float,
-    arguments: Sequence[str] | None,
-    stopped: bool,
-) -> dict[str, Any]:
-    """Record of a training, with those that it went on from: ``"provenance"``, and ``"training"`` for the card."""
-    data = [{"name": item.name, "hash": fingerprint(item.image), "labels": fingerprint(item.labels)}
-            for item in dataset.items]  # fmt: skip
-    names = some_of([one["name"] for one in data])
-    command = shlex.join(["visualccc", "segment", "train", *data_flags(dataset, arguments), *to_arguments(options)])
-    provenance = Provenance(
-        "segment train", options.as_dict(), names, data[0]["hash"], command, options.seed, None, seconds
-    )
-    earlier = state.earlier
-    steps = earlier.get("steps", 0)
-    seen = {one["hash"] for one in data}
-    before = [one for one in earlier.get("data", ()) if one["hash"] not in seen]
-    training = {
-        "options": options.as_dict(), "data": data + before, "steps": steps + state.step,
-        "best_step": steps + state.best_step, "seconds": round(earlier.get("seconds", 0) + state.seconds, 1),
-        "device": str(device), "seed": options.seed, "stopped": stopped, "command": command,
-    }  # fmt: skip
-    if earlier:
-        training["continued_after"] = steps
-    return {"provenance": provenance, "training": training}
-
-
-def history_of(state: TrainingState) -> pd.DataFrame:
-    """One row per validation."""
-    import pandas as pd
-
-    return pd.DataFrame(state.history)

@@ -9,7 +9,7 @@ from torch import nn
 
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.nn.fit import Diverged, Moment, TrainingState, fit
-from napari_visualccc.models.nn.precision import PLAIN
+from napari_visualccc.models.nn.precision import PLAIN, Precision
 from napari_visualccc.models.nn.schedule import Schedule
 
 
@@ -57,14 +57,26 @@ def test_the_same_seed_gives_the_same_weights():
     assert torch.equal(first.weight, second.weight)
 
 
-def test_going_on_equals_never_having_stopped():
+def deep(seed: int = 0) -> nn.Module:
+    """Weights that lie in memory in another order in channels-last layout."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+
+
+def dropping(seed: int = 0) -> nn.Module:
+    """Draws at random."""
+    return nn.Sequential(deep(seed), nn.Dropout(0.5))
+
+
+@pytest.mark.parametrize("make", [line, deep, dropping])
+@pytest.mark.parametrize("precision", [PLAIN, Precision(torch.float32, channels_last=True)])
+def test_going_on_equals_never_having_stopped(make, precision):
     """Half the steps, state through plain arrays, the other half: bit for bit the uninterrupted run."""
     schedule = Schedule(steps=40, learning_rate=0.05, checks=4)
-    whole = line()
-    fit(whole, Line(), schedule, PLAIN)
+    whole = fit(make(), Line(), schedule, precision).tensors
 
     kept: list[TrainingState] = []
-    half = line()
+    half = make()
     seen: list[int] = []
 
     def keep(state: TrainingState) -> None:
@@ -76,14 +88,15 @@ def test_going_on_equals_never_having_stopped():
     def stop_at_20(moment: Moment) -> None:
         seen.append(moment.step)
 
-    fit(half, Line(), schedule, PLAIN, keep=keep, watch=stop_at_20, should_stop=lambda: len(seen) >= 19)
+    fit(half, Line(), schedule, precision, keep=keep, watch=stop_at_20, should_stop=lambda: len(seen) >= 19)
     assert kept[-1].step == 20
-    again = line(seed=5)
     before = len(kept[-1].history)
-    state = fit(again, Line(), schedule, PLAIN, state=kept[-1])
+    state = fit(make(seed=5), Line(), schedule, precision, state=kept[-1])
     assert state.step == 40
     assert (kept[-1].step, len(kept[-1].history)) == (20, before)  # the one given stays as it was
-    torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
+    # Not the best: what is looked at when it is cut off would not have been.
+    for name in whole.keys() - {one for one in whole if one.startswith("best.")}:
+        torch.testing.assert_close(state.tensors[name], whole[name], rtol=0, atol=0)
 
 
 def test_the_best_of_the_second_half_is_kept_not_the_last():
@@ -97,6 +110,13 @@ def test_the_best_of_the_second_half_is_kept_not_the_last():
     )  # fmt: skip
     assert state.scores["score"] == 0.9
     assert network.weight.item() == weights[2]
+
+
+def test_the_last_is_kept_where_scores_do_not_tell():
+    task, network = Line(scores=[0.95, 0.1, 0.9, 0.3]), line()
+    state = fit(network, task, Schedule(steps=40, checks=4, kept="last"), PLAIN)
+    assert (state.best_step, state.scores) == (40, {"score": 0.3})
+    torch.testing.assert_close(network.weight, state.tensors["average.weight"], rtol=0, atol=0)
 
 
 def test_cancelling_leaves_the_best_so_far_in_the_network():

@@ -10,7 +10,7 @@ from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.architectures import DECODERS
 from napari_visualccc.models.nn.fuse import fused
 from napari_visualccc.models.nn.precision import PLAIN, Precision, fastest_precision
-from napari_visualccc.models.nn.segmenter import Segmenter
+from napari_visualccc.models.nn.segmenter import Segmenter, is_out_of_memory
 from napari_visualccc.models.nn.tiled import reflect_to
 from napari_visualccc.models.nn.unet import Architecture, build
 
@@ -141,6 +141,16 @@ def test_smaller_tiles_when_memory_runs_out(caplog):
     assert "tiles of 128" in caplog.text
 
 
+def test_tiles_that_memory_does_not_bear_are_not_tried_on_every_plane(caplog):
+    segmenter = Segmenter(Greedy(), precision=PLAIN)
+    assert (segmenter.bearable(512), segmenter.bearable(64)) == (512, 64)
+    for _ in range(2):
+        whole(segmenter, np.zeros((600, 500), np.float32), tile=512, overlap=64)
+        assert (segmenter.bearable(512), segmenter.bearable(64)) == (128, 64)
+    assert caplog.text.count("going on with tiles") == 2  # 256, 128
+    whole(segmenter, np.zeros((100, 90), np.float32), tile=64)
+
+
 def test_no_memory_at_all_is_said_in_words(monkeypatch):
     monkeypatch.setattr(Greedy, "limit", 0)
     with pytest.raises(OptionError, match="not enough memory on cpu to segment even one small tile"):
@@ -231,6 +241,19 @@ class Overflowing(Pointwise):
     def forward(self, images):
         scores = super().forward(images)
         return scores * float("nan") if images.dtype == torch.bfloat16 else scores
+
+
+@pytest.mark.parametrize(
+    ("words", "is_memory"),
+    [
+        ("CUDA out of memory. Tried to allocate 2 GiB", True),
+        ("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to", True),
+        ("[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: not enough memory: you tried to", True),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_lack_of_memory_is_known_by_what_every_system_says(words, is_memory):
+    assert is_out_of_memory(RuntimeError(words)) is is_memory
 
 
 def test_half_precision_that_overflows_is_replaced(caplog):

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from napari_visualccc.core.progress import Progress, silent
+from napari_visualccc.models.nn.chance import repeatable
 from napari_visualccc.models.nn.memory import kept_memory
+from napari_visualccc.models.nn.moments import moments_of, put_back
 from napari_visualccc.models.nn.precision import Precision
 from napari_visualccc.models.nn.schedule import Schedule, groups
 
@@ -63,6 +65,8 @@ class TrainingState:
         Step, seconds, loss and scores of each validation; step 0 is the model gone on from, which has no loss.
     earlier
         Record of the trainings before this one, if it goes on from their model; see `renewed`.
+    about
+        What is recorded of this one, with those before it, and known from its beginning, such as its data.
     """
 
     tensors: Tensors = field(default_factory=dict)
@@ -72,6 +76,7 @@ class TrainingState:
     scores: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     earlier: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
     def renewed(self, earlier: Mapping[str, Any] | None = None) -> TrainingState:
         """What a training with a schedule of its own begins with that goes on from the best model of this one.
@@ -104,7 +109,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> TrainingState:
-    """Train `network`; on return it holds the best averaged weights seen, and the state all that is needed to go on.
+    """Train `network`; on return it holds the averaged weights to be kept, and the state all that is needed to go on.
 
     Parameters
     ----------
@@ -224,13 +229,14 @@ class _Trainer:
 
     def step(self, done: float) -> float:
         # Not the same batches again that the trainings before had.
-        images, targets = self._task.batch(self.state.step + int(self.state.earlier.get("steps", 0)), done)
+        number = self.state.step + int(self.state.earlier.get("steps", 0))
+        images, targets = self._task.batch(number, done)
         self._network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.rate(done) * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
         half = self._precision.dtype != torch.float32
-        with torch.autocast(self._device, self._precision.dtype, enabled=half):
+        with repeatable(number, self._device), torch.autocast(self._device, self._precision.dtype, enabled=half):
             outputs = self._network(images.contiguous(memory_format=self._precision.layout))
         loss = self._task.loss(outputs, targets, done)
         loss.backward()
@@ -254,7 +260,7 @@ class _Trainer:
             self._average[name].copy_(theirs[name])
 
     def check(self, loss: float | None = None) -> dict[str, float]:
-        """Validate the averaged weights; remember them if they are the best."""
+        """Validate the averaged weights; remember them if they are to be kept."""
         own = {name: value.detach().clone() for name, value in self._network.state_dict().items()}
         self._network.load_state_dict(self._average)
         self._network.eval()
@@ -263,7 +269,7 @@ class _Trainer:
         finally:
             self._network.load_state_dict(own)
         state = self.state
-        if state.best_step < 0 or self._is_best(scores["score"]):
+        if state.best_step < 0 or self._schedule.kept == "last" or self._is_best(scores["score"]):
             self._best = {name: value.clone() for name, value in self._average.items()}
             state.best_step, state.scores = state.step, scores
         known = {} if loss is None else {"loss": loss}
@@ -292,11 +298,7 @@ class _Trainer:
         sources = {"network": self._network.state_dict(), "average": self._average, "best": self._best}
         for prefix, source in sources.items():
             tensors |= {f"{prefix}.{name}": value for name, value in source.items()}
-        for name, parameter in self._network.named_parameters():
-            moments: Mapping[str, Any] = self._optimiser.state.get(parameter, {})
-            if moments:
-                tensors[f"moment1.{name}"] = moments["exp_avg"]
-                tensors[f"moment2.{name}"] = moments["exp_avg_sq"]
+        tensors |= moments_of(self._network, self._optimiser)
         self.state.tensors = {n: value.detach().to("cpu", copy=True).contiguous() for n, value in tensors.items()}
         return self.state
 
@@ -309,11 +311,4 @@ class _Trainer:
         self._best = part(_BEST)
         self._average = part("average.") or part(_BEST)
         self._network.load_state_dict(part("network.") or self._best)
-        first, second = part("moment1."), part("moment2.")
-        for name, parameter in self._network.named_parameters():
-            if name in first:
-                self._optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.state.step), device=self._device),
-                    "exp_avg": first[name].clone(memory_format=torch.preserve_format),
-                    "exp_avg_sq": second[name].clone(memory_format=torch.preserve_format),
-                }
+        put_back(self._network, self._optimiser, tensors, self.state.step)

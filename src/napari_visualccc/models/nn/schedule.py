@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -32,6 +32,8 @@ class Schedule:
         Decay of the moving average of the weights, per step; the average is what is validated and kept.
     checks
         Number of validations, spread evenly.
+    kept
+        Of the models validated, the best by its score, or the last, where the score does not tell.
     """
 
     seconds: float = math.inf
@@ -42,6 +44,7 @@ class Schedule:
     warm_up: float = 0.05
     average: float = 0.99
     checks: int = 20
+    kept: Literal["best", "last"] = "best"
 
     def rate(self, done: float) -> float:
         """Learning rate when the share `done` of the schedule is over (linear rise, then half a cosine)."""

@@ -21,6 +21,10 @@ from napari_visualccc.models.nn.precision import PLAIN, Precision, fastest_preci
 from napari_visualccc.models.nn.tiled import NotFinite, TiledNetwork
 
 _SMALLEST_TILE = 128
+# What torch says on GPUs, Linux, Windows ("DefaultCPUAllocator: not enough memory: you tried to …"), and of cuDNN.
+_OUT_OF_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "status_alloc_failed"
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 Bands = Iterator[tuple[slice, NDArray[np.float32]]]
@@ -46,11 +50,16 @@ class Segmenter:
         self._precision = precision or fastest_precision(device)
         ready = fused(copy.deepcopy(network).eval())
         self._network = ready.to(self.device, self._precision.dtype).to(memory_format=self._precision.layout)
+        self._bearable_tile: int | None = None
 
     @property
     def precision_name(self) -> str:
         """Number format in words."""
         return self._precision.name
+
+    def bearable(self, tile: int) -> int:
+        """Edge of the tiles that are used if ones of `tile` pixels are asked for: less once memory ran out."""
+        return tile if self._bearable_tile is None else min(tile, self._bearable_tile)
 
     def bands(
         self,
@@ -106,8 +115,9 @@ class Segmenter:
     def _native(
         self, read: Read, shape: tuple[int, int], tile: int, overlap: int, views: str, progress: Progress | None
     ) -> Bands:
-        """Bands at the network's own pixel size; starts again with smaller tiles when memory runs out."""
+        """Bands at the network's own pixel size; starts again with smaller tiles when memory runs out, and stays so."""
         done = 0
+        tile = self.bearable(tile)
         while True:
             tiled = TiledNetwork(
                 self._network, self._precision, self.device, tile=tile, overlap=min(overlap, tile // 2), views=views
@@ -136,7 +146,7 @@ class Segmenter:
                         f"there is not enough memory on {self.device} to segment even one small tile: close other "
                         "programs, or choose another device"
                     ) from error
-                tile = max(_SMALLEST_TILE, tile // 2)
+                tile = self._bearable_tile = max(_SMALLEST_TILE, tile // 2)
                 _log.warning("memory ran out: going on with tiles of %d pixels", tile)
                 if self.device == "cuda":
                     torch.cuda.empty_cache()
@@ -147,10 +157,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return any(
-        sign in words
-        for sign in ("out of memory", "can't allocate memory", "cannot allocate memory", "status_alloc_failed")
-    )
+    return any(sign in words for sign in _OUT_OF_MEMORY)
 
 
 def _brought_back(seen: NDArray[np.float16], shape: tuple[int, int], progress: Progress) -> Bands:
