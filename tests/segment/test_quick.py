@@ -81,6 +81,28 @@ def test_further_strokes_use_the_kept_features(item, monkeypatch):
     assert calls == []
 
 
+def test_phases_that_were_exchanged_are_learnt_anew(item):
+    quick = QuickSegmenter()
+    quick.fit(dataset_of_strokes([item]))
+    before = quick.labels(item, 0)
+    painted = item.labels.source
+    painted[painted > 0] = 3 - painted[painted > 0]
+    quick.fit(dataset_of_strokes([item]))
+    assert (quick.labels(item, 0) == 3 - before).mean() > 0.99
+    fresh = QuickSegmenter().fit(dataset_of_strokes([item])).model.network
+    assert torch.equal(quick._classifier.first.weight, fresh.first.weight)
+
+
+def test_labels_beyond_bytes(item):
+    painted = item.labels.source.astype(np.uint16)
+    painted[painted == 2] = 300
+    wide = annotated(item.image, painted)
+    quick = QuickSegmenter()
+    model = quick.fit(dataset_of_strokes([wide])).model
+    assert np.unique(quick.labels(wide, 0)).tolist() == [1, 300]
+    assert (quick.labels(wide, 0) == predict(model, item.image).labels).mean() > 0.995
+
+
 def test_memory_is_bounded(discs, monkeypatch):
     monkeypatch.setattr("napari_visualccc.segment.quick._MOST_KEPT_BYTES", 600_000)
     quick = QuickSegmenter()

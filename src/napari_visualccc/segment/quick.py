@@ -179,7 +179,8 @@ class QuickSegmenter:
         """
         positions = self._fitted().labels(self._features(item, index))
         shape = item.image.plane_shape
-        values = np.asarray([one.value for one in self._classes], np.uint8)[positions]
+        values = np.array([one.value for one in self._classes])
+        values = values.astype(np.min_scalar_type(values.max()))[positions]
         return values if values.shape == shape else targets_at(values, shape)
 
     def probabilities(self, item: Annotated, index: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -205,7 +206,7 @@ def fit_pixels(
     seed
         Of the random beginning.
     start
-        Classifier of a moment ago, to begin with: a few steps are enough then.
+        Classifier of a moment ago, to begin with if it is of use: a few steps are enough then.
     context, lattice
         What some of the features come from.
     progress
@@ -220,7 +221,7 @@ def fit_pixels(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PixelClassifier(levels, classes, context, lattice)
-    warm = start is not None and start.as_dict() == network.as_dict()
+    warm = start is not None and start.as_dict() == network.as_dict() and _is_of_use(start, features, labels, weights)
     network.standardise_by(features)
     if warm and start is not None:
         network.go_on_from(start)
@@ -255,6 +256,16 @@ def fit_pixels(
         before = now
     network.eval()
     return network
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def _is_of_use(start: PixelClassifier, features: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> bool:
+    """False if a classifier does worse than one that takes all painted classes for equally likely.
+
+    So it is once painted phases were exchanged: a few steps do not lead from there to where it should be.
+    """
+    loss = F.cross_entropy(start.classify(features) - start.shift, labels, weights)
+    return float(loss) < math.log(int((weights > 0).sum()))
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
