@@ -14,6 +14,7 @@ from napari_visualccc.core.errors import OutputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.io import read
 from napari_visualccc.models.card import ModelCard
+from napari_visualccc.models.files import save_model
 from napari_visualccc.segment import SegmentationModel
 
 NETWORK = ["--steps", "4", "--patch", "64", "--batch", "2", "--reduction", "1", "--device", "cpu"]
@@ -359,17 +360,21 @@ def test_a_training_that_was_cut_off_goes_on_only_if_asked(folder, run, tmp_path
 
 
 def test_a_model_that_cannot_be_saved_is_not_lost(folder, run, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    def full(path, *parts):
+        if path.parent == tmp_path:
+            raise OutputError(f"{path} could not be written: No space left on device")
+        return save_model(path, *parts)
+
     flags = ["segment", "train", "--images", folder / "raw", "--masks", folder / "painted", "--output", tmp_path / "m"]
-    (tmp_path / "m.safetensors").mkdir()  # in its place
-    code, _, err = run(*flags, *NETWORK)
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.tempdir", str(tmp_path))
+        patched.setattr("napari_visualccc.segment.model.save_model", full)
+        code, _, err = run(*flags, *NETWORK)
     assert code == 2
     (kept,) = tmp_path.glob("visualccc-*/m.safetensors")
-    assert "could not be written" in err
-    assert f"the model is kept as {kept}" in err
+    assert f"No space left on device; the model is kept as {kept}" in err
     assert SegmentationModel.load(kept).card.training["steps"] == 4
     assert (tmp_path / "m.training").exists()
-    (tmp_path / "m.safetensors").rmdir()
     code, answer, _ = run(*flags, *NETWORK, "--resume")
     assert code == 0
     assert answer["steps"] == 4
