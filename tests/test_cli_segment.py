@@ -235,7 +235,7 @@ def test_measure_a_mask_by_names(folder, run, capsys, tmp_path):
     assert len(answer["thickness_summary"]) >= 1
     assert len(answer["objects"]) >= 2
     assert main(["segment", "measure", str(folder / "painted" / "a.png"), "--output", str(tmp_path / "b")]) == 0
-    assert "95 %" in capsys.readouterr().out
+    assert "37.50%" in capsys.readouterr().out
 
 
 def test_measure_takes_one_plane_as_the_widget_says(run, tmp_path):
