@@ -198,6 +198,12 @@ def test_a_file_that_cannot_be_segmented_does_not_keep_the_others_from_it(folder
     assert "no finite pixel" in answer["failed"][0]["error"]
     assert [Path(one["path"]).name for one in answer["images"]] == ["a.png", "c.png"]
     assert (tmp_path / "out" / "c_phases.ome.tif").exists()
+    iio.imwrite(raw / "d.tif", np.stack([image, image]))
+    _, answer, _ = run(
+        "segment", "predict", network, raw / "a.png", raw / "d.tif", "--plane", "1", "--output", tmp_path
+    )
+    assert [Path(one["path"]).name for one in answer["failed"]] == ["a.png"]
+    (raw / "d.tif").unlink()
     code, answer, err = run("segment", "predict", network, raw / "b.npy", "--output", tmp_path / "out")
     assert (code, answer) == (2, None)
     assert "no finite pixel" in err
@@ -257,3 +263,27 @@ def test_a_training_that_is_told_to_end_says_how_to_go_on(training):
     assert "--resume goes on" in err
     assert model.with_suffix(".training").exists()
     assert not model.exists()
+
+
+def test_an_interrupt_before_there_is_anything_worth_keeping_cancels(tmp_path):
+    from napari_visualccc.commands.base import stop_on_interrupt
+
+    with pytest.raises(KeyboardInterrupt), stop_on_interrupt(lambda: False):
+        signal.raise_signal(signal.SIGINT)
+    with stop_on_interrupt(lambda: True) as should_stop:
+        assert not should_stop()
+        signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_what_was_predicted_beside_the_images_is_no_truth(folder, network, run, tmp_path):
+    image, mask = (iio.imread(folder / kind / "a.png") for kind in ("raw", "masks"))
+    for name in ("a", "b"):
+        iio.imwrite(tmp_path / f"{name}.png", image)
+    iio.imwrite(tmp_path / "a_mask.png", mask)
+    run("segment", "predict", network, tmp_path / "b.png", "--output", tmp_path)
+    assert (tmp_path / "b_phases.ome.tif").exists()
+    code, answer, _ = run("segment", "evaluate", network, "--images", tmp_path, "--masks", tmp_path)
+    assert (code, answer["n"]) == (0, 1)

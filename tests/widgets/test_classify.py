@@ -1,4 +1,6 @@
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,6 +262,9 @@ def test_what_is_done_beside_a_training_does_not_end_it(open_classify, stack, sa
     qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=60_000)
     assert (tmp_path / "m.safetensors").exists()
     assert widget.runner.is_running
+    name = widget._memory["name"]
+    widget._saved(replace(widget.model), Path("other.safetensors"))  # of a model that is no longer at hand
+    assert widget._memory["name"] == name
     widget.runner.cancel()
     wait(qtbot, widget)
     assert widget.model_panel.apply_button.isEnabled()

@@ -78,5 +78,8 @@ def test_commands_name_the_file_of_one_plane_of_a_folder(tmp_path, make_napari_v
     for number in (9, 10):
         write_mrc(tmp_path / f"scan{number}.mrc", IMAGE, 5.0)
     (layer,) = make_napari_viewer().open(tmp_path, plugin="napari-visualccc")
-    assert make_source(layer).arguments == [str(tmp_path)]
-    assert make_source(layer, 1).arguments == [str(tmp_path / "scan10.mrc")]
+    assert make_source(layer).arguments == make_source(layer).file_arguments == [str(tmp_path)]
+    assert make_source(layer, 1).arguments == [str(tmp_path), "--plane", "1"]
+    assert make_source(layer, 1).file_arguments == [str(tmp_path / "scan10.mrc")]
+    layer.scale = (1, 0.25, 0.25)
+    assert make_source(layer, 1).file_arguments == [str(tmp_path / "scan10.mrc"), "--pixel-size", "0.25nm"]

@@ -1277,6 +1277,12 @@ def test_the_live_picture_comes_along_to_other_planes_and_images(opened, qtbot):
     with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
         widget.chooser.choose(layer)
     assert [one.name for one in viewer.layers if "preview" in one.name] == ["scan · phases (preview)"]
+    assert widget.chooser.layer is layer
+    viewer.layers.selection.active = stack  # an image, not its strokes
+    qtbot.waitUntil(lambda: not widget.quick.is_busy, timeout=30_000)
+    with qtbot.waitSignal(widget.quick.refreshed, timeout=WAIT_MS):
+        widget.chooser.choose(layer)
+    assert widget.chooser.layer is layer
     train(widget, qtbot)
     with qtbot.assertNotEmitted(widget.quick.refreshed, wait=500):  # nothing is painted: results are looked at
         viewer.dims.set_current_step(0, 0)

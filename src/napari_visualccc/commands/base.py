@@ -101,8 +101,10 @@ def given_pixel_size(arguments: argparse.Namespace) -> PixelSize | None:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(is_worth_keeping: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C ask for an end that keeps what is good so far; the second one ends it at once.
+
+    Before there is anything worth keeping the first one does: a model of one step must not replace an earlier one.
 
     Yields
     ------
@@ -114,6 +116,8 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
+        if not is_worth_keeping():
+            raise KeyboardInterrupt
         asked = True
         signal.signal(signal.SIGINT, before)
         _log.warning("stopping: the best so far is kept; press Ctrl-C again to give up at once")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +60,11 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     output = Path(arguments.output)
     output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
     dataset = read_dataset(arguments.dataset, progress=progress.part(0, 0.05))
-    with stop_on_interrupt() if options.method == "fine-tune" else nullcontext() as should_stop:
+    looks: list[bool] = []  # only fine-tuning can be ended earlier
+    with stop_on_interrupt(lambda: any(looks)) as should_stop:
         result = train(
             dataset, options, device=arguments.device, cache=_cache(arguments), should_stop=should_stop,
+            watch=lambda moment: looks.append(bool(moment.scores)),
             arguments=[arguments.dataset, "--output", arguments.output], progress=progress.part(0.05, 1),
         )  # fmt: skip
     warn(result.notes)

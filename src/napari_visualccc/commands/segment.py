@@ -106,7 +106,7 @@ def _declare_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
-    from napari_visualccc.core.errors import FileFormatError, InputError, OptionError
+    from napari_visualccc.core.errors import FileFormatError, InputError, OptionError, OutputError
     from napari_visualccc.core.runtime import choose_device
     from napari_visualccc.io import read
     from napari_visualccc.models.nn.segmenter import Segmenter
@@ -128,7 +128,7 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
             names = [stem(path) + (f"_{place}" if len(signals) > 1 else "") for place in range(len(signals))]
             for place, (name, signal) in enumerate(zip(names, signals, strict=True)):
                 if len(signals) > 1 and name in stems:
-                    raise OptionError(f"an image of {path} and another file would both write {name}_phases: rename one")
+                    raise OutputError(f"an image of {path} and another file would both write {name}_phases: rename one")
                 planes, axes = chosen_plane(signal, arguments.plane)
                 work = partial(
                     predict, model, planes, options, pixel_size=signal.pixel_size, name=str(path), segmenter=segmenter,
@@ -147,10 +147,10 @@ def _predict(arguments: argparse.Namespace, progress: Progress) -> Answer:
                         "notes": [*result.notes, *_on_earlier(arguments.output, name, written)],
                     }
                 )
-        except (FileFormatError, InputError) as error:
+        except (FileFormatError, InputError, OptionError) as error:  # such as a plane that only others have
             if len(paths) == 1:
                 raise
-            warn([f"{path} is left out: {error}"])
+            warn([f"{path} is left out, or the rest of it: {error}"])
             answer["failed"].append({"path": str(path), "error": str(error)})
     return {**answer, "megapixels_per_second": pixels / 1e6 / max(seconds, 1e-9), "seconds": seconds}
 

@@ -80,7 +80,7 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     checkpoint = output.with_suffix(".training")
     _begin_or_go_on(checkpoint, resume=arguments.resume)
     try:
-        with stop_on_interrupt() as should_stop:
+        with stop_on_interrupt(checkpoint.exists) as should_stop:
             result = train(
                 dataset, options, validation=validation, device=arguments.device, checkpoint=checkpoint,
                 arguments=_data_flags(arguments), should_stop=should_stop, progress=progress,

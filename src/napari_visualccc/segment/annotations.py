@@ -309,7 +309,7 @@ def _named_values(
         return {value: f"class {value}" for value in found}
     if isinstance(names, Mapping):
         expect_named(found, names)
-        named = dict(sorted(names.items()))
+        named = {value: names[value] for value in sorted(names) if value in found or not complete}
     else:
         named = named_values(found, names, ignore=ignore, complete=complete)
     return {value: name for value, name in named.items() if value != ignore}

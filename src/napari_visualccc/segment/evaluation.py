@@ -92,7 +92,7 @@ def evaluate(
 
 def _has_values(item: Annotated) -> bool:
     planes = item.image
-    return planes.is_integer or any(np.isfinite(planes.read(index)).any() for index in range(len(planes)))
+    return planes.is_integer or any(np.isfinite(planes.plane(index)).any() for index in range(len(planes)))
 
 
 def compare(

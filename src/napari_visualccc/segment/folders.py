@@ -40,10 +40,12 @@ def pair_files(images: str | Path, masks: str | Path) -> list[Annotated]:
         If a file cannot be read.
     """
     files = source_files(images)
-    if Path(images).resolve() == Path(masks).resolve():
+    together = Path(images).resolve() == Path(masks).resolve()
+    if together:
         files = [path for path in files if not _is_marked(path)]
     own = {path.resolve() for path in files}
-    found = [path for path in label_files(masks) if path.resolve() not in own]
+    # Beside the images, what was predicted of them is no truth; in a folder of its own it is what is meant.
+    found = [path for path in label_files(masks) if path.resolve() not in own and not (together and _is_result(path))]
     if not found:
         raise InputError(
             f"{masks} holds the images, but no masks: give that of the masks, or name them as scan_mask.png of scan.png"

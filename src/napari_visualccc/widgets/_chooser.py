@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QRadioButton, QSizeP
 
 from napari_visualccc.core.errors import InputError
 from napari_visualccc.layers import METADATA_KEY
-from napari_visualccc.widgets._layers import is_by_product, kind_of
+from napari_visualccc.widgets._layers import is_by_product, is_selected_by_user, kind_of
 from napari_visualccc.widgets._parts import Hint, Problem, row
 from napari_visualccc.widgets._source import (
     Source,
@@ -165,7 +165,7 @@ class SourceChooser(QWidget):
 
     def _selected(self, event: object = None) -> None:
         active = self._viewer.layers.selection.active
-        if active is not None and not is_by_product(active):
+        if active is not None and is_selected_by_user() and not is_by_product(active):
             self.choose(active)
 
     def _chosen(self, index: int = 0) -> None:

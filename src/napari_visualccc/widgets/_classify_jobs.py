@@ -104,7 +104,7 @@ def run_predict(
     progress(0.0, "loading the encoder")
     result = predict(
         model, source.planes, options, pixel_size=source.pixel_size, name=source.name,
-        looker=lookers.for_model(model), arguments=[model_name, *source.arguments], progress=progress,
+        looker=lookers.for_model(model), arguments=[model_name, *source.file_arguments], progress=progress,
     )  # fmt: skip
     if result.class_map is None or result.certainty is None:
         return result

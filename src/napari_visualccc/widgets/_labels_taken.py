@@ -136,11 +136,11 @@ class LabelsDesk(QObject):
 
     Attributes
     ----------
-    begun
+    taken
         Emitted with words about it.
     """
 
-    begun = Signal(str)
+    taken = Signal(str)
 
     def __init__(
         self, menu: LabelsMenu, chooser: SourceChooser, phases: PhaseTable, strokes: StrokeLayers, runner: JobRunner
@@ -154,9 +154,12 @@ class LabelsDesk(QObject):
         """Learn from labels as if they had been painted: those of the plane, or of the whole stack."""
         image, viewer = self._chooser.layer, self._chooser.viewer
         labels = labels_of(layer, None if self._chooser.whole_stack else current_plane(image, viewer))
-        strokes = self._strokes.paint(image, self._phases.chosen)
         self._runner.start(
-            run_take, labels, self._phases.names, in_turn=True,
-            then=bound(self._strokes.take, (strokes, labels.place)),
+            run_take, labels, self._phases.names, in_turn=True, then=bound(self._taken, (image, labels))
         )  # fmt: skip
-        self.begun.emit(f"“{layer.name}” is painted: mend it with the brush if need be, then train.")
+
+    def _taken(self, of: tuple[Any, Labels], strokes: Strokes) -> None:
+        image, labels = of
+        if image in self._chooser.viewer.layers:
+            self._strokes.take((self._strokes.paint(image, self._phases.chosen), labels.place), strokes)
+            self.taken.emit(f"“{labels.called}” is painted: mend it with the brush if need be, then train.")

@@ -27,14 +27,24 @@ def file_arguments(layer: Any, plane: int | None, size: PixelSize) -> list[str]:
     The pixel size is told where the file, as it was read, says something else.
     """
     about = layer.metadata.get(METADATA_KEY, {})
-    path, names, number = Path(layer.source.path), about.get("plane_names", ()), about.get("signal")
-    if plane is not None and path.is_dir() and plane < len(names) and layer.ndim == _STACK:
-        told = [str(path / names[plane])]
-    else:
-        told = [str(path), *([] if plane is None else ["--plane", str(plane)])]
-        told += [] if number is None or path.is_dir() else ["--signal", str(number)]
+    number = about.get("signal")
+    told = [str(layer.source.path), *([] if plane is None else ["--plane", str(plane)])]
+    told += [] if number is None else ["--signal", str(number)]
     said = about.get("pixel_size", pixel_size_text(PixelSize()))  # napari's own readers may not have read it
     return told if pixel_size_text(size) == said else [*told, "--pixel-size", pixel_size_text(size)]
+
+
+def is_image_folder(path: str) -> bool:
+    """Whether a path is a folder of images; a Zarr store is one file to its user."""
+    return Path(path).is_dir() and not path.rstrip("/").endswith(".zarr")
+
+
+def file_of_plane(layer: Any, plane: int | None) -> str | None:
+    """File of one plane of a layer that came from a folder of images; None where there is no such file."""
+    names = layer.metadata.get(METADATA_KEY, {}).get("plane_names", ())
+    if plane is None or layer.ndim != _STACK or plane >= len(names) or names.count(names[plane]) > 1:
+        return None
+    return str(Path(layer.source.path) / names[plane])
 
 
 def kind_of(layer: Any) -> str:

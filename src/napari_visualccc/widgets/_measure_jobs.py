@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_visualccc.core.lengths import pixel_size_text
 from napari_visualccc.core.pixel_size import Axis
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
@@ -48,6 +49,8 @@ def run_measure(
         options = replace(options, ignore=propose_ignored(array_of(source.layer), progress=progress))
     before = run_checksum(labels_of(source), progress=progress)
     told = [*source.arguments, *([] if image is None else _told_of(image))]
+    if image is not None and image.pixel_size.is_calibrated and not source.pixel_size.is_calibrated:
+        told += ["--pixel-size", pixel_size_text(source.pixel_size)]  # else the command takes that of the image
     told += ["--output", f"{source.file_stem}.csv"]
     result = measure_phases(
         source.planes, image.planes if image is not None else None, options, pixel_size=source.pixel_size,

@@ -164,7 +164,7 @@ def run_predict(
 
     return predict(
         model, source.planes, options, pixel_size=source.pixel_size, name=source.name, device=device,
-        arguments=[path, *source.arguments, "--output", "segmented"], progress=progress,
+        arguments=[path, *source.file_arguments, "--output", "segmented"], progress=progress,
     )  # fmt: skip
 
 

@@ -89,7 +89,8 @@ class SegmentResults(QObject):
         shown = memory.get("shown")
         if shown is not None and shown.layer in self._viewer.layers:
             self._adopt(shown)
-            self._edited(shown.layer)  # perhaps painted on while the widget was closed
+            self._calibrated()  # perhaps calibrated, or painted on, while the widget was closed
+            self._edited(shown.layer)
 
     def show(self, source: Source, result: SegmentationResult) -> None:
         """Show a result over its source: in the layers of the last one, or in new ones if that is to be kept.
@@ -161,12 +162,11 @@ class SegmentResults(QObject):
         source, speed = shown.source, shown.result.megapixels_per_second
         self.panel.show_result(shown.result, f"Phases of {source.name} · {source.extent} · {speed:.2g} Mpx/s")
 
-    def _calibrated(self, event: Any) -> None:
+    def _calibrated(self, event: object = None) -> None:
         """Areas, files and scores are in the unit that the phases have now."""
-        size = pixel_size_of(event.source)
-        if self.shown is None or size == self.shown.result.pixel_size:
+        if self.shown is None or (size := pixel_size_of(self.shown.layer)) == self.shown.result.pixel_size:
             return
-        here = replace(placement_of(event.source), name=self.shown.source.name)
+        here = replace(placement_of(self.shown.layer), name=self.shown.source.name)
         source = replace(self.shown.source, pixel_size=size, placement=here)
         shown = replace(self.shown, result=replace(self.shown.result, pixel_size=size), source=source)
         self.shown = self._memory["shown"] = shown
@@ -200,8 +200,9 @@ class SegmentResults(QObject):
             return  # another result came meanwhile
         if result.provenance is self.shown.result.provenance:  # nothing has changed
             return
-        result = replace(result, colours=self.shown.result.colours)  # perhaps chosen meanwhile
-        shown = self.shown = self._memory["shown"] = replace(shown, result=result)
+        now = self.shown.result  # perhaps coloured or calibrated meanwhile
+        result = replace(result, colours=now.colours, pixel_size=now.pixel_size)
+        shown = self.shown = self._memory["shown"] = replace(self.shown, result=result)
         if shown.source.plane is None:
             shown.layer.features = features_table(result.table)
         record = {"provenance": result.provenance.as_dict()}

@@ -11,7 +11,13 @@ from napari_visualccc.core.errors import InputError
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.layers import METADATA_KEY, Placement
-from napari_visualccc.widgets._layers import file_arguments, file_stem, units_per_world
+from napari_visualccc.widgets._layers import (
+    file_arguments,
+    file_of_plane,
+    file_stem,
+    is_image_folder,
+    units_per_world,
+)
 
 _INHERITED = ("plane_names",)
 
@@ -129,6 +135,15 @@ class Source:
             return file_arguments(self.layer, self.plane, self.pixel_size)
         # It has to be saved first, and its pixel size is saved with it.
         return [self.name] if self.plane is None else [self.name, "--plane", str(self.plane)]
+
+    @property
+    def file_arguments(self) -> list[str]:
+        """As `arguments`, of a command that looks at the files of a folder one by one."""
+        told = self.arguments
+        if self.path is None or not is_image_folder(self.path):
+            return told
+        size = told[-2:] if "--pixel-size" in told else []
+        return [file_of_plane(self.layer, self.plane) or self.path, *size]
 
     @property
     def extent(self) -> str:

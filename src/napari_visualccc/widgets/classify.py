@@ -163,9 +163,7 @@ class ClassifyWidget(QWidget):
 
     def read_files(self, path: str) -> None:
         """Learn from labelled files, too."""
-        self._writer.start(
-            jobs.run_read, path, title="Read labelled files", in_turn=True, then=bound(self._take_files, path)
-        )
+        self.runner.start(jobs.run_read, path, title="Read labelled files", then=bound(self._take_files, path))
 
     def _take_files(self, path: str, dataset: Dataset) -> None:
         self._dataset = self._memory["dataset"] = dataset
@@ -248,12 +246,12 @@ class ClassifyWidget(QWidget):
 
     def save(self, path: str) -> None:
         """Write the model."""
-        self._writer.start(jobs.run_save, self.model, path, in_turn=True, then=self._saved)
+        self._writer.start(jobs.run_save, self.model, path, in_turn=True, then=bound(self._saved, self.model))
 
-    def _saved(self, path: Path) -> None:
-        assert self.model is not None
+    def _saved(self, model: ClassificationModel, path: Path) -> None:
         self._note = f"Saved as {path.name}."
-        self._take_model(self.model, str(path))
+        if model is self.model:  # no other was trained meanwhile
+            self._take_model(model, str(path))
 
     def load(self, path: str) -> None:
         """Read a model."""
@@ -309,6 +307,7 @@ class ClassifyWidget(QWidget):
         self.data_words.setVisible(bool(told))
         ready = sum(1 for count in counts.values() if count >= _FEWEST) >= _FEWEST and not self.form.problem
         self.run_bar.button.setEnabled(ready or self.runner.is_running)
+        self.data_button.setEnabled(not self.runner.is_running)
         self.model_panel.apply_button.setEnabled(self.model is not None and not self.runner.is_running)
         nothing = self.chooser.layer is None and self._dataset is None
         self.hint.setText(

@@ -113,7 +113,7 @@ class SegmentWidget(QWidget):
         self.strokes.phase_chosen.connect(self._label_chosen)
         self.strokes.counted.connect(self._counted)
         self.strokes.restored.connect(self._strokes_restored)
-        self.labels.begun.connect(self._say_here)
+        self.labels.taken.connect(self._say_here)
         self.desk.changed.connect(self._say_here)
         self.panel.apply_clicked.connect(lambda: self._say(""))
         self.desk.quick_wanted.connect(self._set_quick)
@@ -283,7 +283,7 @@ class SegmentWidget(QWidget):
         self._set_quick(False)  # what was trained is what is applied
         words = about_training(result, self.desk.model)
         self.desk.take(result.model, result.state)
-        self._say_here(words)
+        self._say(words)
         if source.layer in self._viewer.layers:  # else it would be applied to what nobody asked for
             self.desk.apply()
 
