@@ -1,11 +1,16 @@
 """Label images: indices instead of colours, whole numbers however they are kept, nothing that was changed by JPEG."""
 
+import tracemalloc
+
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from napari_visualccc.core.errors import FileFormatError, InputError
+from napari_visualccc.core.pixel_size import Axis
+from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io import read
 from napari_visualccc.io.labels import read_label_file, whole_numbers
 
@@ -84,4 +89,30 @@ def test_what_is_not_in_memory_is_looked_at_plane_by_plane(tmp_path):
     assert planes.is_integer
     np.testing.assert_array_equal(planes.read(0), LABELS)
     with pytest.raises(InputError, match="values such as nan"):
+        planes.read(1)
+
+
+def test_of_a_memory_map_only_the_plane_that_is_looked_at_is_read(tmp_path):
+    np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.float32, (16, 1024, 1024))[3, 2] = 7  # 64 MiB
+    data = np.load(tmp_path / "a.npy", mmap_mode="r")
+    axes = tuple(map(Axis, ("z", "y", "x"), data.shape))
+    tracemalloc.start()
+    try:
+        planes = whole_numbers(ImageSignal(data, axes, "a", tmp_path / "a.npy")).planes
+        assert (planes.shape, planes.dtype) == (data.shape, np.int32)
+        assert tracemalloc.get_traced_memory()[1] < data[0].nbytes
+        plane = planes.read(3)
+        assert tracemalloc.get_traced_memory()[1] < 4 * plane.nbytes
+    finally:
+        tracemalloc.stop()
+    assert plane.dtype == np.int32
+    np.testing.assert_array_equal(plane, data[3])
+
+
+def test_what_dask_reads_becomes_whole_numbers_too(tmp_path):
+    data = da.from_array(np.stack([LABELS, LABELS + 0.5]), (1, 4, 5))
+    axes = tuple(map(Axis, ("z", "y", "x"), data.shape))
+    planes = whole_numbers(ImageSignal(data, axes, "a", tmp_path / "a.zarr")).planes
+    np.testing.assert_array_equal(planes.read(0), LABELS)
+    with pytest.raises(InputError, match=r"a\.zarr holds float64 values such as 0\.5"):
         planes.read(1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_visualccc.segment.enclosed import EnclosedPhases
+from napari_visualccc.segment.thickness import measure_thickness
 
 LABELS = np.array([0, 1, 2])
 
@@ -110,6 +111,24 @@ def test_cracks_and_pores_of_a_layer_are_within_it():
     rubble[(x % 30 < 4) & (rubble == 1)] = 2  # its pieces are too short to be layers
     for positions in (wide, along, pores, oblique, rubble):
         assert told(positions)
+
+
+def test_the_bare_layer_is_measured_once_however_many_phases_it_encloses(monkeypatch):
+    measured = []
+
+    def measure(layer, *args, **options):
+        measured.append(int(layer.sum()))
+        return measure_thickness(layer, *args, **options)
+
+    monkeypatch.setattr("napari_visualccc.segment.enclosed.measure_thickness", measure)
+    positions = band()
+    positions[10:30, 50:54] = 2
+    positions[10:30, 120:123] = 3
+    enclosed = EnclosedPhases([1])
+    enclosed.add(positions, np.array([0, 1, 2, 3]))
+    assert len(enclosed.notes({})) == 2
+    bare = int((positions == 1).sum())
+    assert measured == [bare, bare + 80, bare + 60]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1)])

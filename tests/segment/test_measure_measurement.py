@@ -264,6 +264,22 @@ def test_progress_goes_up_and_cancels():
         measure_phases(film(), progress=Progress(is_cancelled=lambda: True))
 
 
+def test_looking_for_enclosed_phases_is_cancelled_within_one():
+    cracked = np.ones((60, 200), np.uint8)
+    cracked[20:32] = 2
+    cracked[20:32, 50:54] = 3
+    options, told = MeasureOptions(thickness_of="2"), []
+    result = measure_phases(cracked, options=options, progress=Progress(lambda *report: told.append(report)))
+    assert "'class 3' lies within" in result.notes[0]
+    within = next(number for number, (fraction, _) in enumerate(told) if 0.9 < fraction < 1)
+    assert told[within][1] == told[within + 1][1] == "measuring thickness"
+    reached = []
+    progress = Progress(lambda *report: reached.append(report), lambda: len(reached) > within)
+    with pytest.raises(Cancelled):
+        measure_phases(cracked, options=options, progress=progress)
+    assert reached == told[: within + 1]
+
+
 def test_the_record_repeats_the_measurement():
     options = MeasureOptions(min_size=5, ignore="0,255", seed=3)
     record = measure_phases(film(), options=options, name="film.tif", class_names={1: "Li", 2: "the oxide"}).provenance

@@ -27,3 +27,15 @@ def test_cells_hold_as_much_as_their_width_allows(qtbot, counts, words):
         assert table.item(0, 3).text() == "0"
     assert "133 of 147 planes (90.5%) of “network” were called “network”" in table.item(0, 0).toolTip()
     assert table.verticalScrollBar().maximum() == table.horizontalScrollBar().maximum() == 0
+
+
+def test_matrices_of_any_size_follow_each_other(qtbot):
+    table = ConfusionTable("pixels", counts=False)
+    qtbot.addWidget(table)
+    table.resize(320, 200)
+    table.show()
+    with qtbot.captureExceptions() as caught:
+        for classes in (3, 20, 40, 2, 20):  # scroll bars come while the cells are made, and go
+            table.show_matrix(np.eye(classes, dtype=np.int64), [f"phase {number}" for number in range(classes)])
+            assert table.item(classes - 1, classes - 1).text().startswith("100")
+    assert not caught

@@ -101,21 +101,35 @@ def whole_numbers(labels: ImageSignal) -> ImageSignal:
     if labels.rgb or data.dtype.kind != "f":
         return labels
 
-    def whole(values: NDArray[np.floating]) -> NDArray[np.int32]:
-        with np.errstate(invalid="ignore"):  # what has no whole number differs from whatever it becomes
-            found = values.astype(np.int32)
-        other = values[found != values]
-        if other.size:
-            raise InputError(
-                f"labels must be whole numbers, one per phase; {labels.path} holds {values.dtype} values such as "
-                f"{other[0]:.4g} (-1 is for pixels without a label)"
-            )
-        return found
-
     if type(data) is np.ndarray:
-        return replace(labels, data=whole(data))
+        return replace(labels, data=_whole(data, labels.path))
     import dask.array as da
 
+    empty = np.empty((0,) * data.ndim, np.int32)
+    if hasattr(data, "map_blocks"):
+        return replace(labels, data=da.map_blocks(_whole, data, path=labels.path, dtype=np.int32, meta=empty))
     by_plane = (*(1 for _ in data.shape[:-2]), *data.shape[-2:])
-    planes = data if hasattr(data, "map_blocks") else da.from_array(data, by_plane, name=False)
-    return replace(labels, data=da.map_blocks(whole, planes, dtype=np.int32, meta=np.empty((0,) * data.ndim, np.int32)))
+    return replace(labels, data=da.from_array(_WholeNumbers(data, labels.path), by_plane, name=False, meta=empty))
+
+
+class _WholeNumbers:
+    """Labels on disk as whole numbers, each part when it is looked at; dask would copy a memory map itself at once."""
+
+    def __init__(self, data: Any, path: Path | None) -> None:
+        self._data, self._path = data, path
+        self.shape, self.ndim, self.dtype = data.shape, data.ndim, np.dtype(np.int32)
+
+    def __getitem__(self, part: Any) -> NDArray[np.int32]:
+        return _whole(np.asarray(self._data[part]), self._path)
+
+
+def _whole(values: NDArray[np.floating], path: Path | None) -> NDArray[np.int32]:
+    with np.errstate(invalid="ignore"):  # what has no whole number differs from whatever it becomes
+        found = values.astype(np.int32)
+    other = values[found != values]
+    if other.size:
+        raise InputError(
+            f"labels must be whole numbers, one per phase; {path} holds {values.dtype} values such as "
+            f"{other[0]:.4g} (-1 is for pixels without a label)"
+        )
+    return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_visualccc.core.pixel_size import PixelSize
+from napari_visualccc.core.progress import Progress, silent
 from napari_visualccc.segment.measure_options import name_of
 from napari_visualccc.segment.thickness import measure_thickness
 
@@ -65,13 +66,14 @@ let the layer include it",)
             outline = (own != other) & (own >= 0)
             outlines += np.bincount(own[outline], minlength=len(labels))
             shares += np.bincount(own[outline & in_layer[other]], minlength=len(labels))
+        layer = in_layer[positions]
         for number, label in enumerate(labels.tolist()):
             outline, shared = int(outlines[number]), int(shares[number])
             self._outline[label] += outline
             self._shared[label] += shared
             most = self._seen[label][0] if label in self._seen else 0
             if label not in self._layer and shared > max(most, _MOSTLY * outline):
-                self._seen[label] = shared, in_layer[positions], positions == number
+                self._seen[label] = shared, layer, positions == number
 
     def shares(self) -> dict[int, float]:
         """By label, without the layer's own: sides of pixels that face the layer by all that face another phase."""
@@ -81,26 +83,32 @@ let the layer include it",)
             if sides and label not in self._layer
         }
 
-    def notes(self, names: Mapping[int, str]) -> tuple[str, ...]:
+    def notes(self, names: Mapping[int, str], progress: Progress | None = None) -> tuple[str, ...]:
         """What to know about the thickness: phases within the layer that were not counted as part of it."""
         layer = name_of(self._layer[0], names)
+        shares = {label: share for label, share in self.shares().items() if share > _MOSTLY}
         return tuple(
-            f"'{name_of(label, names)}' lies within '{layer}' ({100 * share:.0f} % of its outline), and "
+            f"'{name_of(label, names)}' lies within '{layer}' ({100 * shares[label]:.0f} % of its outline), and "
             "the thickness may end at it: if it is part of the layer, let the layer include it"
-            for label, share in self.shares().items()
-            if share > _MOSTLY and self._lies_within(label)
+            for label in self._within(list(shares), silent(progress))
         )
 
-    def _lies_within(self, label: int) -> bool:
-        """Whether the layer is still one, and no thicker, if it includes a phase; or is only one if it does."""
-        _, layer, phase = self._seen[label]
-        alone, included = (
-            [piece.thickness for piece in measure_thickness(mask, self._size).pieces] for mask in (layer, layer | phase)
-        )
-        if not alone or not included:
-            return bool(included)
-        before, behind = (float(np.quantile(np.concatenate(thickness), _WHOLE)) for thickness in (alone, included))
-        return behind < _THICKER * before
+    def _within(self, labels: list[int], progress: Progress) -> Iterator[int]:
+        """Those with which the layer is still one, and no thicker; or with which alone it is one."""
+        known: dict[int, float | None] = {}  # phases of the same plane share its layer
+        for done, label in enumerate(labels):
+            part = progress.part(done / len(labels), (done + 1) / len(labels))
+            _, layer, phase = self._seen[label]
+            if id(layer) not in known:
+                known[id(layer)] = self._thickness(layer, part.part(0.0, 0.5))
+            alone, included = known[id(layer)], self._thickness(layer | phase, part.part(0.5, 1.0))
+            if included is not None and (alone is None or included < _THICKER * alone):
+                yield label
+
+    def _thickness(self, layer: NDArray[np.bool_], progress: Progress) -> float | None:
+        """How thick a layer is where it has no cracks; None if it is no layer."""
+        pieces = measure_thickness(layer, self._size, progress=progress).pieces
+        return float(np.quantile(np.concatenate([piece.thickness for piece in pieces]), _WHOLE)) if pieces else None
 
 
 def _sides(positions: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:

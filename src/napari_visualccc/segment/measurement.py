@@ -105,9 +105,9 @@ def measure_phases(
     names = dict(class_names or {})
     measuring = _Measuring(planes, options, pixel_size or PixelSize(), names)
     for index in range(len(planes)):
-        part = progress.part(0.98 * index / len(planes), 0.98 * (index + 1) / len(planes))
+        part = progress.part(0.9 * index / len(planes), 0.9 * (index + 1) / len(planes))
         measuring.add(index, None if grey is None else grey.read(index), part)
-    progress(0.98, "computing intervals")
+    progress(0.9, "computing intervals")
     told = [*(arguments or [name, "--output", "measurements.csv"]), *to_arguments(options)]
     told += ["--classes", spelled_names(names)] if names else []
     provenance = Provenance(
@@ -118,7 +118,7 @@ def measure_phases(
         command=shlex.join(["visualccc", "segment", "measure", *told]),
         seed=options.seed,
     )
-    result = measuring.result(provenance)
+    result = measuring.result(provenance, progress.part(0.9, 1.0))
     progress(1.0, "computing intervals")
     return replace(result, provenance=replace(result.provenance, seconds=round(watch.seconds, 4)))
 
@@ -200,7 +200,7 @@ class _Measuring:
         self._objects.append(table)
         self._found += found.count
 
-    def result(self, provenance: Provenance) -> MeasureResult:
+    def result(self, provenance: Provenance, progress: Progress) -> MeasureResult:
         import pandas as pd
 
         options, size, planes = self._options, self._size, self._planes
@@ -228,7 +228,11 @@ class _Measuring:
             ),
             thickness_map=None if self._map is None else planes.fold(self._map),
             pixel_size=size,
-            notes=(*self._unnamed.notes, *self._absences(), *(self._enclosed.notes(self._names) if layered else ())),
+            notes=(
+                *self._unnamed.notes,
+                *self._absences(),
+                *(self._enclosed.notes(self._names, progress) if layered else ()),
+            ),
         )
 
     def _absences(self) -> list[str]:

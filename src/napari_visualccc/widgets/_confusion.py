@@ -42,7 +42,7 @@ class ConfusionTable(QTableWidget):
 
     def show_matrix(self, matrix: NDArray[np.int64], names: Sequence[str]) -> None:
         """Show counts (true class, called class)."""
-        self._matrix = matrix
+        self._matrix = matrix[:0, :0]  # scroll bars that come and go resize the table before all its cells are there
         self.setRowCount(len(names))
         self.setColumnCount(len(names))
         for i, name in enumerate(names):
@@ -72,6 +72,7 @@ class ConfusionTable(QTableWidget):
         for i in range(len(names)):
             self.setRowHeight(i, height)
         self.setFixedHeight(self.horizontalHeader().sizeHint().height() + height * len(names) + 4)
+        self._matrix = matrix
         self._write()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name

@@ -1,33 +1,31 @@
 """Networks: the only room where PyTorch is imported at the top of a file."""
 
 import sys
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
 
-class _TritonGuard(MetaPathFinder, Loader):
+class _TritonGuard(PathFinder):
     """Stops PyTorch from importing Triton in a process in which Mesa has loaded LLVM for drawing.
 
     ``libtriton.so`` brings an LLVM of its own; initialising the second one is a segmentation fault that takes napari
     and everything painted with it (torchvision imports it on the way to a ResNet). Nothing here compiles kernels.
     It looks when Triton is asked for: the canvas may be drawn first, or PyTorch be imported first.
+    It takes the place of Python's own finder: Triton is then as if it were not installed, which PyTorch is ready for,
+    also where it only asks whether it is there (`importlib.util.find_spec`).
     """
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Triton as something that cannot be loaded, where it would crash; all else is found elsewhere."""
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Nothing for Triton where it would crash; all else as ever."""
         maps = Path("/proc/self/maps")
-        if name == "triton" and maps.exists() and "libLLVM" in maps.read_text(errors="replace"):
-            return ModuleSpec(name, self)
-        return None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Fail as if it were not installed, which PyTorch is ready for."""
-        raise ModuleNotFoundError("Triton is kept out: its LLVM and Mesa's crash each other", name=spec.name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Never comes to that."""
+        if fullname == "triton" and maps.exists() and "libLLVM" in maps.read_text(errors="replace"):
+            return None
+        return super().find_spec(fullname, path, target)
 
 
-sys.meta_path.insert(0, _TritonGuard())
+sys.meta_path[:] = [_TritonGuard if finder is PathFinder else finder for finder in sys.meta_path]
