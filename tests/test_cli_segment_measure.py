@@ -1,6 +1,7 @@
 """`visualccc segment measure`: whose names are whose, what is refused, what is written, what the record repeats."""
 
 import json
+import os
 import shlex
 
 import imageio.v3 as iio
@@ -439,3 +440,11 @@ def test_what_people_read(run, tmp_path, capsys):
 def test_names_by_value_are_given_once(measure):
     code, _, err = measure(squares(), "--classes", "1=a,1=b")
     assert (code, "each value takes one name" in err) == (2, True)
+
+
+def test_all_that_is_written_is_looked_for_before(measure, tmp_path):
+    """What is missing in the list could be written over the labels."""
+    from napari_visualccc.commands.measurement import _WRITTEN
+
+    _, answer, _ = measure(squares(), "--thickness-of", "2")
+    assert {name.removeprefix("film") for name in map(os.path.basename, answer["outputs"])} == set(_WRITTEN)

@@ -24,6 +24,7 @@ from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_visualccc.core.signals import ImageSignal
+    from napari_visualccc.models.nn.fit import Moment
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -60,12 +61,12 @@ def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     output = Path(arguments.output)
     output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
     dataset = read_dataset(arguments.dataset, progress=progress.part(0, 0.05))
-    looks: list[bool] = []  # only fine-tuning can be ended earlier
-    with stop_on_interrupt(lambda: any(looks)) as should_stop:
+    moments: list[Moment] = []  # of fine-tuning, which alone can be ended earlier
+    with stop_on_interrupt(lambda: any(moment.scores for moment in moments)) as should_stop:
         result = train(
             dataset, options, device=arguments.device, cache=_cache(arguments), should_stop=should_stop,
-            watch=lambda moment: looks.append(bool(moment.scores)),
-            arguments=[arguments.dataset, "--output", arguments.output], progress=progress.part(0.05, 1),
+            watch=moments.append, arguments=[arguments.dataset, "--output", arguments.output],
+            progress=progress.part(0.05, 1),
         )  # fmt: skip
     warn(result.notes)
     written = result.model.save(output)

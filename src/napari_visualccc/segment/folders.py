@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +126,7 @@ def source_files(path: str | Path) -> list[Path]:
     FileFormatError
         If there is no such path, or no image in it.
     """
-    path = Path(path)
-    files = [file for file in image_files(path) if file == path or not _is_result(file)]
-    if not files:
-        raise FileFormatError(f"{path} holds no image file, only results of a segmentation")
-    return files
+    return _files_but(Path(path), _is_result, "image file, only results of a segmentation")
 
 
 def label_files(path: str | Path) -> list[Path]:
@@ -141,10 +137,16 @@ def label_files(path: str | Path) -> list[Path]:
     FileFormatError
         If there is no such path, or no image in it but these.
     """
-    path = Path(path)
-    files = [file for file in image_files(path) if file == path or not _is_by_product(file)]
+    return _files_but(
+        Path(path), _is_by_product, "labels, only what a segmentation or measurement wrote beside some"
+    )  # fmt: skip
+
+
+def _files_but(path: Path, is_left_out: Callable[[Path], bool], wanted: str) -> list[Path]:
+    """Image files of a folder without some; a file itself is taken as it is."""
+    files = [file for file in image_files(path) if file == path or not is_left_out(file)]
     if not files:
-        raise FileFormatError(f"{path} holds no labels, only what a segmentation or measurement wrote beside some")
+        raise FileFormatError(f"{path} holds no {wanted}")
     return files
 
 

@@ -22,16 +22,23 @@ _STACK = 3
 
 
 def file_arguments(layer: Any, plane: int | None, size: PixelSize) -> list[str]:
-    """How the command line is told of a layer that came from a file or folder, or of one of its planes.
-
-    The pixel size is told where the file, as it was read, says something else.
-    """
-    about = layer.metadata.get(METADATA_KEY, {})
-    number = about.get("signal")
+    """How the command line is told of a layer that came from a file or folder, or of one of its planes."""
+    number = signal_number(layer)
     told = [str(layer.source.path), *([] if plane is None else ["--plane", str(plane)])]
-    told += [] if number is None else ["--signal", str(number)]
-    said = about.get("pixel_size", pixel_size_text(PixelSize()))  # napari's own readers may not have read it
-    return told if pixel_size_text(size) == said else [*told, "--pixel-size", pixel_size_text(size)]
+    return [*told, *([] if number is None else ["--signal", str(number)]), *size_flags(layer, size)]
+
+
+def signal_number(layer: Any) -> int | None:
+    """Number of a layer's image in its file, if that holds several."""
+    number: int | None = layer.metadata.get(METADATA_KEY, {}).get("signal")
+    return number
+
+
+def size_flags(layer: Any, size: PixelSize) -> list[str]:
+    """How the command line is told of a pixel size that is not what the file, as it was read, says."""
+    # Napari's own readers may not have read it.
+    said = layer.metadata.get(METADATA_KEY, {}).get("pixel_size", pixel_size_text(PixelSize()))
+    return [] if pixel_size_text(size) == said else ["--pixel-size", pixel_size_text(size)]
 
 
 def is_image_folder(path: str) -> bool:

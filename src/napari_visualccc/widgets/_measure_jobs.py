@@ -13,7 +13,7 @@ from napari_visualccc.core.lengths import pixel_size_text
 from napari_visualccc.core.pixel_size import Axis
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.progress import Progress
-from napari_visualccc.widgets._layers import plane_of
+from napari_visualccc.widgets._layers import plane_of, signal_number
 from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def run_measure(
 
 def _told_of(image: Source) -> list[str]:
     """How the command line is told of the micrograph: which image of its file it is, too."""
-    path, *flags = image.arguments
-    number = flags[flags.index("--signal") + 1 :][:1] if "--signal" in flags else []
-    return ["--image", path, *(["--image-signal", *number] if number else [])]
+    number = signal_number(image.layer) if image.path is not None else None
+    return ["--image", image.path or image.name, *([] if number is None else ["--image-signal", str(number)])]
 
 
 def labels_of(source: Source) -> Any:

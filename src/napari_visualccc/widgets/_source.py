@@ -16,6 +16,7 @@ from napari_visualccc.widgets._layers import (
     file_of_plane,
     file_stem,
     is_image_folder,
+    size_flags,
     units_per_world,
 )
 
@@ -139,11 +140,9 @@ class Source:
     @property
     def file_arguments(self) -> list[str]:
         """As `arguments`, of a command that looks at the files of a folder one by one."""
-        told = self.arguments
         if self.path is None or not is_image_folder(self.path):
-            return told
-        size = told[-2:] if "--pixel-size" in told else []
-        return [file_of_plane(self.layer, self.plane) or self.path, *size]
+            return self.arguments
+        return [file_of_plane(self.layer, self.plane) or self.path, *size_flags(self.layer, self.pixel_size)]
 
     @property
     def extent(self) -> str:
