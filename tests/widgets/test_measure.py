@@ -452,6 +452,27 @@ def test_cancelling_keeps_what_was_there(opened, qtbot):
     assert "Cancelled" in widget.hint.text()
 
 
+def test_what_is_proposed_late_leaves_the_note_of_cancelling(opened, qtbot, monkeypatch):
+    viewer, widget, layer = opened
+    assert looked(widget, qtbot) == "0"
+    propose, gate = jobs.propose_ignored, Event()
+
+    def late(labels, *, progress):
+        gate.wait(20)
+        return propose(labels, progress=progress)
+
+    monkeypatch.setattr(jobs, "propose_ignored", late)
+    mask = np.zeros((80, 100), np.uint8)
+    mask[:20] = 1
+    viewer.add_labels(mask, name="mask")
+    qtbot.waitUntil(lambda: widget._looker.is_running, timeout=5_000)
+    widget._job_cancelled()
+    widget._job_finished()
+    gate.set()
+    assert looked(widget, qtbot) == ""
+    assert "Cancelled" in widget.hint.text()
+
+
 def test_export_writes_everything(opened, qtbot, tmp_path):
     _, widget, _ = opened
     measured(widget, qtbot)

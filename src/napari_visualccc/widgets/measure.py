@@ -188,8 +188,11 @@ class MeasureWidget(QWidget):
 
     def _proposed(self, names: dict[int, str], text: str) -> None:
         if self._may_propose(names) and self._ignored() in ("", jobs.UNLABELLED):
+            note = self._note  # of a job that ended since: it is not the user who changes an option here
             self.form.set_values({"ignore": text})
+            self._note = note
             self._remember_proposed(names)
+            self._refresh()
 
     def _remember_proposed(self, names: dict[int, str]) -> None:
         """What stands there now is not what the user wrote for these phases; what comes to stand there is."""
