@@ -47,8 +47,8 @@ def label(widget, sample, count):
 
 
 def wait(qtbot, widget):
-    qtbot.waitUntil(lambda: not widget.runner.is_running and not widget.runner._delay.isActive(), timeout=120_000)
-    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=120_000)
+    qtbot.waitUntil(lambda: not widget.runner.is_running and not widget.runner._delay.isActive(), timeout=300_000)
+    qtbot.waitUntil(lambda: not widget._writer.is_running, timeout=300_000)
 
 
 def test_number_keys_label_and_go_on(viewer, open_classify, stack, qtbot):
@@ -146,7 +146,7 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     widget.train()
     assert not tuning.isHidden()
     assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
-    qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=120_000)
+    qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=300_000)
     tuning.stop_button.click()
     qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())
     wait(qtbot, widget)

@@ -465,7 +465,7 @@ def test_what_is_proposed_late_leaves_the_note_of_cancelling(opened, qtbot, monk
     mask = np.zeros((80, 100), np.uint8)
     mask[:20] = 1
     viewer.add_labels(mask, name="mask")
-    qtbot.waitUntil(lambda: widget._looker.is_running, timeout=5_000)
+    qtbot.waitUntil(lambda: widget._looker.is_running, timeout=30_000)
     widget._job_cancelled()
     widget._job_finished()
     gate.set()

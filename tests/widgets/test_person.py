@@ -16,7 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from napari_visualccc.io import read
 from napari_visualccc.widgets import MeasureWidget
 
-WAIT_MS = 120_000
+WAIT_MS = 300_000
 PLANE = 2
 
 

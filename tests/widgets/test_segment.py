@@ -23,7 +23,7 @@ from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._source import make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import STROKES
 
-WAIT_MS = 120_000
+WAIT_MS = 300_000  # the training gives way to all else on a busy machine
 
 
 def discs(seed=0, shape=(96, 128)):
@@ -696,8 +696,9 @@ def test_a_phase_that_a_script_writes_joins_the_list(opened, qtbot):
     widget.paint()
     strokes = widget.strokes.of(layer)
     strokes.data[10, :30], strokes.data[20, :5] = 3, 200  # of the latter there is no colour
-    with qtbot.waitSignal(widget.strokes.counted, timeout=30_000):
-        strokes.refresh()
+    strokes.refresh()
+    # Not for the signal that something was counted: that may be the strokes as they were before.
+    qtbot.waitUntil(lambda: len(widget.phases.names) > 2, timeout=30_000)
     assert widget.phases.names == {1: "phase 1", 2: "phase 2", 3: "phase 3"}
     assert widget.phases.table.item(2, 1).text() == "30 px"
 
