@@ -1075,19 +1075,45 @@ def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtb
     assert "mean IoU 1.000" in widget.panel.comparison.scores.text()
 
 
-@pytest.mark.parametrize(
-    ("path", "pattern", "expected"),
-    [
-        ("a.safetensors", "bioimage.io packages for other programs (*.zip)", "a.zip"),
-        ("a", "bioimage.io packages for other programs (*.zip)", "a.zip"),
-        ("a.zip", "Models (*.safetensors)", "a.zip"),
-        ("a.v2", "Models (*.safetensors)", "a.v2.safetensors"),
-    ],
-)
-def test_a_saved_model_has_the_ending_of_its_kind(path, pattern, expected):
-    from napari_visualccc.widgets._segment_use import as_named
+@pytest.fixture
+def writes(monkeypatch):
+    """Names of the models and of the packages that were written, without what stands in them."""
+    from napari_visualccc.widgets._segment_jobs import Written
 
-    assert as_named(path, pattern) == expected
+    models, packages = [], []
+
+    def save(model, path, progress):
+        models.append(Path(path).name)
+        return Written(Path(path), "")
+
+    def package(model, path, progress):
+        packages.append(Path(path).name)
+        return Path(path)
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_save", save)
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_package", package)
+    return models, packages
+
+
+def test_a_model_is_saved_where_the_user_was_asked_about(opened, qtbot, writes, typed_without_ending):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+    path = typed_without_ending(widget.panel.save_button.click, ".safetensors")
+    written(widget, qtbot)
+    assert writes == ([path.name], [])
+
+
+def test_a_saved_model_has_the_ending_of_its_kind(opened, qtbot, writes, type_name, tmp_path):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+    model, package = "Models (*.safetensors)", "bioimage.io packages for other programs (*.zip)"
+    for typed, chosen in (
+        ("a.safetensors", package), ("b", package), ("c.zip", model), ("D.ZIP", package), ("e.v2", model),
+    ):  # fmt: skip
+        type_name(tmp_path / typed, chosen)
+        widget.panel.save_button.click()
+        written(widget, qtbot)
+    assert writes == (["e.v2.safetensors"], ["a.zip", "b.zip", "c.zip", "D.ZIP"])
 
 
 def test_a_label_that_can_be_no_phase_is_refused_in_words(opened, qtbot):
