@@ -1060,6 +1060,26 @@ def test_places_to_paint_are_found_in_a_viewer_of_more_axes(opened):
     assert widget.chooser.layer is stack
 
 
+def test_who_went_on_to_another_image_stays_there(opened):
+    from napari_visualccc.segment import Suggestion
+
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    places = [Suggestion(plane=0, y=5, x=6, uncertainty=0.9)]
+    other = viewer.add_image(layer.data[::-1], name="other")
+    assert widget.chooser.layer is other
+    widget.desk._show_result(source, result_of(mask + 1, uncertain=True))
+    assert widget.chooser.layer is other
+    widget.desk._show_suggestions(source, places)
+    assert widget.chooser.layer is other
+    assert "marked places" not in widget.hint.text()
+    viewer.layers.selection.active = viewer.layers["scan · paint here"]
+    widget.desk._show_suggestions(source, places)
+    assert widget.chooser.layer is other
+    widget.chooser.choose(layer)
+    assert "marked places" in widget.hint.text()
+
+
 def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtbot):
     viewer, widget, layer, mask = opened
     viewer.add_labels(mask[:50], name="half")

@@ -63,11 +63,14 @@ class ModelDesk(QObject):
         Heatmaps of the network, in quick mode as well.
     changed
         Emitted with words about what happened.
+    marked
+        Emitted when places to paint were marked: words about them, and their image.
     quick_wanted
         Emitted when a model was loaded: whether it is a quick one.
     """
 
     changed = Signal(str)
+    marked = Signal(str, object)
     quick_wanted = Signal(bool)
 
     def __init__(
@@ -161,8 +164,6 @@ class ModelDesk(QObject):
     def _show_result(self, source: Source, result: SegmentationResult) -> None:
         colours = colours_by_name(result.class_names, self._names, self._colours)  # perhaps chosen meanwhile
         self._results.show(source, replace(result, colours={**result.colours, **colours}))
-        # New layers were selected for a moment, and the chooser follows the selection.
-        self._chooser.choose(source.layer)
 
     def suggest(self) -> None:
         """Mark places to paint next."""
@@ -181,8 +182,8 @@ class ModelDesk(QObject):
 
     def _show_suggestions(self, source: Source, places: Any) -> None:
         mark_places(self._chooser.viewer, source, places)
-        self._chooser.choose(source.layer)
-        self.changed.emit(about_places([one.plane for one in places], whole_stack=source.plane is None))
+        words = about_places([one.plane for one in places], whole_stack=source.plane is None)
+        self.marked.emit(words, source.layer)
 
     def _ask_save(self) -> None:
         path = ask_path(self._panel, "Save model", f"phases{_MODEL}", _PATTERNS_TO_SAVE, ending=_MODEL)
