@@ -18,7 +18,7 @@ from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.models.files import file_hash
 from napari_visualccc.widgets import SegmentWidget
-from napari_visualccc.widgets._segment_jobs import run_compare
+from napari_visualccc.widgets._comparison_jobs import run_agree
 from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._source import make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import STROKES
@@ -598,11 +598,11 @@ def test_a_comparison_with_phases_that_are_gone_is_not_shown(opened, qtbot, monk
     widget.results.show(source, result_of(mask + 1))
     begun = Event()
 
-    def slow(*arguments, progress):
+    def slow(*arguments, **keywords):
         begun.wait(30)
-        return run_compare(*arguments, progress=progress)
+        return run_agree(*arguments, **keywords)
 
-    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_compare", slow)
+    monkeypatch.setattr("napari_visualccc.widgets._segment_results.run_agree", slow)
     part = widget.panel.comparison
     part.truth.setCurrentText("by hand")
     part.compare_button.click()
@@ -644,39 +644,6 @@ def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
     assert renamed.data.any(axis=(1, 2)).tolist() == [False, False, True]
     widget.results.show(widget.chooser.source(), result_of(mask + 2, ("pore", "metal", "void")))
     assert viewer.layers["stack · phases"] is renamed  # one phase more changes nothing about the others
-
-
-@pytest.mark.parametrize(
-    ("named", "words"),
-    [
-        ({"phase 1": 1, "phase 2": 2}, "matched by name"),
-        ({"phase 1": 1, "phase 2": 2, "dirt": 3}, "matched by name, without dirt"),
-        ({}, "matched by value"),
-    ],
-)
-def test_a_comparison_says_how_labels_were_matched(named, words):
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    comparison = run_compare(labels, named, result_of(labels), 2.0, progress=Progress())
-    assert comparison.matched == words
-    assert comparison.evaluation.metrics["mean_iou"] == 1
-
-
-def test_a_comparison_by_value_says_that_zero_was_left_out():
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    truth = np.where(np.arange(labels.shape[1]) < 40, 0, labels)
-    assert run_compare(truth, {}, result_of(labels), 2.0, progress=Progress()).matched == "matched by value, without 0"
-
-
-def test_labels_of_other_names_are_not_compared():
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    with pytest.raises(InputError, match="called this, that"):
-        run_compare(labels, {"this": 1, "that": 2}, result_of(labels), 2.0, progress=Progress())
 
 
 def test_a_label_beyond_the_list_joins_it(opened):
