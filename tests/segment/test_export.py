@@ -132,6 +132,10 @@ def test_names_of_classes_are_made_fit(model, tmp_path):
     assert [author["name"] for author in record["authors"]] == ["not stated"]
 
 
+def test_the_ending_may_be_in_capitals(model, tmp_path):
+    assert described(export_bioimageio(model, tmp_path / "DISCS.ZIP"))[0]["type"] == "model"
+
+
 def test_quick_models_are_refused_with_a_word(discs, tmp_path):
     model = QuickSegmenter().fit(dataset_of_masks([annotated(*discs(0))])).model
     with pytest.raises(OptionError, match="export a U-Net"):

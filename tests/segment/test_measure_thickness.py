@@ -216,7 +216,6 @@ def test_specks_do_not_count():
     assert len(measure_thickness(layer, SQUARE).pieces) == 1
     layer[80:90, 10:110] = True
     assert len(measure_thickness(layer, SQUARE).pieces) == 2
-    assert len(measure_thickness(layer, SQUARE, min_size=2000).pieces) == 1
 
 
 def test_the_interval_covers_the_true_mean():

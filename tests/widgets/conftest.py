@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_visualccc.widgets._cluster_jobs import prepare_colours
 from napari_visualccc.widgets._session import _sessions
@@ -63,3 +64,37 @@ def finish(qtbot):
         qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=timeout)
 
     return wait
+
+
+@pytest.fixture
+def type_name(monkeypatch):
+    """Type a name into the dialogs that ask where to save, and answer whether to replace other files: No by default.
+
+    Gives a list of the questions that will have been asked.
+    """
+
+    def type_in(path, chosen="", answer=QMessageBox.StandardButton.No):
+        questions = []
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), chosen))
+        monkeypatch.setattr(QMessageBox, "question", lambda *said: questions.append(said[2]) or answer)
+        return questions
+
+    return type_in
+
+
+@pytest.fixture
+def typed_without_ending(type_name, tmp_path):
+    """Save under a name without ending, first where a file is that must stay, then where none is; gives the latter."""
+
+    def save(press, ending):
+        (tmp_path / f"old{ending}").write_text("old")
+        questions = type_name(tmp_path / "old")
+        press()
+        assert questions == [f"In {tmp_path} there is already old{ending}. Replace?"]
+        questions = type_name(tmp_path / "new")
+        press()
+        assert not questions
+        return tmp_path / f"new{ending}"
+
+    yield save
+    assert all(old.read_text() == "old" for old in tmp_path.glob("old*"))

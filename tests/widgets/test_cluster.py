@@ -188,6 +188,15 @@ def test_export(clustered, finish, tmp_path):
     assert np.array_equal(tifffile.imread(tmp_path / "l.tif"), clustered.results.shown.layer.data)
 
 
+def test_table_and_labels_are_saved_where_the_user_was_asked_about(clustered, finish, typed_without_ending):
+    for signal, ending in (
+        (clustered.panel.table_export_clicked, ".csv"), (clustered.panel.labels_export_clicked, ".tif"),
+    ):  # fmt: skip
+        path = typed_without_ending(signal.emit, ending)
+        finish(clustered)
+        assert path.stat().st_size
+
+
 def test_copy_table(clustered, qapp):
     clustered.panel.table.copy()
     assert qapp.clipboard().text().startswith("label\tname\tpixels")

@@ -2,6 +2,7 @@
 
 import json
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,8 +28,8 @@ def features(*names):
     return pd.DataFrame({"index": range(1, len(names) + 1), "class": names})
 
 
-def agree(true, called):
-    found = run_agree(true, called, NM, 2.0, Progress())
+def agree(true, called, **keywords):
+    found = run_agree(true, called, NM, 2.0, Progress(), **keywords)
     return found.evaluation.metrics["iou"], found.matched
 
 
@@ -100,6 +101,47 @@ def test_labels_without_a_name_are_told():
     called = np.where(np.arange(60) < 30, bands(), 7)
     found = run_agree(Named(bands(), {1: "film", 2: "cap"}), Named(called, {1: "film", 2: "cap"}), NM, 2, Progress())
     assert found.evaluation.notes[-1] == "labels without a name count nowhere: 7"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({1: "Film", 2: "cap"}, "matched by name"),
+        ({1: "film", 2: "cap", 3: "dirt"}, "matched by name, without dirt"),
+        ({}, "matched by value"),
+    ],
+)
+def test_phases_that_a_model_never_learnt_do_not_count_against_it(names, words):
+    true = np.where(np.arange(60) < 10, 3, bands())
+    comparison = run_agree(
+        Named(true, names), Named(bands(24), {1: "film", 2: "cap"}), NM, 2.0, Progress(), phases="called"
+    )
+    assert comparison.matched == words
+    assert comparison.evaluation.metrics["iou"] == pytest.approx({"film": 20 / 24, "cap": 16 / 20})
+    told = [] if 3 in names else ["labels without a name count nowhere: 3"]
+    assert [note for note in comparison.evaluation.notes if "without a name" in note] == told
+
+
+def test_zero_counts_for_a_model_only_if_it_is_a_phase_of_it():
+    true = np.where(np.arange(60) < 30, bands(), 0)
+    called = Named(bands(), {1: "film", 2: "cap"})
+    assert agree(Named(true, {}), called, phases="called") == ({"film": 1, "cap": 1}, "matched by value, without 0")
+    called = Named(bands(24) - 1, {0: "film", 1: "cap"})
+    iou, matched = agree(Named(bands() - 1, {}), called, phases="called")
+    assert iou == pytest.approx({"film": 20 / 24, "cap": 16 / 20})
+    assert matched == "matched by value"
+
+
+def test_phases_of_a_model_that_has_none_of_these_are_not_compared():
+    with pytest.raises(InputError, match="called a, b, those film, cap: rename"):
+        agree(Named(bands(), {1: "a", 2: "b"}), Named(bands(), {1: "film", 2: "cap"}), phases="called")
+
+
+@pytest.mark.parametrize("names", [{}, {1: "film", 2: "cap"}])
+def test_labels_need_not_be_in_memory(names):
+    stack = np.stack([bands(), bands(24)])
+    lazy = da.from_array(stack, chunks=(1, 40, 60))
+    assert agree(Named(lazy, names), Named(lazy[::-1], names)) == agree(Named(stack, names), Named(stack[::-1], names))
 
 
 def test_what_cannot_be_compared_is_said_in_words():

@@ -1,3 +1,5 @@
+import json
+
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from napari_visualccc.core.phases import choose_phases
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.processing import analyse_spectrum
 from napari_visualccc.widgets._fft_panel import counted
+from napari_visualccc.widgets._phase_table import PhaseTable
 from napari_visualccc.widgets.fft import FftWidget
 
 SCALE = 0.025
@@ -187,6 +190,43 @@ def test_phase_table_is_edited_loaded_and_saved(viewer, open_fft, settled, tmp_p
     widget.phases.table.selectRow(len(names))
     widget.phases.remove_phases()
     assert "Cu" not in [crystal.name for crystal in widget.phases.crystals()]
+
+
+def test_spots_are_saved_where_the_user_was_asked_about(viewer, open_fft, settled, finish, typed_without_ending):
+    add_gold(viewer)
+    widget = open_fft()
+    spots = settled(widget).table
+    path = typed_without_ending(widget.panel.export.click, ".csv")
+    finish(widget)
+    assert len(pd.read_csv(path)) == len(spots)
+
+
+@pytest.fixture
+def phase_table(qtbot):
+    table = PhaseTable()
+    qtbot.addWidget(table)
+    return table
+
+
+def test_phases_are_saved_where_the_user_was_asked_about(phase_table, typed_without_ending):
+    path = typed_without_ending(phase_table.save.click, ".csv")
+    assert "Au" in pd.read_csv(path)["name"].tolist()
+
+
+def test_phases_are_saved_as_json_too(phase_table, type_name, tmp_path):
+    type_name(tmp_path / "all.json", "Tables of phases (*.csv *.json)")
+    phase_table.save.click()
+    assert "Au" in [phase["name"] for phase in json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))]
+
+
+def test_phases_that_cannot_be_saved_are_told(phase_table, tmp_path, monkeypatch):
+    from napari.utils import notifications
+
+    shown = []
+    monkeypatch.setattr(notifications, "show_error", shown.append)
+    (tmp_path / "file").touch()
+    phase_table.save_file(str(tmp_path / "file" / "all.csv"))
+    assert "could not be written" in shown[0]
 
 
 def test_stack_follows_the_plane(viewer, open_fft, settled, qtbot):

@@ -159,12 +159,10 @@ def test_another_image_empties_it(show, viewer):
     assert len(lines(widget)) == 1
 
 
-def test_it_is_saved_as_csv(show, finish, tmp_path, monkeypatch):
+def test_it_is_saved_as_csv(show, finish, typed_without_ending):
     image = lattice(8.0)
     widget = show(image, **NM)
-    path = tmp_path / "profile.csv"
-    monkeypatch.setattr("napari_visualccc.widgets._fft_results.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
-    widget.profile.findChild(QPushButton).click()
+    path = typed_without_ending(widget.profile.findChild(QPushButton).click, ".csv")
     finish(widget)
     saved = pd.read_csv(path)
     known = analyse_spectrum(image, pixel_size=widget.results.spectrum.pixel_size).profile.table

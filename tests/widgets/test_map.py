@@ -257,6 +257,20 @@ def test_thumbnails_layer_and_files(viewer, shown, finish, qtbot, tmp_path):
     assert len(load_map(tmp_path / "b.map.zarr.zip")) == 16
 
 
+def test_files_are_saved_where_the_user_was_asked_about(shown, type_name, typed_without_ending, tmp_path):
+    path = typed_without_ending(shown.panel.save.click, ".map.zarr.zip")
+    assert len(load_map(path)) == 16
+    path = typed_without_ending(shown.panel.export.click, ".svg")
+    assert path.read_text(encoding="utf-8").startswith("<svg")
+    for typed, chosen, expected in (
+        ("films 1.5", "Table (*.csv)", "films 1.5.csv"), ("map.svg", "Picture (*.png)", "map.png"),
+        ("page.htm", "Figure (*.svg)", "page.htm"),
+    ):  # fmt: skip
+        type_name(tmp_path / typed, chosen)
+        shown.panel.export.click()
+        assert (tmp_path / expected).stat().st_size
+
+
 def test_the_map_survives_its_dock_and_cancelling(viewer, shown, films, finish):
     again = MapWidget(viewer)
     viewer.window.add_dock_widget(again, name="Map again")

@@ -198,7 +198,7 @@ def test_lengths_are_in_the_unit_of_the_image(viewer, opened, phases, wait):
     wait(opened)
 
 
-def test_drift_table(viewer, open_process, wait, tmp_path, finish):
+def test_drift_table(viewer, open_process, wait, finish, typed_without_ending):
     rng = np.random.default_rng(0)
     sample = np.kron(rng.normal(size=(30, 40)), np.ones((4, 4)))
     stack = np.stack([sample[10 - k : 90 - k, 20 + 2 * k : 120 + 2 * k] for k in range(4)])
@@ -213,9 +213,9 @@ def test_drift_table(viewer, open_process, wait, tmp_path, finish):
     assert "Drift: up to 3.35 nm" in widget.panel.drift._button.text()
     widget.panel.table.selectRow(3)
     assert viewer.dims.current_step[0] == 3
-    widget.results.export(str(tmp_path / "drift.csv"))
+    path = typed_without_ending(widget.panel.export.click, ".csv")
     finish(widget)
-    assert (tmp_path / "drift.csv").read_text().startswith("plane,drift_y_nm")
+    assert path.read_text().startswith("plane,drift_y_nm")
 
 
 def test_current_plane_and_other_planes_afterwards(viewer, open_process, phases, wait, qtbot):
@@ -282,6 +282,13 @@ def test_recipes_come_and_go(opened, tmp_path, wait, monkeypatch):
     opened.load_recipe(str(tmp_path / "bad.json"))
     assert "no recipe" in shown[0]
     assert len(opened.steps.pipeline.steps) == 2
+    wait(opened)
+
+
+def test_a_recipe_is_saved_where_the_user_was_asked_about(opened, wait, typed_without_ending):
+    opened.steps.set_pipeline(Pipeline.parse(["median"]))
+    path = typed_without_ending(opened.steps.recipe_save_clicked.emit, ".json")
+    assert Pipeline.load(path) == opened.steps.pipeline
     wait(opened)
 
 

@@ -18,7 +18,7 @@ from napari_visualccc.core.runtime import Device
 from napari_visualccc.layers import METADATA_KEY
 from napari_visualccc.models.files import file_hash
 from napari_visualccc.widgets import SegmentWidget
-from napari_visualccc.widgets._segment_jobs import run_compare
+from napari_visualccc.widgets._comparison_jobs import run_agree
 from napari_visualccc.widgets._segment_preview import show_preview
 from napari_visualccc.widgets._source import make_source, pixel_size_of
 from napari_visualccc.widgets._strokes import STROKES
@@ -598,11 +598,11 @@ def test_a_comparison_with_phases_that_are_gone_is_not_shown(opened, qtbot, monk
     widget.results.show(source, result_of(mask + 1))
     begun = Event()
 
-    def slow(*arguments, progress):
+    def slow(*arguments, **keywords):
         begun.wait(30)
-        return run_compare(*arguments, progress=progress)
+        return run_agree(*arguments, **keywords)
 
-    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_compare", slow)
+    monkeypatch.setattr("napari_visualccc.widgets._segment_results.run_agree", slow)
     part = widget.panel.comparison
     part.truth.setCurrentText("by hand")
     part.compare_button.click()
@@ -644,39 +644,6 @@ def test_planes_are_gathered_in_one_layer_of_the_stack(opened, qtbot):
     assert renamed.data.any(axis=(1, 2)).tolist() == [False, False, True]
     widget.results.show(widget.chooser.source(), result_of(mask + 2, ("pore", "metal", "void")))
     assert viewer.layers["stack · phases"] is renamed  # one phase more changes nothing about the others
-
-
-@pytest.mark.parametrize(
-    ("named", "words"),
-    [
-        ({"phase 1": 1, "phase 2": 2}, "matched by name"),
-        ({"phase 1": 1, "phase 2": 2, "dirt": 3}, "matched by name, without dirt"),
-        ({}, "matched by value"),
-    ],
-)
-def test_a_comparison_says_how_labels_were_matched(named, words):
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    comparison = run_compare(labels, named, result_of(labels), 2.0, progress=Progress())
-    assert comparison.matched == words
-    assert comparison.evaluation.metrics["mean_iou"] == 1
-
-
-def test_a_comparison_by_value_says_that_zero_was_left_out():
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    truth = np.where(np.arange(labels.shape[1]) < 40, 0, labels)
-    assert run_compare(truth, {}, result_of(labels), 2.0, progress=Progress()).matched == "matched by value, without 0"
-
-
-def test_labels_of_other_names_are_not_compared():
-    from napari_visualccc.core.progress import Progress
-
-    labels = discs()[1] + 1
-    with pytest.raises(InputError, match="called this, that"):
-        run_compare(labels, {"this": 1, "that": 2}, result_of(labels), 2.0, progress=Progress())
 
 
 def test_a_label_beyond_the_list_joins_it(opened):
@@ -1061,6 +1028,26 @@ def test_places_to_paint_are_found_in_a_viewer_of_more_axes(opened):
     assert widget.chooser.layer is stack
 
 
+def test_who_went_on_to_another_image_stays_there(opened):
+    from napari_visualccc.segment import Suggestion
+
+    viewer, widget, layer, mask = opened
+    source = widget.chooser.source()
+    places = [Suggestion(plane=0, y=5, x=6, uncertainty=0.9)]
+    other = viewer.add_image(layer.data[::-1], name="other")
+    assert widget.chooser.layer is other
+    widget.desk._show_result(source, result_of(mask + 1, uncertain=True))
+    assert widget.chooser.layer is other
+    widget.desk._show_suggestions(source, places)
+    assert widget.chooser.layer is other
+    assert "marked places" not in widget.hint.text()
+    viewer.layers.selection.active = viewer.layers["scan · paint here"]
+    widget.desk._show_suggestions(source, places)
+    assert widget.chooser.layer is other
+    widget.chooser.choose(layer)
+    assert "marked places" in widget.hint.text()
+
+
 def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtbot):
     viewer, widget, layer, mask = opened
     viewer.add_labels(mask[:50], name="half")
@@ -1076,19 +1063,45 @@ def test_labels_to_compare_with_may_be_renamed_pyramids_or_too_small(opened, qtb
     assert "mean IoU 1.000" in widget.panel.comparison.scores.text()
 
 
-@pytest.mark.parametrize(
-    ("path", "pattern", "expected"),
-    [
-        ("a.safetensors", "bioimage.io packages for other programs (*.zip)", "a.zip"),
-        ("a", "bioimage.io packages for other programs (*.zip)", "a.zip"),
-        ("a.zip", "Models (*.safetensors)", "a.zip"),
-        ("a.v2", "Models (*.safetensors)", "a.v2.safetensors"),
-    ],
-)
-def test_a_saved_model_has_the_ending_of_its_kind(path, pattern, expected):
-    from napari_visualccc.widgets._segment_use import as_named
+@pytest.fixture
+def writes(monkeypatch):
+    """Names of the models and of the packages that were written, without what stands in them."""
+    from napari_visualccc.widgets._segment_jobs import Written
 
-    assert as_named(path, pattern) == expected
+    models, packages = [], []
+
+    def save(model, path, progress):
+        models.append(Path(path).name)
+        return Written(Path(path), "")
+
+    def package(model, path, progress):
+        packages.append(Path(path).name)
+        return Path(path)
+
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_save", save)
+    monkeypatch.setattr("napari_visualccc.widgets._segment_jobs.run_package", package)
+    return models, packages
+
+
+def test_a_model_is_saved_where_the_user_was_asked_about(opened, qtbot, writes, typed_without_ending):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+    path = typed_without_ending(widget.panel.save_button.click, ".safetensors")
+    written(widget, qtbot)
+    assert writes == ([path.name], [])
+
+
+def test_a_saved_model_has_the_ending_of_its_kind(opened, qtbot, writes, type_name, tmp_path):
+    _, widget, *_ = opened
+    widget.desk.take(network_of())
+    model, package = "Models (*.safetensors)", "bioimage.io packages for other programs (*.zip)"
+    for typed, chosen in (
+        ("a.safetensors", package), ("b", package), ("c.zip", model), ("D.ZIP", package), ("e.v2", model),
+    ):  # fmt: skip
+        type_name(tmp_path / typed, chosen)
+        widget.panel.save_button.click()
+        written(widget, qtbot)
+    assert writes == (["e.v2.safetensors"], ["a.zip", "b.zip", "c.zip", "D.ZIP"])
 
 
 def test_a_label_that_can_be_no_phase_is_refused_in_words(opened, qtbot):

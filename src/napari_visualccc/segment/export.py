@@ -105,7 +105,7 @@ def export_bioimageio(
 
     progress = silent(progress)
     path = Path(path)
-    if path.suffix != ".zip":
+    if path.suffix.lower() != ".zip":
         raise OptionError(f"a bioimage.io package is a .zip file: name it {path.with_suffix('.zip').name}")
     try:
         from bioimageio import spec

@@ -40,7 +40,7 @@ class PlaneThickness:
 
 
 def measure_thickness(
-    layer: NDArray[np.bool_], pixel_size: PixelSize, *, min_size: int = 0, progress: Progress | None = None
+    layer: NDArray[np.bool_], pixel_size: PixelSize, *, progress: Progress | None = None
 ) -> PlaneThickness:
     """Measure the thickness of layers perpendicular to their centre line.
 
@@ -50,8 +50,6 @@ def measure_thickness(
         True in the layer; shape (Y, X).
     pixel_size
         Of the plane. Pixels need not be square.
-    min_size
-        Patches of fewer pixels do not count.
     progress
         Reports and cancels.
 
@@ -84,7 +82,7 @@ def measure_thickness(
         return PlaneThickness((), result)
     sizes = np.bincount(patches.ravel())[1:]
     boxes = find_objects(patches)
-    wanted = np.flatnonzero(sizes >= max(min_size, _SPECK * int(sizes.max()), 3)).tolist()
+    wanted = np.flatnonzero(sizes >= max(_SPECK * int(sizes.max()), 3)).tolist()
     pieces: list[Piece] = []
     for number in progress.steps(wanted, message="measuring thickness"):
         # One pixel of margin, so that the patch ends where it ends, except at the edge of the image.

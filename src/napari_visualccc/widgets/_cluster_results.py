@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, features_table, result_layers
 from napari_visualccc.widgets import _cluster_jobs as jobs
@@ -15,6 +14,7 @@ from napari_visualccc.widgets._cluster_panel import ClusterPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound
 from napari_visualccc.widgets._layers import file_stem, label_under, show_layer, update_layer
 from napari_visualccc.widgets._provenance import open_provenance
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._source import Source, make_source
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class ClusterResults(QObject):
         if self.shown is None:
             return
         proposal = file_stem(self.shown.layer.name) + ending
-        path, _ = QFileDialog.getSaveFileName(self.panel, title, proposal, pattern)
+        path = ask_path(self.panel, title, proposal, pattern, ending=ending)
         if path:
             save(path)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog, QInputDialog
+from qtpy.QtWidgets import QInputDialog
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
@@ -18,6 +18,7 @@ from napari_visualccc.widgets._fft_panel import FftPanel
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._layers import show_layer
 from napari_visualccc.widgets._provenance import ProvenanceDialog, open_provenance
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._source import Source
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class FftResults(QObject):
         self._ask("crystals.csv", self.export_map)
 
     def _ask(self, name: str, save: Callable[[str], None]) -> None:
-        path, _ = QFileDialog.getSaveFileName(self.panel, "Save table", name, "CSV (*.csv)")
+        path = ask_path(self.panel, "Save table", name, "CSV (*.csv)", ending=".csv")
         if path:
             save(path)
 

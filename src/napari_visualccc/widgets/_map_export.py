@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.maps.export import export_map
 from napari_visualccc.maps.files import EXTENSION, save_map
 from napari_visualccc.widgets._jobs import show_problem
 from napari_visualccc.widgets._provenance import ProvenanceDialog
+from napari_visualccc.widgets._saving import ask_path
 
 if TYPE_CHECKING:
     from napari_visualccc.widgets._map_panel import MapPanel
     from napari_visualccc.widgets._map_results import MapResults
 
-_EXPORTS = "Figure (*.svg);;Picture (*.png);;Page that works offline (*.html);;Table (*.csv)"
+_EXPORTS = "Figure (*.svg);;Picture (*.png);;Page that works offline (*.html *.htm);;Table (*.csv)"
 _MAPS = f"Map (*{EXTENSION})"
 
 
@@ -33,9 +33,9 @@ class MapExport(QObject):
         panel.provenance.clicked.connect(self._show_provenance)
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self._panel, "Save map", f"micrographs{EXTENSION}", _MAPS)
+        path = ask_path(self._panel, "Save map", f"micrographs{EXTENSION}", _MAPS, ending=EXTENSION)
         if path:
-            self.save(Path(path if path.endswith(EXTENSION) else path + EXTENSION))
+            self.save(Path(path))
 
     def save(self, path: Path) -> None:
         """Write the map."""
@@ -48,10 +48,9 @@ class MapExport(QObject):
         self._results.changed.emit(f"Saved {path.name}.")
 
     def _ask_export(self) -> None:
-        path, chosen = QFileDialog.getSaveFileName(self._panel, "Export map", "map.svg", _EXPORTS)
+        path = ask_path(self._panel, "Export map", "map.svg", _EXPORTS, ending=".svg")
         if path:
-            ending = chosen.rpartition("*")[2].rstrip(")")
-            self.export(Path(path if Path(path).suffix else path + ending))
+            self.export(Path(path))
 
     def export(self, path: Path) -> None:
         """Write figure, page or table; the table holds the encircled micrographs if there are any."""

@@ -13,6 +13,7 @@ from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.phases import built_in_phases, crystal_of, read_phases, record_of, write_phases
 from napari_visualccc.widgets._jobs import show_problem
 from napari_visualccc.widgets._parts import Problem, button, row
+from napari_visualccc.widgets._saving import ask_path
 
 _HEADINGS = ("Phase", "a, b, c (nm)", "α, β, γ (°)", "Group")
 _TOOLTIPS = (
@@ -123,7 +124,10 @@ class PhaseTable(QWidget):
 
     def save_file(self, path: str) -> None:
         """Write the whole table."""
-        write_phases(path, self._crystals)
+        try:
+            write_phases(path, self._crystals)
+        except VisualCCCError as error:
+            show_problem(error)
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Load phases", "", _FILES)
@@ -131,7 +135,7 @@ class PhaseTable(QWidget):
             self.load_file(path)
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save phases", "phases.csv", _FILES)
+        path = ask_path(self, "Save phases", "phases.csv", _FILES, ending=".csv")
         if path:
             self.save_file(path)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.layers import METADATA_KEY, SEPARATOR, result_layers
 from napari_visualccc.widgets import _process_jobs as jobs
@@ -15,6 +14,7 @@ from napari_visualccc.widgets._jobs import JobRunner
 from napari_visualccc.widgets._layers import file_stem, find_layer, kind_of, show_layer, show_plane
 from napari_visualccc.widgets._process_panel import ProcessPanel
 from napari_visualccc.widgets._provenance import open_provenance
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._source import Source, make_source
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class ProcessResults(QObject):
         if self.shown is None:
             return
         proposal = file_stem(self.shown.source.name) + " drift.csv"
-        path, _ = QFileDialog.getSaveFileName(self.panel, "Save drift table", proposal, "CSV (*.csv)")
+        path = ask_path(self.panel, "Save drift table", proposal, "CSV (*.csv)", ending=".csv")
         if path:
             self.export(path)
 

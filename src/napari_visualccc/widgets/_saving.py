@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+_ENDING = re.compile(r"\*(\.[\w.]+)")
 
 
 def ask_path(
@@ -22,19 +25,32 @@ def ask_path(
     Parameters
     ----------
     parent, title, proposal, pattern
-        Of the dialog.
+        Of the dialog; ``;;`` stands between kinds of files. The path has one of the endings of the pattern, also on
+        systems whose dialog does not add it.
     ending
-        The path has it, also on systems whose dialog does not add it.
+        Added to a path that has none of them, unless another kind of file was chosen.
     files
         All that will be written at a path, if that is more than the path itself. The dialog asked about the name that
         was typed only: which of the others exist is asked here.
     """
-    path, _ = QFileDialog.getSaveFileName(parent, title, proposal, pattern)
+    path, chosen = QFileDialog.getSaveFileName(parent, title, proposal, pattern)
     if not path:
         return ""
-    named = path if path.lower().endswith(ending) else path + ending
+    known = _ENDING.findall(pattern)
+    named = _with_ending(path, proposal, known, _ENDING.findall(chosen) or [ending])
     unasked = [one for one in files(named) if one.exists() and one != Path(path)]
     return named if not unasked or _may_replace(parent, title, unasked) else ""
+
+
+def _with_ending(path: str, proposal: str, known: Sequence[str], chosen: Sequence[str]) -> str:
+    """Path with one of the endings chosen, unless the user typed another that is known."""
+    if path.lower().endswith(tuple(chosen)):
+        return path
+    has = next((one for one in known if path.lower().endswith(one)), "")
+    if has and not proposal.endswith(has):
+        return path
+    # Some dialogs leave the proposed ending where another kind of file was chosen.
+    return path[: len(path) - len(has)] + chosen[0]
 
 
 def _may_replace(parent: QWidget, title: str, files: Sequence[Path]) -> bool:

@@ -17,7 +17,6 @@ from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.core.results import Colour
 from napari_visualccc.core.runtime import Device, available_gpus
 from napari_visualccc.segment.options import PredictOptions, QuickOptions, TrainOptions
-from napari_visualccc.widgets._comparison_jobs import Comparison
 from napari_visualccc.widgets._source import Source
 from napari_visualccc.widgets._stroke_keeping import count_labels
 from napari_visualccc.widgets._training_board import Board
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     )
 
 CORRECTED = "corrected by hand"
-# Label of pixels that belong to no class of a result.
-NOTHING = -1
 
 
 @dataclass(frozen=True)
@@ -187,45 +184,6 @@ def run_suggest(
     entropy = result.entropy
     assert entropy is not None
     return suggest_places(entropy.reshape(source.planes.shape), painted, count=count, progress=progress.part(0.9, 1))
-
-
-def run_compare(
-    true: Any, true_values: Mapping[str, int], result: SegmentationResult, tolerance_px: float, progress: Progress
-) -> Comparison:
-    """Compare the phases of a result with other labels; outlines are met within so many pixels.
-
-    Labels that name their classes, all of ours among them, are matched by name, in any case, others by value.
-    """
-    from napari_visualccc.models.card import ClassInfo
-    from napari_visualccc.segment import compare
-
-    names = result.class_names
-    classes = [ClassInfo(value, name, result.colours[value]) for value, name in names.items()]
-    ignore = () if 0 in names else (0,)
-    true, matched = np.asarray(true), "matched by value"
-    if true_values:
-        by_name = {name.casefold(): value for name, value in true_values.items()}
-        own = {name.casefold() for name in names.values()}
-        if not own & set(by_name):
-            raise InputError(
-                f"these labels are called {', '.join(true_values)}, the phases {', '.join(names.values())}: rename the "
-                "phases so that the same have the same name"
-            )
-        values = np.full(true.shape, NOTHING, np.int32)
-        for value, name in names.items():
-            if name.casefold() in by_name:
-                values[true == by_name[name.casefold()]] = value
-        true, ignore = values, (*ignore, NOTHING)
-        others = ", ".join(name for name in true_values if name.casefold() not in own)
-        matched = "matched by name" + (f", without {others}" if others else "")
-    elif ignore and (true == 0).any():
-        matched += ", without 0"
-    size = result.pixel_size
-    evaluation = compare(
-        true, result.labels, classes, pixel_size=size, ignore=ignore, tolerance=tolerance_px * size.edge,
-        progress=progress,
-    )  # fmt: skip
-    return Comparison(evaluation, matched)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from napari_visualccc.core.results import Colour
 from napari_visualccc.layers import METADATA_KEY, features_table, result_layers
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._comparison import COMPARING, TruthList
-from napari_visualccc.widgets._comparison_jobs import Comparison
+from napari_visualccc.widgets._comparison_jobs import Comparison, Named, run_agree
 from napari_visualccc.widgets._corrections import Corrections
 from napari_visualccc.widgets._edits import Edits
 from napari_visualccc.widgets._jobs import JobRunner, bound
@@ -241,11 +241,11 @@ class SegmentResults(QObject):
         truth = self.panel.comparison.chosen_truth
         if self.shown is None or truth not in self._viewer.layers:
             return
-        values = {phase: value for value, phase in names_by_value(truth.features).items()}
+        result, labels = self.shown.painted, plane_of(array_of(truth), self.shown.source.plane)
         self.panel.comparison.show_words(COMPARING)
         self._writer.start(
-            jobs.run_compare, plane_of(array_of(truth), self.shown.source.plane), values, self.shown.painted,
-            self.panel.comparison.tolerance.value(), title="Compare", in_turn=True,
+            run_agree, Named(labels, names_by_value(truth.features)), Named(result.labels, result.class_names),
+            result.pixel_size, self.panel.comparison.tolerance.value(), phases="called", title="Compare", in_turn=True,
             then=bound(self._compared, (self.shown, truth.name)),
         )  # fmt: skip
 

@@ -11,13 +11,14 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_visualccc.core.colours import colours_by_name
-from napari_visualccc.core.errors import OutputError, VisualCCCError
+from napari_visualccc.core.errors import VisualCCCError
 from napari_visualccc.core.results import Colour
 from napari_visualccc.widgets import _segment_jobs as jobs
 from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._places import mark_places
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._segment_panel import SegmentPanel
 from napari_visualccc.widgets._segment_results import SegmentResults
 from napari_visualccc.widgets._segment_words import about_explaining, about_places
@@ -62,11 +63,14 @@ class ModelDesk(QObject):
         Heatmaps of the network, in quick mode as well.
     changed
         Emitted with words about what happened.
+    marked
+        Emitted when places to paint were marked: words about them, and their image.
     quick_wanted
         Emitted when a model was loaded: whether it is a quick one.
     """
 
     changed = Signal(str)
+    marked = Signal(str, object)
     quick_wanted = Signal(bool)
 
     def __init__(
@@ -160,8 +164,6 @@ class ModelDesk(QObject):
     def _show_result(self, source: Source, result: SegmentationResult) -> None:
         colours = colours_by_name(result.class_names, self._names, self._colours)  # perhaps chosen meanwhile
         self._results.show(source, replace(result, colours={**result.colours, **colours}))
-        # New layers were selected for a moment, and the chooser follows the selection.
-        self._chooser.choose(source.layer)
 
     def suggest(self) -> None:
         """Mark places to paint next."""
@@ -180,23 +182,20 @@ class ModelDesk(QObject):
 
     def _show_suggestions(self, source: Source, places: Any) -> None:
         mark_places(self._chooser.viewer, source, places)
-        self._chooser.choose(source.layer)
-        self.changed.emit(about_places([one.plane for one in places], whole_stack=source.plane is None))
+        words = about_places([one.plane for one in places], whole_stack=source.plane is None)
+        self.marked.emit(words, source.layer)
 
     def _ask_save(self) -> None:
-        path, pattern = QFileDialog.getSaveFileName(self._panel, "Save model", "phases.safetensors", _PATTERNS_TO_SAVE)
-        named = as_named(path, pattern)
-        if path and named != path and Path(named).exists():  # the dialog asked about another file
-            show_problem(OutputError(f"{named} exists already: choose it in the dialog, or another name"))
-        elif path:
-            self.save(named)
+        path = ask_path(self._panel, "Save model", f"phases{_MODEL}", _PATTERNS_TO_SAVE, ending=_MODEL)
+        if path:
+            self.save(path)
 
     def save(self, path: str) -> None:
         """Write the model: as a package for other programs if the path ends in ``.zip``."""
         model = self.model
         if model is None:
             return
-        if path.endswith(_PACKAGE):
+        if path.lower().endswith(_PACKAGE):
             self._writer.start(jobs.run_package, model, path, in_turn=True, then=self._packaged)
         else:
             self._writer.start(jobs.run_save, model, path, in_turn=True, then=bound(self._saved, model))
@@ -224,13 +223,6 @@ class ModelDesk(QObject):
         self.take(model, path=path)
         self.quick_wanted.emit(is_quick(model))
         self.changed.emit("Choose an image and press “Apply to image”.")
-
-
-def as_named(path: str, pattern: str) -> str:
-    """Path with the ending of the kind of file that was chosen in the dialog; some systems do not add it."""
-    if _PACKAGE in pattern:
-        return path.removesuffix(_PACKAGE).removesuffix(_MODEL) + _PACKAGE
-    return path if path.endswith((_MODEL, _PACKAGE)) else path + _MODEL
 
 
 def is_quick(model: SegmentationModel) -> bool:

@@ -20,6 +20,7 @@ from napari_visualccc.widgets._parts import Hint, Problem, RunBar, column, row
 from napari_visualccc.widgets._process_panel import ProcessPanel
 from napari_visualccc.widgets._process_preview import LivePreview
 from napari_visualccc.widgets._process_results import ProcessResults
+from napari_visualccc.widgets._saving import ask_path
 from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._sliders import LengthControl, step_form
 from napari_visualccc.widgets._source import (
@@ -214,7 +215,7 @@ class ProcessWidget(QWidget):
             show_problem(error)
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save recipe", "recipe.json", "Recipe (*.json)")
+        path = ask_path(self, "Save recipe", "recipe.json", "Recipe (*.json)", ending=".json")
         if path:
             self.save_recipe(path)
 

@@ -115,6 +115,7 @@ class SegmentWidget(QWidget):
         self.strokes.restored.connect(self._strokes_restored)
         self.labels.taken.connect(self._say_here)
         self.desk.changed.connect(self._say_here)
+        self.desk.marked.connect(self._say)
         self.panel.apply_clicked.connect(lambda: self._say(""))
         self.desk.quick_wanted.connect(self._set_quick)
         self.runner.started.connect(self._job_started)
