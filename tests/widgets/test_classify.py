@@ -146,7 +146,10 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     widget.train()
     assert not tuning.isHidden()
     assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
+    assert "Stop keeps the best model so far" in widget.hint.text()
     qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=120_000)
+    qtbot.waitUntil(lambda: "kept so far: validation loss" in widget.run_bar.words.text(), timeout=120_000)
+    assert tuning.board.seconds_left() <= 600
     tuning.stop_button.click()
     qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())
     wait(qtbot, widget)
@@ -155,9 +158,12 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     steps, losses = tuning.plot._lines[0].getData()
     assert len(steps) == len(losses) == widget.model.card.training["steps"]
     assert len(tuning.plot._lines[1].getData()[0]) >= 1
+    assert tuning.board.moments[-1].is_last
+    assert tuning.board.seconds_left() is None
     widget.form.set_values({"method": "fast"})
     widget.train()
     assert tuning.isHidden()
+    assert "Stop" not in widget.hint.text()
     wait(qtbot, widget)
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 TRAINING = "Train classifier"
+_WORKING = "Working … the viewer stays usable; Cancel keeps what was there."
+_TUNING = "Training … the viewer stays usable. Stop keeps the best model so far, Cancel what was there before."
 
 
-def next_step(*, running: bool, nothing: bool, labelled: bool, ready: bool, note: str, trained: bool) -> str:
+def next_step(
+    *, running: bool, tuning: bool, nothing: bool, labelled: bool, ready: bool, note: str, trained: bool
+) -> str:
     """The hint at the top.
 
     Parameters
     ----------
     running
         A job is at work.
+    tuning
+        It fine-tunes, which can be ended early.
     nothing
         There is no image and there are no labelled files.
     labelled, ready
@@ -22,7 +28,7 @@ def next_step(*, running: bool, nothing: bool, labelled: bool, ready: bool, note
         There is a model.
     """
     if running:
-        return "Working … the viewer stays usable; Cancel keeps what was there."
+        return _TUNING if tuning else _WORKING
     if nothing:
         return note or "Open a stack of micrographs, or choose labelled files, to begin."
     if not labelled:

@@ -190,7 +190,7 @@ class ClassifyWidget(QWidget):
             return
         named = str(self._memory.get("dataset_path") or "DATASET")
         tuned = options.method == "fine-tune"
-        board = self.tuning.begin(shown=tuned)
+        board = self.tuning.begin(60 * options.max_minutes, shown=tuned)
         self.runner.start(
             jobs.run_train, examples, self.classes.names, self.classes.colours, options, self._lookers, board,
             [named, "--output", "MODEL"], title=TRAINING, time_left=board.seconds_left if tuned else None,
@@ -313,7 +313,7 @@ class ClassifyWidget(QWidget):
         self.hint.setText(
             next_step(
                 running=self.runner.is_running, nothing=nothing, labelled=bool(counts), ready=ready, note=self._note,
-                trained=self.model is not None,
+                trained=self.model is not None, tuning=self.tuning.is_training,
             )
         )  # fmt: skip
         self.view.refresh()
