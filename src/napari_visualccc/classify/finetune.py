@@ -47,6 +47,7 @@ _CHECKS = 20
 # Shares of the progress at which the images are read, the network is trained, and that is measured: nearly all is the
 # training, so that the bar fits the training time.
 _BEGUN, _TRAINED, _MEASURED = 0.05, 0.9, 0.95
+NO_BETTER = "fine-tuning was no better on the images held out than Fast: the model is Fast's"
 Floats = NDArray[np.float64]
 
 
@@ -89,6 +90,7 @@ def fine_tune(
     with _heard(model.network, progress.check):
         progress(_BEGUN, "measuring on the images held out")
         before = task.validate(model.network)
+        task.loss_of_fast = -before["score"]
         progress(_BEGUN, "first step")
         try:
             state = fit(
@@ -128,7 +130,7 @@ def _words_on(state: TrainingState, schedule: Schedule, epochs: int, *, is_bette
             "it more time or fewer epochs"
         )
     if not is_better:
-        notes.append("fine-tuning was no better on the images held out than Fast: the model is Fast's")
+        notes.append(NO_BETTER)
     return tuple(notes)
 
 
@@ -192,6 +194,7 @@ class _Task:
         shorter = min(min(image.shape) for image in self._images)
         self._crop = min(shorter, _LARGEST_CROP) if options.crop == AUTO else min(int(options.crop), shorter)
         self._best, self._since = -math.inf, 0
+        self.loss_of_fast = math.nan
 
     @property
     def is_tired(self) -> bool:
@@ -254,9 +257,9 @@ class _Task:
                 "weighted_accuracy": metrics["weighted_accuracy"]}  # fmt: skip
 
     def words(self, scores: Mapping[str, float]) -> str:
-        """Log-loss, which decides, and accuracy on the planes held out."""
+        """Log-loss, which decides, beside that of the model begun with, and accuracy on the planes held out."""
         loss, accuracy = -scores["score"], scores["balanced_accuracy"]
-        return f"validation loss {loss:.3f}, balanced accuracy {accuracy:.3f}"
+        return f"validation loss {loss:.3f} (Fast {self.loss_of_fast:.3f}), balanced accuracy {accuracy:.3f}"
 
 
 def _whole(item: Micrograph, looker: Looker) -> NDArray[np.float32]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_visualccc.classify import TrainResult
+
 TRAINING = "Train classifier"
 _WORKING = "Working … the viewer stays usable; Cancel keeps what was there."
 _TUNING = "Training … the viewer stays usable. Stop keeps the best model so far, Cancel what was there before."
@@ -38,3 +43,13 @@ def next_step(
     if note:
         return note
     return "Label more planes and train again, predict, or ask why." if trained else "Press Train."
+
+
+def after_training(result: TrainResult) -> str:
+    """The hint once a model was trained."""
+    from napari_visualccc.classify.finetune import NO_BETTER
+
+    if result.evaluation is None:
+        return "Trained, but there are too few planes to say how good it is: label more."
+    look = "look at “How good is it?” below, and at the planes that it is unsure of."
+    return f"Trained, but {NO_BETTER}; {look}" if NO_BETTER in result.notes else f"Trained: {look}"

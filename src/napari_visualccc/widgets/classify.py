@@ -18,7 +18,7 @@ from napari_visualccc.widgets._classify_labels import ClassList, counts_of, exam
 from napari_visualccc.widgets._classify_live import TuningView
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
-from napari_visualccc.widgets._classify_words import TRAINING, next_step
+from napari_visualccc.widgets._classify_words import TRAINING, after_training, next_step
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._explain_panel import ExplainPanel
@@ -204,9 +204,7 @@ class ClassifyWidget(QWidget):
         if result.evaluation is not None:
             self.quality.show_evaluation(result.evaluation, result.notes)
             self.quality_fold.set_open(True)
-        self._note = "Trained: look at “How good is it?” below, and at the planes that it is unsure of."
-        if result.evaluation is None:
-            self._note = "Trained, but there are too few planes to say how good it is: label more."
+        self._note = after_training(result)
         if self.chooser.layer is not None and not self.chooser.problem:
             self.runner.later(self.predict, 1)
 
