@@ -300,8 +300,8 @@ def test_fine_tuning_is_told_in_the_words_of_the_field(dataset):
     steps = [words for words in said if words.startswith("step ")]
     best = found.history.loc[found.history["validation_loss"].idxmin()]
     assert best["validation_loss"] > 0
-    assert f"kept so far: validation loss {best['validation_loss']:.3f} (Fast 0." in " ".join(steps)
-    assert "), balanced accuracy " in steps[-1]
+    assert f", validation loss {best['validation_loss']:.3f} (Fast 0." in " ".join(steps)
+    assert ", kept so far: balanced accuracy " in steps[-1]
     assert "looking for scale bars and text" in said
     assert "score" not in found.history
     assert not any("score" in words for words in said)

@@ -151,7 +151,7 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
     assert "Stop keeps the best model so far" in widget.hint.text()
     qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=120_000)
-    qtbot.waitUntil(lambda: "kept so far: validation loss" in widget.run_bar.words.text(), timeout=120_000)
+    qtbot.waitUntil(lambda: "kept so far: balanced accuracy" in widget.run_bar.words.text(), timeout=120_000)
     assert tuning.board.seconds_left() <= 600
     tuning.stop_button.click()
     qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())

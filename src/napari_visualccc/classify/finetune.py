@@ -257,9 +257,9 @@ class _Task:
                 "weighted_accuracy": metrics["weighted_accuracy"]}  # fmt: skip
 
     def words(self, scores: Mapping[str, float]) -> str:
-        """Log-loss, which decides, beside that of the model begun with, and accuracy on the planes held out."""
+        """Accuracy on the planes held out, and the log-loss, which decides, beside that of the model begun with."""
         loss, accuracy = -scores["score"], scores["balanced_accuracy"]
-        return f"validation loss {loss:.3f} (Fast {self.loss_of_fast:.3f}), balanced accuracy {accuracy:.3f}"
+        return f"balanced accuracy {accuracy:.3f}, validation loss {loss:.3f} (Fast {self.loss_of_fast:.3f})"
 
 
 def _whole(item: Micrograph, looker: Looker) -> NDArray[np.float32]:
