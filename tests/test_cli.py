@@ -8,7 +8,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from napari_visualccc.cli import _commands, build_parser, main
+from napari_visualccc.cli import _Bar, _commands, build_parser, main
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.io import read, write_tiff
 
@@ -109,6 +109,22 @@ def test_what_the_user_must_change_is_one_line_and_exit_2(capsys, micrograph, tm
     assert captured.out == ""
     assert len(captured.err.strip().splitlines()) == 1
     assert words in captured.err
+
+
+@pytest.mark.parametrize("columns", [20, 60, 80, 200])
+def test_the_progress_bar_keeps_to_one_line(capsys, monkeypatch, columns):
+    """What went on in a second line could not be written over, and each report would scroll."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = []
+    for words in ("reading", "balanced accuracy 0.833, " * 4):
+        bar = _Bar()
+        bar.visible = True
+        bar(0.5, words)
+        said.append(capsys.readouterr().err.removeprefix("\r\x1b[K"))
+        assert len(said[-1]) < columns
+    assert "reading" in said[0] or columns < 30
+    assert said[1].endswith(", " if columns == 200 else "…")
+    assert [one.count("█") for one in said] == {20: [5, 5], 60: [15, 5], 80: [15, 5], 200: [15, 15]}[columns]
 
 
 def test_wrong_flags_are_one_line_too(capsys):

@@ -68,6 +68,24 @@ def test_images_learnt_from_are_marked(folder, capsys):
     assert pd.read_csv(table)["learnt_from"].tolist() == [True, False]
 
 
+def test_options_of_fine_tuning_are_not_ignored_in_silence(folder, caplog, tmp_path):
+    words = ["classify", "train", str(folder / "set.csv"), "--output", str(tmp_path / "m"), "--epochs", "3"]
+    words += ["--max-minutes", "10", "--crop", "64", "--rare-weight", "0.2"]  # ten minutes are the default
+    assert main(words) == 0
+    assert "without effect without --method fine-tune: --epochs, --crop" in caplog.text.splitlines()[0]
+
+
+def test_time_ends_a_fine_tuning_that_has_epochs_left(folder, run, caplog, tmp_path):
+    code, answer, _ = run("classify", "train", folder / "set.csv", "--output", tmp_path / "m", "--method", "fine-tune",
+                          "--epochs", "100000", "--max-minutes", "0.05", "--batch", "4", "--device", "cpu")  # fmt: skip
+    assert code == 0
+    (note,) = (one for one in answer["notes"] if "training time was over" in one)
+    assert "of 100000 epochs" in note
+    assert note in caplog.text
+    assert "without effect" not in caplog.text
+    assert answer["history"][0]["validation_loss"] >= 0
+
+
 def test_another_magnification_is_told(folder, run, caplog, tmp_path):
     """Each image by itself; models know the pixel size if all that they learnt from have one."""
     sample = lithium(LithiumOptions(count=6, size=96, pixel_nm=16.0, seed=2))

@@ -53,6 +53,49 @@ def test_explain_an_image(folder, run, tmp_path):
     assert all((tmp_path / name).exists() for name in ("a_explained.csv", "a_heat_by_phase.csv", "a_provenance.json"))
 
 
+def explained_with(folder, run, tmp_path, labels):
+    flags = ["--no-faithfulness", "--labels", labels, "--output", tmp_path / "out"]
+    return run("explain", folder / "phases.safetensors", folder / "raw" / "a.png", *flags)
+
+
+def test_labels_are_read_as_masks(folder, run, tmp_path):
+    """Of a palette the indices, of grey saved in colours the grey, of floats the whole numbers: always the same."""
+    from PIL import Image
+
+    values = np.asarray(iio.imread(folder / "labels.png"))
+    picture = Image.fromarray(values)
+    picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    picture.save(tmp_path / "palette.png")
+    iio.imwrite(tmp_path / "colours.png", np.repeat(values[..., None], 3, axis=-1))
+    iio.imwrite(tmp_path / "floats.tif", values.astype(np.float32))
+    _, expected, _ = explained_with(folder, run, tmp_path, folder / "labels.png")
+    assert [row["label"] for row in expected["phases"]] == [0, 1, 2]
+    for name in ("palette.png", "colours.png", "floats.tif"):
+        code, answer, err = explained_with(folder, run, tmp_path, tmp_path / name)
+        assert (code, err) == (0, "")
+        assert answer["phases"] == expected["phases"]
+
+
+def test_labels_that_cannot_be_right_are_refused_before_any_work(folder, run, tmp_path):
+    rng = np.random.default_rng(0)
+    values = np.asarray(iio.imread(folder / "labels.png"))
+    iio.imwrite(tmp_path / "lossy.jpg", values)
+    iio.imwrite(tmp_path / "colour.png", rng.integers(0, 255, (70, 100, 3)).astype(np.uint8))
+    iio.imwrite(tmp_path / "shares.tif", values.astype(np.float32) + 0.5)
+    iio.imwrite(tmp_path / "small.png", values[:50])
+    for name, words in {
+        "lossy.jpg": "is a JPEG picture, whose compression changes the values of labels",
+        "colour.png": "is a colour picture: masks must be grey",
+        "shares.tif": "labels must be whole numbers, one per phase",
+        "small.png": "has the shape (1, 50, 100)",
+    }.items():
+        code, answer, err = explained_with(folder, run, tmp_path, tmp_path / name)
+        assert (code, answer) == (2, None)
+        assert words in err
+        assert name in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_explain_a_folder_on_one_scale(folder, run, capsys, tmp_path):
     flags = ["--no-faithfulness", "--method", "gradcam", "--output", tmp_path]
     code, answer, _ = run("explain", folder / "phases.safetensors", folder / "raw", *flags)

@@ -135,6 +135,10 @@ class Everything:
             + 2 * found[1].mean()
         )
 
+    def words(self, scores: Mapping[str, float]) -> str:
+        """Mean IoU of the kinds."""
+        return f"mean IoU {scores['score']:.3f}"
+
     @torch.inference_mode()
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """IoU of the kinds over the micrographs held out, and how well the rest is told."""

@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -263,9 +264,12 @@ def _show_demo(answer: Answer) -> list[str]:
 
 
 class _Bar:
-    """Progress bar on a terminal; silent elsewhere."""
+    """Progress bar on a terminal; silent elsewhere.
 
-    WIDTH = 30
+    It keeps to one line, which alone can be written over: long words make it shorter, and are cut at last.
+    """
+
+    LONGEST, SHORTEST = 30, 10
 
     def __init__(self) -> None:
         self.visible = False
@@ -276,8 +280,12 @@ class _Bar:
         if not self.visible or now - self._shown < 0.1:
             return
         self._shown = now
-        filled = round(fraction * self.WIDTH)
-        sys.stderr.write(f"\r\x1b[K{'█' * filled}{'·' * (self.WIDTH - filled)} {fraction:4.0%} {message}")
+        room = shutil.get_terminal_size().columns - len(" 100% ") - 1  # in the last column a terminal may go on below
+        width = min(self.LONGEST, max(self.SHORTEST, room - len(message)))
+        most = max(room - width, 1)
+        message = message if len(message) <= most else message[: most - 1] + "…"
+        filled = round(fraction * width)
+        sys.stderr.write(f"\r\x1b[K{'█' * filled}{'·' * (width - filled)} {fraction:4.0%} {message}")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.core.progress import Cancelled, Progress
 from napari_visualccc.models.nn.classifier import Classifier
 from napari_visualccc.samples import HrtemOptions, LithiumOptions, hrtem, lithium
+from napari_visualccc.widgets._training_board import Board
 
 EDGE = 160
 
@@ -276,6 +278,70 @@ def test_fine_tuning_is_never_worse_on_what_is_held_out(dataset):
     assert len(found.history) >= 1
     assert "kept aside" in found.metrics["held_out"]
     assert torch.isfinite(found.model.network.head.weight).all()
+
+
+@pytest.fixture
+def slow_steps(monkeypatch):
+    """A clock by which each look at it, two per step, takes three seconds; gives the time."""
+    now = [0.0]
+
+    def look() -> float:
+        now[0] += 3.0
+        return now[0]
+
+    monkeypatch.setattr("napari_visualccc.models.nn.fit.time", SimpleNamespace(perf_counter=look))
+    return lambda: now[0]
+
+
+def test_fine_tuning_is_told_in_the_words_of_the_field(dataset):
+    said = []
+    options = TrainOptions(method="fine-tune", epochs=1, crop=96, batch=4)
+    found = train(dataset, options, device="cpu", progress=Progress(lambda done, words: said.append(words)))
+    steps = [words for words in said if words.startswith("step ")]
+    best = found.history.loc[found.history["validation_loss"].idxmin()]
+    assert best["validation_loss"] > 0
+    assert f", validation loss {best['validation_loss']:.3f} (Fast 0." in " ".join(steps)
+    assert ", kept so far: balanced accuracy " in steps[-1]
+    assert "looking for scale bars and text" in said
+    assert "score" not in found.history
+    assert not any("score" in words for words in said)
+
+
+def test_progress_and_time_left_of_a_fine_tuning_fit_the_training_time(dataset, slow_steps):
+    """It was at 60 % when 37 % of the time were over."""
+    board = Board(60, slow_steps)
+    reports = []
+
+    def report(fraction, words):
+        if board.moments:
+            reports.append((fraction, board.moments[-1], board.seconds_left(), words))
+
+    options = TrainOptions(method="fine-tune", max_minutes=1, crop=96, batch=4)
+    train(dataset, options, device="cpu", watch=board.tell, progress=Progress(report))
+    training = [one for one in reports if one[3].startswith("step ") and not one[1].is_last]
+    assert len(training) > 4
+    for fraction, moment, left, _ in training:
+        assert left == pytest.approx(60 - moment.seconds)
+        assert fraction == pytest.approx(moment.seconds / 60, abs=0.1)
+    after = [one for one in reports if one[1].is_last]
+    assert len(after) > 1
+    assert {left for *_, left, _ in after} == {None}, "how long measuring takes is not known"
+
+
+def test_the_training_time_also_ends_a_number_of_epochs(dataset, slow_steps):
+    options = TrainOptions(method="fine-tune", epochs=100, max_minutes=1, patience=1000, crop=96, batch=4)
+    found = train(dataset, options, device="cpu")
+    assert found.history["seconds"].iloc[-1] == pytest.approx(60, abs=6)
+    steps = found.model.card.training["steps"]  # three per epoch: a fold of the 16 planes is kept aside
+    assert steps < 20
+    assert f"the training time was over after {steps / 3:.3g} of 100 epochs" in " ".join(found.notes)
+    assert found.model.card.training["notes"] == list(found.notes)
+
+
+def test_epochs_that_end_in_time_are_all_there_are(dataset):
+    found = train(dataset, TrainOptions(method="fine-tune", epochs=2, crop=96, batch=4), device="cpu")
+    assert found.model.card.training["steps"] == 2 * 3
+    assert not any("training time" in note for note in found.notes)
 
 
 def test_fine_tuning_is_watched_and_can_be_ended(dataset):

@@ -85,6 +85,7 @@ def test_the_result_is_that_of_training_here(dataset, discs):
     # Not all: a process chooses threads and memory layout for itself, and sums round in another order.
     assert (predict(there.model, image).labels == predict(here.model, image).labels).mean() > 0.98
     assert there.steps == here.steps == 6
+    assert [moment.is_last for moment in moments] == [False] * 5 + [True]
     assert there.model.card.class_names == {1: "ground", 2: "disc"}
     assert there.model.card.training["data"] == here.model.card.training["data"]
     assert there.provenance.command == here.provenance.command

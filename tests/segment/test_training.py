@@ -51,6 +51,18 @@ def two(discs):
     return dataset_of_strokes([strokes(discs)], names={1: "ground", 2: "disc"})
 
 
+@pytest.mark.parametrize("validation", [0.2, 0.0])
+def test_progress_is_told_in_the_words_of_the_field(two, validation):
+    said = []
+    options = replace(SHORT, validation=validation)
+    found = train(two, options, device="cpu", progress=Progress(lambda done, words: said.append(words)))
+    steps = [words for words in said if words.startswith("step ")]
+    assert len(steps) == 4
+    assert not any("score" in words for words in steps)
+    worth = f", kept so far: mean IoU {found.state.scores['score']:.3f}" if validation else ""
+    assert steps[-1] == f"step 4, loss {found.history['loss'].iloc[-1]:.3f}{worth}"
+
+
 def test_it_learns_discs(trained):
     assert trained.metrics["held_out"] == "whole images"
     assert trained.metrics["labelled_share"] == 1

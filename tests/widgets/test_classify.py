@@ -1,15 +1,18 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from napari_visualccc.classify.finetune import NO_BETTER
 from napari_visualccc.samples import LithiumOptions, lithium
 from napari_visualccc.widgets._classify_labels import classes_of
 from napari_visualccc.widgets._classify_view import text_overlay_of
+from napari_visualccc.widgets._classify_words import after_training
 from napari_visualccc.widgets.classify import ClassifyWidget
 
 
@@ -146,7 +149,10 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     widget.train()
     assert not tuning.isHidden()
     assert not tuning.stop_button.isEnabled(), "there is nothing to keep yet"
+    assert "Stop keeps the best model so far" in widget.hint.text()
     qtbot.waitUntil(tuning.stop_button.isEnabled, timeout=300_000)
+    qtbot.waitUntil(lambda: "kept so far: balanced accuracy" in widget.run_bar.words.text(), timeout=300_000)
+    assert tuning.board.seconds_left() <= 600
     tuning.stop_button.click()
     qtbot.waitUntil(lambda: "stopping" in widget.run_bar.words.text())
     wait(qtbot, widget)
@@ -155,10 +161,22 @@ def test_fine_tuning_shows_its_curve_and_ends_with_the_best_so_far(open_classify
     steps, losses = tuning.plot._lines[0].getData()
     assert len(steps) == len(losses) == widget.model.card.training["steps"]
     assert len(tuning.plot._lines[1].getData()[0]) >= 1
+    assert tuning.board.moments[-1].is_last
+    assert tuning.board.seconds_left() is None
     widget.form.set_values({"method": "fast"})
     widget.train()
     assert tuning.isHidden()
+    assert "Stop" not in widget.hint.text()
     wait(qtbot, widget)
+
+
+def test_that_fine_tuning_was_no_better_is_said_first():
+    found = SimpleNamespace(evaluation=object(), notes=("something else",))
+    assert after_training(found).startswith("Trained: look at")
+    found.notes += (NO_BETTER,)
+    assert after_training(found).startswith("Trained, but fine-tuning was no better")
+    found.evaluation = None
+    assert "too few planes" in after_training(found)
 
 
 def result_of_a_plane():

@@ -39,12 +39,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_visualccc.classify.vectors import Looker
-    from napari_visualccc.models.nn.fit import Moment
+    from napari_visualccc.models.nn.fit import Moment, TrainingState
+    from napari_visualccc.models.nn.schedule import Schedule
 
 _LARGEST_CROP = 384
 _CHECKS = 20
-# Shares of the progress at which the images are read, the network is trained, and that is measured.
+# Shares of the progress at which the images are read, the network is trained, and that is measured: nearly all is the
+# training, so that the bar fits the training time.
 _BEGUN, _TRAINED, _MEASURED = 0.05, 0.9, 0.95
+NO_BETTER = "fine-tuning was no better on the images held out than Fast: the model is Fast's"
 Floats = NDArray[np.float64]
 
 
@@ -81,13 +84,14 @@ def fine_tune(
     task = _Task(model, learnt.chosen(teach), held, options, looker, progress.part(0, _BEGUN))
     steps = options.epochs * math.ceil(len(teach) / options.batch)
     schedule = Schedule(
-        seconds=math.inf if steps else options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate,
-        average=0.98, checks=_CHECKS,
+        seconds=options.max_minutes * 60, steps=steps, learning_rate=options.learning_rate, average=0.98,
+        checks=_CHECKS,
     )  # fmt: skip
-    notes: tuple[str, ...] = ()
     with _heard(model.network, progress.check):
         progress(_BEGUN, "measuring on the images held out")
         before = task.validate(model.network)
+        task.loss_of_fast = -before["score"]
+        progress(_BEGUN, "first step")
         try:
             state = fit(
                 model.network, task, schedule, fastest_precision(looker.device), device=looker.device, watch=watch,
@@ -96,19 +100,38 @@ def fine_tune(
             )  # fmt: skip
         except Diverged as error:
             raise OptionError(f"training went astray ({error}): choose a smaller learning rate") from error
-        if state.scores.get("score", -math.inf) <= before["score"]:
+        is_better = state.scores.get("score", -math.inf) > before["score"]
+        if not is_better:
             task.restore()
-            notes = ("fine-tuning was no better on the images held out than Fast: the model is Fast's",)
         progress(_TRAINED, "measuring on the images held out")
         network = model.network.cpu()
         scores = task.scores(network)
     temperature = fit_temperature(scores, held.targets)
     tuned = replace(model, network=network.eval(), temperature=temperature)
     evaluation = evaluation_of(held, softmax(scores, temperature), EvaluateOptions(seed=options.seed), how)
-    if not notes:
+    if is_better:
         # another encoder: what is familiar is learnt anew, through its eyes
         tuned = _familiar_again(tuned, learnt, groups, options, looker, progress.part(_MEASURED, 1))
-    return Tuned(tuned, evaluation, state.history, notes)
+    history = [_row(one) for one in state.history]
+    return Tuned(tuned, evaluation, history, _words_on(state, schedule, options.epochs, is_better=is_better))
+
+
+def _row(look: Mapping[str, float]) -> dict[str, float]:
+    """A look at the planes held out, for people: the log-loss, not what is to be made large."""
+    return {name: value for name, value in look.items() if name != "score"} | {"validation_loss": -look["score"]}
+
+
+def _words_on(state: TrainingState, schedule: Schedule, epochs: int, *, is_better: bool) -> tuple[str, ...]:
+    notes = []
+    if state.step < schedule.steps and state.seconds >= schedule.seconds:
+        seen = epochs * state.step / schedule.steps
+        notes.append(
+            f"the training time was over after {seen:.3g} of {epochs} epochs, before the last ones, which refine: give "
+            "it more time or fewer epochs"
+        )
+    if not is_better:
+        notes.append(NO_BETTER)
+    return tuple(notes)
 
 
 @contextmanager
@@ -171,6 +194,7 @@ class _Task:
         shorter = min(min(image.shape) for image in self._images)
         self._crop = min(shorter, _LARGEST_CROP) if options.crop == AUTO else min(int(options.crop), shorter)
         self._best, self._since = -math.inf, 0
+        self.loss_of_fast = math.nan
 
     @property
     def is_tired(self) -> bool:
@@ -231,6 +255,11 @@ class _Task:
         metrics = metrics_of(answers)
         return {"score": -loss, "balanced_accuracy": metrics["balanced_accuracy"],
                 "weighted_accuracy": metrics["weighted_accuracy"]}  # fmt: skip
+
+    def words(self, scores: Mapping[str, float]) -> str:
+        """Accuracy on the planes held out, and the log-loss, which decides, beside that of the model begun with."""
+        loss, accuracy = -scores["score"], scores["balanced_accuracy"]
+        return f"balanced accuracy {accuracy:.3f}, validation loss {loss:.3f} (Fast {self.loss_of_fast:.3f})"
 
 
 def _whole(item: Micrograph, looker: Looker) -> NDArray[np.float32]:

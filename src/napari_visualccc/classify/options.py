@@ -10,6 +10,8 @@ from napari_visualccc.models.symmetry import SYMMETRIES
 from napari_visualccc.models.zoo import DEFAULT_ENCODER, ENCODER_HELP, WEIGHTS_HELP
 
 METHODS = ("fast", "fine-tune")
+# Of `TrainOptions`, what means nothing to 'fast'.
+ONLY_TUNING = ("max_minutes", "epochs", "patience", "crop", "batch", "learning_rate")
 SPLIT_NAMES = {"train": "train", "training": "train", "learn": "train", "val": "val", "valid": "val",
                "validation": "val", "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
 
@@ -41,8 +43,9 @@ class TrainOptions(Options):
     )  # fmt: skip
     epochs: int = option(
         0, label="Epochs", minimum=0, maximum=100_000, advanced=True,
-        help="End fine-tuning after each image was seen so often even if there is time left; 0 for no limit. The same "
-        "number with the same seed gives the same model again, which a time budget does not.",
+        help="Fine-tune until each image was seen so often instead of for a time; 0 for no number. If the training "
+        "time is over before, it ends there, and says so. The same number with the same seed gives the same model "
+        "again, which a time budget does not.",
     )  # fmt: skip
     patience: int = option(
         8, label="Patience", minimum=1, maximum=1000, advanced=True,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from napari_visualccc.models.embedding_cache import EmbeddingCache
     from napari_visualccc.models.nn.fit import Moment
 
+# Share of the progress at which all planes were looked at, by method; how much fitting takes, and where all is over.
+_LOOKED = {"fast": 0.9, "fine-tune": 0.08}
+_FITTED, _OVER = 0.02, 0.98
 # Pixel sizes that differ less are the same.
 _SAME_SIZE = 0.05
 
@@ -131,7 +134,7 @@ def train(
     progress(0.0, "loading the encoder")
     if looker is None:
         looker = Looker(embedding_of(options), mask_marks=options.mask_marks, device=device, cache=cache)
-    reach = 0.9 if options.method == "fast" else 0.3
+    reach = _LOOKED[options.method]
     both = learnt if measured is None else replace(learnt, examples=learnt.examples + measured.examples)
     sight = looker.look(both.micrographs, progress=progress.part(0, reach))
     vectors, count = sight.vectors, len(learnt)
@@ -141,7 +144,7 @@ def train(
     groups = joined_groups(learnt.groups, [(d.first, d.second) for d in duplicates if d.second < count])
     fit = fit_linear(
         vectors[:count], learnt.targets, groups, len(learnt.classes), rare_weight=options.rare_weight,
-        count=options.folds, seed=options.seed, progress=progress.part(reach, reach + 0.08),
+        count=options.folds, seed=options.seed, progress=progress.part(reach, reach + _FITTED),
     )  # fmt: skip
     familiar = Familiar.of(vectors[:count], groups, seed=options.seed)
     network = new_network(options, len(learnt.classes))
@@ -154,7 +157,7 @@ def train(
 
         tuned = fine_tune(
             model, learnt, measured, groups, options, looker, watch=watch, should_stop=should_stop,
-            progress=progress.part(reach + 0.08, 0.98),
+            progress=progress.part(reach + _FITTED, _OVER),
         )  # fmt: skip
         model, evaluation, history = tuned.model, tuned.evaluation, tuned.history
         notes += tuned.notes

@@ -126,7 +126,8 @@ class Looker:
         looks = dict(map_threaded(lambda n: look_at(items[n].planes.plane(items[n].index)), range(len(items))))
         new = [n for n, key in enumerate(keys) if key not in kept]
         # Searched here, on all cores: the stream would search one plane after another.
-        masks = dict(map_threaded(lambda n: items[n].found_mask, new, progress=progress.part(0, 0.2)))
+        words = "looking for scale bars and text" if self.mask_marks else ""
+        masks = dict(map_threaded(lambda n: items[n].found_mask, new, progress=progress.part(0, 0.2), message=words))
         marked = [replace(items[n], mask=masks[n]) for n in new]
         stream = self._embedder.stream(marked, len(new), progress=progress.part(0.2, 1))
         fresh = {keys[n]: vector for n, vector in zip(new, stream, strict=True)}

@@ -19,7 +19,7 @@ from napari_visualccc.commands.base import (
     stop_on_interrupt,
     warn,
 )
-from napari_visualccc.core.params import add_arguments, from_arguments
+from napari_visualccc.core.params import add_arguments, from_arguments, specs
 from napari_visualccc.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,8 +56,12 @@ def _cache(arguments: argparse.Namespace) -> Any:
 
 def _train(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.classify import TrainOptions, read_dataset, train, write_report
+    from napari_visualccc.classify.options import ONLY_TUNING
 
     options = from_arguments(TrainOptions, arguments)
+    given = {one.name: one.flag for one in specs(TrainOptions) if getattr(options, one.name) != one.default}
+    if options.method == "fast" and (unused := [given[name] for name in ONLY_TUNING if name in given]):
+        warn([f"without effect without --method fine-tune: {', '.join(unused)}"])
     output = Path(arguments.output)
     output = output if output.suffix == ".safetensors" else output.with_name(output.name + ".safetensors")
     dataset = read_dataset(arguments.dataset, progress=progress.part(0, 0.05))

@@ -15,6 +15,7 @@ from napari_visualccc.commands.base import (
     chosen_signals,
     declare_choice,
     declare_device,
+    warn,
 )
 from napari_visualccc.core.params import add_arguments, from_arguments
 from napari_visualccc.core.progress import Progress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari_visualccc.classify.explanation_questions import Model
     from napari_visualccc.classify.explanation_result import Explanation
     from napari_visualccc.core.planes import Planes
+    from napari_visualccc.core.signals import ImageSignal
 
 # Pictures are for looking at: no more than this many of one stack.
 _MOST_PICTURES = 50
@@ -80,7 +82,7 @@ def _explain(arguments: argparse.Namespace, progress: Progress) -> Answer:
     model = load_model(arguments.model)
     explainer = Explainer(model.network, choose_device(arguments.device))
     signals = chosen_signals(read(arguments.path), arguments)
-    labels = _labels(arguments, len(signals))
+    labels = _labels(arguments, signals)
     found: list[Answer] = []
     for number, signal in enumerate(signals):
         part = progress.part(number / len(signals), (number + 1) / len(signals))
@@ -112,16 +114,25 @@ def _explain(arguments: argparse.Namespace, progress: Progress) -> Answer:
     return first if len(found) == 1 else {**first, "signals": found}
 
 
-def _labels(arguments: argparse.Namespace, signals: int) -> Planes | None:
-    from napari_visualccc.core.errors import OptionError
-    from napari_visualccc.io import read
+def _labels(arguments: argparse.Namespace, signals: list[ImageSignal]) -> Planes | None:
+    """Labels of the planes that are explained, read as the other commands read masks; refused before any work."""
+    from napari_visualccc.core.errors import InputError, OptionError
+    from napari_visualccc.segment.folders import as_labels, read_labels
+    from napari_visualccc.segment.measurement import expect_whole_numbers
 
     if arguments.labels is None:
         return None
-    if signals > 1:
+    if len(signals) > 1:
         raise OptionError("--labels belongs to one image or stack: choose one of those in the file with --signal")
-    planes = read(arguments.labels)[0].planes
-    return planes if arguments.plane is None or len(planes) == 1 else planes.only(arguments.plane)
+    path = Path(arguments.labels)
+    found = read_labels(path)
+    if len(found) > 1:
+        warn([f"{path} holds {len(found)} images: only the first is read, {found[0].name}"])
+    labels, image = as_labels(found[0], path).planes, signals[0].planes
+    expect_whole_numbers(labels, str(path))
+    if labels.plane_shape != image.plane_shape or len(labels) not in (1, len(image)):
+        raise InputError(f"{path} has the shape {labels.shape}, {arguments.path} {image.shape}: they must be the same")
+    return labels if arguments.plane is None or len(labels) == 1 else labels.only(arguments.plane)
 
 
 def write_pictures(result: Explanation, planes: Planes, folder: Path, stem: str) -> list[Path]:

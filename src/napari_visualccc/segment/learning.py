@@ -77,6 +77,10 @@ class SegmentationTask:
         each = {f"iou_{i}": float(value) for i, value in enumerate(scores.iou(matrix))}
         return {"score": scores.mean_iou(matrix), "pooled_iou": scores.pooled_iou(matrix), **each}
 
+    def words(self, scores: Mapping[str, float]) -> str:
+        """Mean IoU; nothing if nothing is held out."""
+        return f"mean IoU {scores['score']:.3f}" if self._measured else ""
+
     def matrix(self, network: nn.Module) -> Any:
         """Confusion matrix on all planes held out; None if there are none."""
         return self._matrix(network, self._measured)

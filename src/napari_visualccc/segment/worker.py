@@ -71,7 +71,8 @@ class _Report:
             self(progress=[fraction, message])
 
     def moment(self, moment: Moment) -> None:
-        self(moment=[moment.step, moment.seconds, moment.done, moment.loss, dict(moment.scores)])
+        known = [moment.step, moment.seconds, moment.done, moment.loss, dict(moment.scores), moment.is_last]
+        self(moment=known)
 
 
 def work(folder: Path, parent: int) -> None:

@@ -89,7 +89,7 @@ def run_train(
     dataset = dataset_of(examples, names=[name for name in names if name in used], colours=colours)
     progress(0.0, "loading the encoder")
     return train(
-        dataset, options, looker=lookers.for_training(options), arguments=arguments, watch=board.moments.append,
+        dataset, options, looker=lookers.for_training(options), arguments=arguments, watch=board.tell,
         should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 

@@ -51,9 +51,9 @@ class TuningView(QWidget):
         runner.finished.connect(self._finished)
         viewer.events.theme.connect(self._style)
 
-    def begin(self, *, shown: bool) -> Board:
-        """Board for another training; whether that has a curve to show."""
-        self.board = Board()
+    def begin(self, seconds: float, *, shown: bool) -> Board:
+        """Board for another training of so many seconds; whether that has a curve to show."""
+        self.board = Board(seconds)
         self._drawn = 0.0
         if shown:
             self._draw()
@@ -63,6 +63,11 @@ class TuningView(QWidget):
         self.fold.set_open(True)
         self.setVisible(shown)
         return self.board
+
+    @property
+    def is_training(self) -> bool:
+        """True while a fine-tuning runs, which can be ended early."""
+        return not self.isHidden() and not self.stop_button.isHidden()
 
     def _stop(self) -> None:
         self.board.stop = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,13 @@ class Board:
 
     Used from two threads; each attribute is set as a whole by one of them, which Python does in one go.
 
+    Parameters
+    ----------
+    seconds
+        The training time that there is.
+    clock
+        Seconds, from whenever.
+
     Attributes
     ----------
     moments
@@ -51,8 +60,9 @@ class Board:
         Set by the viewer.
     """
 
-    def __init__(self, seconds: float = math.inf) -> None:
-        self._budget = seconds
+    def __init__(self, seconds: float = math.inf, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._budget, self._clock = seconds, clock
+        self._heard: tuple[Moment | None, float] = (None, 0.0)  # which step was told of last, and when
         self.moments: list[Moment] = []
         self.stop = False
         self._picture: Picture | None = None
@@ -61,11 +71,22 @@ class Board:
         self._shown: tuple[tuple[int, int], int, Any] = ((0, 0), 0, None)
 
     def seconds_left(self) -> float | None:
-        """How long the training goes on, by its schedule; None before the first step."""
+        """How long the training goes on, by its schedule; None before the first step, and after the last one.
+
+        What comes after the last step, such as measuring, is not of the schedule.
+        """
         last = self.moments[-1] if self.moments else None
-        if last is None or last.done <= 0:
+        if last is None or last.is_last or last.done <= 0:
             return None
-        return min(last.seconds * (1 - last.done) / last.done, max(self._budget - last.seconds, 0.0))
+        left = min(last.seconds * (1 - last.done) / last.done, self._budget - last.seconds)
+        # The time does not stand still while the next step, of many seconds on a CPU, is made.
+        heard, when = self._heard
+        return max(left - (self._clock() - when if heard is last else 0.0), 0.0)
+
+    def tell(self, moment: Moment) -> None:
+        """A step is over. Worker thread."""
+        self._heard = moment, self._clock()
+        self.moments.append(moment)
 
     def look_at(self, planes: Planes, index: int, size: PixelSize, of: Any) -> None:
         """Plane that the next picture shows, and what it is a plane of, to be told with the picture."""

@@ -70,7 +70,7 @@ class TrainingPlot(QWidget):
         layout.addWidget(self._view)
         made = []
         for line, (name, colour) in enumerate((("loss", _LOSS), (self._name, _SCORE))):
-            plot = self._view.addPlot(row=line, col=0)
+            plot = self._view.addPlot(row=line, col=0, axisItems={"bottom": whole_steps()})
             plot.setLabel("left", name)
             plot.getAxis("left").setWidth(60)
             plot.getAxis("left").enableAutoSIPrefix(False)
@@ -89,6 +89,17 @@ class TrainingPlot(QWidget):
         self._view.setBackground(background)
         for plot in self._view.ci.items:
             paint_axes(plot, foreground)
+
+
+def whole_steps() -> Any:
+    """Axis without ticks between whole numbers: there is no step 1.5."""
+    import pyqtgraph as pg
+
+    class WholeSteps(pg.AxisItem):
+        def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:  # noqa: N802
+            return [level for level in super().tickSpacing(low, high, size) if level[0] >= 1] or [(1.0, 0.0)]
+
+    return WholeSteps("bottom")
 
 
 def running_mean(values: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:

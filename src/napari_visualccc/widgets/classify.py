@@ -18,7 +18,7 @@ from napari_visualccc.widgets._classify_labels import ClassList, counts_of, exam
 from napari_visualccc.widgets._classify_live import TuningView
 from napari_visualccc.widgets._classify_panel import ModelPanel, PredictionPanel, QualityPanel
 from napari_visualccc.widgets._classify_view import PlaneView
-from napari_visualccc.widgets._classify_words import TRAINING, next_step
+from napari_visualccc.widgets._classify_words import TRAINING, after_training, next_step
 from napari_visualccc.widgets._encoder_control import encoder_form
 from napari_visualccc.widgets._explain_desk import ExplainDesk
 from napari_visualccc.widgets._explain_panel import ExplainPanel
@@ -190,7 +190,7 @@ class ClassifyWidget(QWidget):
             return
         named = str(self._memory.get("dataset_path") or "DATASET")
         tuned = options.method == "fine-tune"
-        board = self.tuning.begin(shown=tuned)
+        board = self.tuning.begin(60 * options.max_minutes, shown=tuned)
         self.runner.start(
             jobs.run_train, examples, self.classes.names, self.classes.colours, options, self._lookers, board,
             [named, "--output", "MODEL"], title=TRAINING, time_left=board.seconds_left if tuned else None,
@@ -204,9 +204,7 @@ class ClassifyWidget(QWidget):
         if result.evaluation is not None:
             self.quality.show_evaluation(result.evaluation, result.notes)
             self.quality_fold.set_open(True)
-        self._note = "Trained: look at “How good is it?” below, and at the planes that it is unsure of."
-        if result.evaluation is None:
-            self._note = "Trained, but there are too few planes to say how good it is: label more."
+        self._note = after_training(result)
         if self.chooser.layer is not None and not self.chooser.problem:
             self.runner.later(self.predict, 1)
 
@@ -313,7 +311,7 @@ class ClassifyWidget(QWidget):
         self.hint.setText(
             next_step(
                 running=self.runner.is_running, nothing=nothing, labelled=bool(counts), ready=ready, note=self._note,
-                trained=self.model is not None,
+                trained=self.model is not None, tuning=self.tuning.is_training,
             )
         )  # fmt: skip
         self.view.refresh()

@@ -35,6 +35,9 @@ class Line:
         with torch.no_grad():
             return {"score": -float(self.loss(network(x), 3 * x - 1, 1.0))}
 
+    def words(self, scores: dict[str, float]) -> str:
+        return f"accuracy {scores['score']}" if self._scores is not None else ""
+
 
 def line(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
@@ -117,6 +120,30 @@ def test_the_last_is_kept_where_scores_do_not_tell():
     state = fit(network, task, Schedule(steps=40, checks=4, kept="last"), PLAIN)
     assert (state.best_step, state.scores) == (40, {"score": 0.3})
     torch.testing.assert_close(network.weight, state.tensors["average.weight"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("kept", "worth"), [("best", 0.95), ("last", 0.3)])
+def test_the_task_says_what_scores_mean(kept, worth):
+    """Of the model that would be kept: that is what a user gets who stops there."""
+    said: list[str] = []
+    progress = Progress(lambda done, words: said.append(words))
+    fit(line(), Line(scores=[0.2, 0.95, 0.3]), Schedule(steps=40, checks=2, kept=kept), PLAIN, progress=progress)
+    assert said[0].startswith("step 1, loss ")
+    assert said[0].endswith(", kept so far: accuracy 0.2")
+    assert said[-1].endswith(f", kept so far: accuracy {worth}")
+    assert not any("score" in words for words in said)
+    said.clear()
+    fit(line(), Line(), Schedule(steps=4, checks=2), PLAIN, progress=progress)
+    assert not any("so far" in words for words in said), "there is nothing to say of the scores"
+
+
+def test_the_last_moment_is_known_as_such():
+    seen: list[Moment] = []
+    fit(line(), Line(), Schedule(steps=3), PLAIN, watch=seen.append)
+    assert [moment.is_last for moment in seen] == [False, False, True]
+    seen.clear()
+    fit(line(), Line(), Schedule(steps=30), PLAIN, watch=seen.append, should_stop=lambda: len(seen) == 1)
+    assert [moment.is_last for moment in seen] == [False, True]
 
 
 def test_cancelling_leaves_the_best_so_far_in_the_network():

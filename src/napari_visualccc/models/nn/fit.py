@@ -36,16 +36,20 @@ class Task(Protocol):
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Scores on data held out; ``"score"`` decides which model is kept (higher is better)."""
 
+    def words(self, scores: Mapping[str, float]) -> str:
+        """What to tell people of scores, in the field's words; empty if they say nothing."""
+
 
 @dataclass(frozen=True)
 class Moment:
-    """What is known at a step: loss always, scores after a validation."""
+    """What is known at a step: loss always, scores after a validation, and whether no other comes."""
 
     step: int
     seconds: float
     done: float
     loss: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    is_last: bool = False
 
 
 @dataclass
@@ -177,9 +181,8 @@ def _run(
             if keep is not None:
                 keep(trainer.snapshot())
         if watch is not None:
-            watch(Moment(state.step, state.seconds, done, loss, scores))
-        words = f"step {state.step}, loss {loss:.3f}" + (f", score {state.scores['score']:.3f}" if state.scores else "")
-        progress(min(done, 1.0), words)
+            watch(Moment(state.step, state.seconds, done, loss, scores, stop))
+        progress(min(done, 1.0), f"step {state.step}, loss {loss:.3f}{trainer.words()}")
         if stop:
             break
 
@@ -287,6 +290,11 @@ class _Trainer:
         least = earlier if young else [self.state.scores["score"]]
         return not any(score < one for one in least)
 
+    def words(self) -> str:
+        """What is known of the model that would be kept now, as a part of a sentence."""
+        known = self._task.words(self.state.scores) if self.state.scores else ""
+        return known and f", kept so far: {known}"
+
     def restore_best(self) -> None:
         if self._best:
             self._network.load_state_dict(self._best)
@@ -294,10 +302,8 @@ class _Trainer:
 
     def snapshot(self) -> TrainingState:
         """State with copies of all tensors, on the CPU."""
-        tensors: Tensors = {}
         sources = {"network": self._network.state_dict(), "average": self._average, "best": self._best}
-        for prefix, source in sources.items():
-            tensors |= {f"{prefix}.{name}": value for name, value in source.items()}
+        tensors = {f"{prefix}.{name}": value for prefix, source in sources.items() for name, value in source.items()}
         tensors |= moments_of(self._network, self._optimiser)
         self.state.tensors = {n: value.detach().to("cpu", copy=True).contiguous() for n, value in tensors.items()}
         return self.state
