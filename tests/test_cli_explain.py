@@ -96,6 +96,24 @@ def test_labels_that_cannot_be_right_are_refused_before_any_work(folder, run, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_folders_that_do_not_follow_each_other_are_refused(folder, run, tmp_path):
+    """The heat of one image on the phases of another would look like a result."""
+    (tmp_path / "masks").mkdir()
+    values = iio.imread(folder / "labels.png")
+    for name in ("a_mask.png", "c_mask.png", "d_mask.png"):
+        iio.imwrite(tmp_path / "masks" / name, values)
+    words = ["--no-faithfulness", "--labels", tmp_path / "masks", "--output", tmp_path / "out"]
+    code, _, err = run("explain", folder / "phases.safetensors", folder / "raw", *words)
+    assert code == 2
+    assert "b.png in" in err
+    assert "would be one plane, but differ in name" in err
+    for old, new in (("c", "b"), ("d", "c")):
+        (tmp_path / "masks" / f"{old}_mask.png").rename(tmp_path / "masks" / f"{new}_mask.png")
+    code, answer, err = run("explain", folder / "phases.safetensors", folder / "raw", *words)
+    assert (code, err) == (0, "")
+    assert len(answer["planes"]) == 3
+
+
 def test_explain_a_folder_on_one_scale(folder, run, capsys, tmp_path):
     flags = ["--no-faithfulness", "--method", "gradcam", "--output", tmp_path]
     code, answer, _ = run("explain", folder / "phases.safetensors", folder / "raw", *flags)

@@ -286,7 +286,7 @@ def test_planes_of_two_folders_belong_together_by_name(measure, predicted, tmp_p
     assert measure(predicted(), "--image", images)[0] == 0
     (images / "B.png").rename(images / "c.png")
     code, _, err = measure(predicted(), "--image", images)
-    assert (code, "c.png in" in err, "differ in name: measure them one by one" in err) == (2, True, True)
+    assert (code, "c.png in" in err, "differ in name: give them one by one" in err) == (2, True, True)
 
 
 def test_colour_pictures_are_no_labels(measure, tmp_path):

@@ -777,7 +777,7 @@ def slow_training(work, options, board, state, device, progress):
         progress(0.02, "reading the images")
         time.sleep(0.02)
     for done in (0.25, 0.5):
-        board.moments.append(Moment(1, 60 * done, done, 0.5))
+        board.tell(Moment(1, 60 * done, done, 0.5))
         for _ in range(20):
             progress(done, "step 1")
             time.sleep(0.02)
@@ -798,7 +798,7 @@ def test_time_left_comes_from_the_budget_and_stopping_is_said(opened, qtbot, mon
     widget.stop()
     qtbot.waitUntil(lambda: "stopping after this step" in words.text(), timeout=30_000)
     finished(widget, qtbot)
-    assert widget.live.board.seconds_left() == pytest.approx(30)
+    assert 0 <= widget.live.board.seconds_left() <= 30  # half of it is over, and it counts on
     assert "Trained for 1 step." in widget.hint.text()
 
 

@@ -117,7 +117,7 @@ def _explain(arguments: argparse.Namespace, progress: Progress) -> Answer:
 def _labels(arguments: argparse.Namespace, signals: list[ImageSignal]) -> Planes | None:
     """Labels of the planes that are explained, read as the other commands read masks; refused before any work."""
     from napari_visualccc.core.errors import InputError, OptionError
-    from napari_visualccc.segment.folders import as_labels, read_labels
+    from napari_visualccc.segment.folders import as_labels, expect_same_names, read_labels
     from napari_visualccc.segment.measurement import expect_whole_numbers
 
     if arguments.labels is None:
@@ -128,7 +128,9 @@ def _labels(arguments: argparse.Namespace, signals: list[ImageSignal]) -> Planes
     found = read_labels(path)
     if len(found) > 1:
         warn([f"{path} holds {len(found)} images: only the first is read, {found[0].name}"])
-    labels, image = as_labels(found[0], path).planes, signals[0].planes
+    signal = as_labels(found[0], path)
+    expect_same_names(signals[0], signal)
+    labels, image = signal.planes, signals[0].planes
     expect_whole_numbers(labels, str(path))
     if labels.plane_shape != image.plane_shape or len(labels) not in (1, len(image)):
         raise InputError(f"{path} has the shape {labels.shape}, {arguments.path} {image.shape}: they must be the same")

@@ -61,6 +61,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
     from napari_visualccc.io.writers import write_csv, write_json, write_layers
     from napari_visualccc.segment import MeasureOptions, measure_phases
+    from napari_visualccc.segment.folders import expect_same_names
 
     options = from_arguments(MeasureOptions, arguments)
     path = Path(arguments.labels)
@@ -77,7 +78,7 @@ def _measure(arguments: argparse.Namespace, progress: Progress) -> Answer:
     flags = [str(path), *choice_flags(arguments)]
     if arguments.image:
         micrograph, chosen = _micrograph(arguments, signal)
-        _expect_same_names(micrograph, signal)
+        expect_same_names(micrograph, signal)
         flags += ["--image", arguments.image, *chosen]
         image = chosen_plane(micrograph, arguments.plane)[0]
         if not size.is_calibrated and micrograph.pixel_size.is_calibrated and arguments.pixel_size is None:
@@ -150,18 +151,6 @@ def _micrograph(arguments: argparse.Namespace, labels: ImageSignal) -> tuple[Ima
     if not 0 <= number < len(signals):
         raise OptionError(f"{arguments.image} holds the images 0 … {len(signals) - 1}; there is no {number}")
     return signals[number], ["--image-signal", str(number)]
-
-
-def _expect_same_names(micrograph: ImageSignal, labels: ImageSignal) -> None:
-    """Refuse two folders whose files do not follow each other in the same order: planes are paired by their numbers."""
-    from napari_visualccc.segment.folders import stem
-
-    for image, label in zip(micrograph.plane_names, labels.plane_names, strict=False):
-        if stem(Path(image)).casefold() != stem(Path(label)).casefold():
-            raise OptionError(
-                f"{image} in {micrograph.path} and {label} in {labels.path} would be one plane, but differ in "
-                "name: measure them one by one"
-            )
 
 
 def _segmented(signals: list[ImageSignal], labels: ImageSignal, path: Path) -> int | None:

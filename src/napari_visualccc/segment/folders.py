@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_visualccc.core.errors import FileFormatError, InputError
+from napari_visualccc.core.errors import FileFormatError, InputError, OptionError
 from napari_visualccc.core.planes import Planes
 from napari_visualccc.core.signals import ImageSignal
 from napari_visualccc.io import readers
@@ -173,6 +173,22 @@ def read_labels(path: str | Path) -> list[ImageSignal]:
     for note in signals[0].notes:
         _log.warning("%s: %s", path, note)
     return signals
+
+
+def expect_same_names(image: ImageSignal, labels: ImageSignal) -> None:
+    """Refuse two folders whose files do not follow each other in the same order: planes are paired by their numbers.
+
+    Raises
+    ------
+    OptionError
+        If two that would be one plane differ in name.
+    """
+    for one, other in zip(image.plane_names, labels.plane_names, strict=False):
+        if stem(Path(one)).casefold() != stem(Path(other)).casefold():
+            raise OptionError(
+                f"{one} in {image.path} and {other} in {labels.path} would be one plane, but differ in name: give "
+                "them one by one"
+            )
 
 
 def _is_result(path: Path) -> bool:

@@ -148,7 +148,7 @@ def run_train(
     dataset = work.dataset()
     progress(0.0, "handing over the strokes")
     return train_apart(
-        dataset, options, device=device, state=state, watch=board.moments.append, look=board.view, show=board.show,
+        dataset, options, device=device, state=state, watch=board.tell, look=board.view, show=board.show,
         should_stop=board.should_stop, progress=progress,
     )  # fmt: skip
 
