@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_visualccc.classify.explanation_notes import note_on_trust
 from napari_visualccc.classify.explanation_trust import CONTROLS, judge
 from napari_visualccc.models.nn.explainer import Explainer
 
@@ -61,3 +62,11 @@ def test_the_same_seed_gives_the_same_judgement(corner):
     first, again, other = (judge(explainer, image, heat, 1, None, (5, 6), seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first.controls["random"] != other.controls["random"]
+
+
+def test_heat_no_better_than_random_is_told(corner):
+    explainer, image, heat = corner
+    assert note_on_trust(judge(explainer, image, heat, 1, None, (5, 6)).as_dict()) == ()
+    (told,) = note_on_trust(judge(explainer, image, 1 - heat, 1, None, (5, 6)).as_dict())
+    assert "no faster than with random ones" in told
+    assert note_on_trust({}) == ()

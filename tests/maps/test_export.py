@@ -9,7 +9,7 @@ import pytest
 
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.maps.colouring import MISSING, REST, by_category, by_number, colouring_of, columns_for_colour
-from napari_visualccc.maps.export import export_map
+from napari_visualccc.maps.export import export_map, figure_of
 from napari_visualccc.maps.mosaic import grid_places, mosaic_of
 
 
@@ -24,11 +24,25 @@ def test_numbers_have_a_bar_texts_a_legend_and_holes_are_grey(made):
     holed = by_number("v", np.array([1.0, np.nan, 3.0, np.inf]))
     np.testing.assert_array_equal(holed.rgba[1], MISSING)
     assert np.isfinite(holed.rgba).all()
+    assert holed.missing == 2
     many = by_category("c", [f"c{i}" for i in range(30)] + [""])
+    assert many.missing == 1
     assert list(many.categories)[-1] == REST
     np.testing.assert_array_equal(many.rgba[-1], MISSING)
     for odd in (np.full(3, np.nan), np.full(3, 5.0)):
         assert np.isfinite(by_number("v", odd).rgba).all()
+
+
+@pytest.mark.parametrize("values", [["spheroidite_widmanstaetten", None] * 20, [5.0, None] * 20])
+def test_a_figure_has_room_for_its_legend_and_says_what_grey_is(made, values):
+    title = "structure after annealing (as seen)"
+    table = made.table.assign(**{title: values[: len(made)]})
+    coloured = replace(made, table=table)
+    tree = ET.fromstring(figure_of(coloured, colouring_of(coloured, title), np.arange(len(made))))
+    words = {text.text: float(text.get("x")) for text in tree.iter("{http://www.w3.org/2000/svg}text")}
+    assert {title, "no value"} <= set(words)
+    # 0.7 of the font's 13 units: DejaVu Sans Bold, the widest of the usual ones
+    assert all(x + 0.7 * 13 * len(word) <= float(tree.get("width")) for word, x in words.items())
 
 
 def test_unknown_columns_and_formats(made, tmp_path):

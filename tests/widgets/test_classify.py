@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_visualccc.classify.finetune import NO_BETTER
 from napari_visualccc.samples import LithiumOptions, lithium
 from napari_visualccc.widgets._classify_labels import classes_of
-from napari_visualccc.widgets._classify_view import text_overlay_of
+from napari_visualccc.widgets._classify_view import _lines, text_overlay_of
 from napari_visualccc.widgets._classify_words import after_training
 from napari_visualccc.widgets.classify import ClassifyWidget
 
@@ -80,6 +80,15 @@ def test_renaming_a_class_renames_its_labels(open_classify, stack):
     widget.classes.fields[1].setText("mossy")  # taken
     widget.classes.fields[1].editingFinished.emit()
     assert widget.classes.names == ["mossy", "class 2"]
+
+
+def test_words_on_the_canvas_are_not_wider_than_a_narrow_one():
+    assert _lines("predicted: mossy", "98%", "") == ["predicted: mossy 98%"]
+    assert _lines("predicted: mossy", "98%", "(unlike anything learnt)") == [
+        "predicted: mossy 98%", "(unlike anything learnt)"
+    ]  # fmt: skip
+    long = "predicted: spheroidite_widmanstatten and network"
+    assert _lines(long, "(learnt from)", "") == [long, "(learnt from)"]
 
 
 def test_label_train_predict_explain_save_load(viewer, open_classify, stack, sample, qtbot, tmp_path):

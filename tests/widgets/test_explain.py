@@ -104,6 +104,19 @@ def test_the_plane_shown_is_explained_where_it_is(opened, qtbot, masks, model):
     widget.desk.explaining.dialog.close()
 
 
+def test_words_are_of_a_layer_and_go_with_it(opened, qtbot, model):
+    viewer, widget, layer = opened
+    panel = widget.panel.explain
+    widget.desk.take(model("ground", "crack"))
+    explain(widget, qtbot)
+    assert panel.words.text().startswith("scan · Grad-CAM crack:\n")
+    viewer.layers.remove("scan · Grad-CAM crack")
+    assert not panel.words.isVisible()
+    assert not panel.provenance.isVisible()
+    explain(widget, qtbot)
+    assert panel.words.isVisible()
+
+
 def test_stack_phase_region_and_judgement_follow_the_choice(opened, qtbot, masks, model):
     viewer, widget, _ = opened
     widget.desk.take(model("ground", "crack"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,8 +147,59 @@ def test_lasso_opens_a_stack_and_labels(viewer, shown, finish, qtbot):
     shown.results.follow()
     assert plot._rings["current"].data["x"][0] == pytest.approx(shown.results.map.coordinates[7, 0])
     shown.results.give_label("good")
-    assert shown.panel.colour_column == "label"
+    assert shown.panel.colour_column == "your label"
     assert "good" in shown.panel.key.text()
+
+
+def test_a_label_leaves_measured_columns_and_says_who_has_none(shown):
+    made = shown.results.map
+    measured = [f"class {n % 2}" for n in range(len(made))]
+    shown.results.show(replace(made, table=made.table.assign(label=measured)))
+    shown.results.select(np.arange(5))
+    shown.results.give_label("good")
+    assert list(shown.results.map.table["label"]) == measured
+    assert "11&nbsp;without&nbsp;a&nbsp;value" in shown.panel.key.text()
+
+
+def test_what_is_ringed_is_what_buttons_are_about(viewer, shown, finish, films):
+    rings = shown.panel.plot._rings
+    shown.results.select(np.arange(5))
+    viewer.add_image(tifffile.imread(films / "f06.tif"), name="unknown")
+    shown.results.find_similar()
+    finish(shown)
+    assert not len(rings["selected"].data)
+    assert len(rings["found"].data) == len(shown.results.rows)
+    shown.results.select(np.arange(5))
+    assert len(rings["selected"].data) == 5
+    assert not len(rings["found"].data)
+
+
+def test_a_map_says_what_of_and_why_another_was_not_made(viewer, shown, finish):
+    assert shown.panel.quality.text().startswith("images: 16 micrographs")
+    layer = viewer.add_image(np.full((3, 30, 30), np.nan), name="empty")
+    shown.source.take_layer()
+    shown.run()
+    finish(shown)
+    assert shown.hint.text().startswith("⚠ No micrograph of empty can be read")
+    assert shown.panel.quality.text().startswith("images: 16 micrographs")
+    viewer.layers.remove(layer)
+    assert shown.source._what.text() == "The layer is gone: choose another"
+
+
+def test_a_plane_of_a_layer_that_is_gone_is_not_looked_for_in_folders(viewer, widget, finish):
+    layer = viewer.add_image(np.random.default_rng(0).random((3, 30, 30)), name="scan")
+    widget.source.take_layer()
+    widget.run()
+    finish(widget, 60_000)
+    viewer.layers.remove(layer)
+    widget.results.open(1)  # a dialog would wait for ever
+    assert widget.hint.text() == "scan [1] came from a layer that is gone: open it again under that name."
+    viewer.add_image(layer.data, name="scan")
+    widget.results.open(1)
+    assert viewer.dims.current_step[0] == 1
+    widget.results.find_similar()
+    finish(widget)
+    assert widget.panel.found.text().startswith("Most like scan [1],")
 
 
 def test_what_looks_like_this(viewer, shown, finish, films, qtbot):

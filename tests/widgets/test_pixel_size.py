@@ -137,3 +137,84 @@ def test_length_is_read_while_drawing(viewer, open_pixel_size, MouseEvent):  # n
     mouse_release_callbacks(shapes, event("mouse_release", 60.0))
     assert f"{widget.line_pixels():.1f} px" in widget.line_words.text()
     assert widget.line_pixels() == pytest.approx(50, abs=0.5)
+
+
+@pytest.fixture
+def docked(viewer):
+    """The widget as napari makes it, which hands it a proxy of the viewer."""
+    return viewer.window.add_plugin_dock_widget("napari-visualccc", "Pixel size")[1]
+
+
+@pytest.fixture
+def draw(viewer, docked, MouseEvent):  # noqa: N803 - napari's fixture
+    """Draw a line with the mouse from one place of the chosen layer to another, in pixels."""
+    from napari.utils._proxies import ReadOnlyWrapper
+    from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+
+    def by_mouse(start, stop):
+        shapes, layer = viewer.layers["line on the scale bar"], docked.chooser.layer
+        steps = (mouse_press_callbacks, "mouse_press", start), (mouse_move_callbacks, "mouse_move", stop)
+        for call, kind, place in (*steps, (mouse_release_callbacks, "mouse_release", stop)):
+            world = np.asarray(layer.data_to_world(place), float)
+            event = MouseEvent(type=kind, position=tuple(world), is_dragging=kind == "mouse_move", pos=world)
+            call(shapes, ReadOnlyWrapper(event, exceptions=("handled",)))
+        return shapes
+
+    return by_mouse
+
+
+def test_a_line_can_be_drawn_after_one_was_used(viewer, docked, draw):
+    image = viewer.add_image(np.zeros((80, 90)))
+    for pixels, expected in ((50, 2.0), (20, 5.0)):
+        docked.line_button.click()
+        draw((70, 10), (70, 10 + pixels))
+        docked.length_field.setText("100")
+        docked.line_apply_button.click()
+        assert np.allclose(image.scale, expected, rtol=1e-3)
+        assert len(viewer.layers) == 1
+        assert viewer.layers.selection.active is image
+        assert docked.line_words.text() == "No line yet."
+
+
+def test_drawing_again_replaces_the_line(viewer, docked, draw):
+    viewer.add_image(np.zeros((80, 90)))
+    docked.line_button.click()
+    draw((70, 10), (70, 60))
+    shapes = draw((30, 10), (30, 40))
+    assert len(shapes.data) == 1
+    assert "30.0 px" in docked.line_words.text()
+
+
+def test_the_line_is_measured_in_pixels_of_the_chosen_layer(viewer, docked, draw):
+    first = viewer.add_image(np.zeros((80, 90)), scale=(4, 4), translate=(8, 8), units="nm")
+    viewer.layers.selection.active = second = viewer.add_image(np.zeros((80, 90)), scale=(0.5, 0.5), units="nm")
+    docked.line_button.click()
+    draw((70, 10), (70, 60))
+    docked.chooser.choose(first)
+    assert docked.line_pixels() == 0  # it lay on the other image
+    draw((70, 10), (70, 60))
+    assert docked.line_pixels() == pytest.approx(50, abs=0.1)
+    docked.length_field.setText("100")
+    docked.line_apply_button.click()
+    assert np.allclose(first.scale, 2, rtol=1e-3)
+    assert np.allclose(second.scale, 0.5)
+
+
+def test_a_click_is_no_line(viewer, docked, draw):
+    viewer.add_image(np.zeros((80, 90)))
+    docked.line_button.click()
+    draw((70, 10), (70, 10))
+    assert docked.line_pixels() == 0
+    assert "Drag from one end" in docked.line_words.text()
+
+
+def test_a_file_without_pixel_size_is_told_beside_its_button(viewer, docked, finish, tmp_path):
+    from skimage.io import imsave
+
+    imsave(tmp_path / "a.png", np.arange(72, dtype=np.uint8).reshape(8, 9), check_contrast=False)
+    viewer.open(tmp_path / "a.png", plugin="napari")
+    docked.tags_button.click()
+    finish(docked)
+    assert docked.file_problem.text().startswith("⚠ a.png says nothing of the pixel size")
+    viewer.add_image(np.zeros((8, 9)), name="other")
+    assert not docked.file_problem.text()

@@ -218,6 +218,22 @@ def test_drift_table(viewer, open_process, wait, finish, typed_without_ending):
     assert path.read_text().startswith("plane,drift_y_nm")
 
 
+def test_large_drift_is_readable(viewer, open_process, wait):
+    rng = np.random.default_rng(0)
+    scene = ndimage.gaussian_filter(rng.normal(size=(80, 80)), 2)
+    viewer.add_image(
+        np.stack([scene[:64, :64], scene[6:70, :64]]), name="far", scale=(1, 200, 200), units=("pixel", "nm", "nm")
+    )
+    widget = open_process()
+    widget.steps.add("align")
+    widget.run()
+    wait(widget)
+    drift = float(widget.panel.table.frame["drift_nm"].max())
+    assert drift == pytest.approx(1200, abs=20)
+    assert widget.panel.drift._button.text() == f"Drift: up to {drift:.0f} nm"
+    assert widget.panel.table.model().index(1, 3).data() == f"{drift:.0f}"
+
+
 def test_current_plane_and_other_planes_afterwards(viewer, open_process, phases, wait, qtbot):
     stack = np.stack([phases, phases + 20, phases + 40])
     viewer.add_image(stack, name="series", scale=(10, 2, 2), translate=(100, 0, 0), units=("nm",) * 3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_visualccc.classify.explanation_notes import note_on_lattice, notes_on, spread_of
+from napari_visualccc.classify.explanation_notes import note_on_lattice, note_on_trust, notes_on, spread_of
 from napari_visualccc.classify.explanation_options import METHODS, OWN_SCALE, ExplainOptions
 from napari_visualccc.classify.explanation_questions import Model, target_of
 from napari_visualccc.classify.explanation_result import Explanation
@@ -117,7 +117,7 @@ def explain(
     notes = notes_on(
         table[table["plane"].isin(task.asked)], options.method, spread,
         chance=1 / len(model.card.classes) if is_answer else None,
-    ) + note_on_lattice(model.card, options.method)  # fmt: skip
+    ) + note_on_trust(trust) + note_on_lattice(model.card, options.method)  # fmt: skip
     command = [
         "visualccc", "explain", *(arguments or ["MODEL", name, "--output", "explained"]), *to_arguments(options)
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,31 @@ def note_on_lattice(card: ModelCard, method: str) -> tuple[str, ...]:
     return (
         "the network also looks at the spacings of lattice fringes, beside the layer that this heat comes from: what "
         "it sees there is not in the heat; Integrated Gradients and Occlusion show all of it",
+    )
+
+
+def note_on_trust(trust: Mapping[str, float]) -> tuple[str, ...]:
+    """That heat does no better than a random map, in words.
+
+    Parameters
+    ----------
+    trust
+        Means of `explanation_trust.Trust.as_dict` over the planes; empty if nothing was judged.
+
+    Examples
+    --------
+    >>> heat = {"insertion_auc": 0.8, "deletion_auc": 0.3}
+    >>> note_on_trust(heat | {"insertion_auc_random": 0.6, "deletion_auc_random": 0.4})
+    ()
+    """
+    if not trust:
+        return ()
+    heat, random = (trust[f"insertion_auc{of}"] - trust[f"deletion_auc{of}"] for of in ("", "_random"))
+    if heat > random:
+        return ()
+    return (
+        "the class appears and vanishes with the hot pixels no faster than with random ones: this heat says nothing of "
+        "why the network answers so, however good it looks",
     )
 
 

@@ -26,6 +26,7 @@ _CATEGORIES = ("4477AA", "EE6677", "228833", "CCBB44", "66CCEE", "AA3377", "9999
                "DDCC77", "117733")  # fmt: skip
 MISSING = np.array([0.6, 0.6, 0.6, 0.55])
 REST = "others"
+NO_VALUE = "no value"
 # A column of so few different whole numbers is a category only if it is text; numbers always get a bar.
 _ENDS = (1, 99)
 
@@ -46,6 +47,8 @@ class Colouring:
         Ends of the colour bar: 1st and 99th percentile, so that one outlier does not take all colours.
     values
         Numbers by which the points are coloured, NaN where there is none; empty for categories.
+    missing
+        How many points have no value, and are grey.
     """
 
     title: str
@@ -54,6 +57,7 @@ class Colouring:
     low: float = 0.0
     high: float = 1.0
     values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    missing: int = 0
 
     def at(self, share: float) -> NDArray[np.float64]:
         """Colour of a place on the bar, 0 … 1."""
@@ -94,7 +98,7 @@ def by_number(title: str, values: NDArray[np.float64]) -> Colouring:
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     share = (values - low) / (high - low if high > low else 1.0)
     rgba = np.where(np.isfinite(values)[:, None], _bar(np.nan_to_num(share, posinf=1, neginf=0)), MISSING)
-    return Colouring(title, rgba, {}, low, high, values)
+    return Colouring(title, rgba, {}, low, high, values, int((~np.isfinite(values)).sum()))
 
 
 def by_category(title: str, names: Sequence[str]) -> Colouring:
@@ -105,7 +109,7 @@ def by_category(title: str, names: Sequence[str]) -> Colouring:
     if len(order) > len(legend):
         legend[REST] = MISSING
     rgba = np.array([legend.get(name, MISSING) for name in names]).reshape(-1, 4)
-    return Colouring(title, rgba, legend)
+    return Colouring(title, rgba, legend, missing=sum(not name for name in names))
 
 
 def hex_of(rgba: NDArray[np.float64]) -> str:

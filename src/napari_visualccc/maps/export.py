@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_visualccc.core.errors import OptionError
 from napari_visualccc.core.files import atomic
-from napari_visualccc.maps.colouring import Colouring, colouring_of, hex_of
+from napari_visualccc.maps.colouring import MISSING, NO_VALUE, Colouring, colouring_of, hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,9 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 # A sheet of thumbnails is this many wide.
 _SHEET = 32
 _FIGURE, _MARGIN, _LEGEND = 640, 24, 170
+_BESIDE = 26  # from the figure to the words of a legend
+# Of the widest usual sans-serif fonts at 13 units, bold: whoever opens the figure has whatever fonts.
+_CHARACTER = 9.5
 
 
 def export_map(made: MicrographMap, path: Path, column: str | None = None, rows: Sequence[int] | None = None) -> Path:
@@ -72,7 +75,7 @@ def figure_of(made: MicrographMap, colours: Colouring, rows: NDArray[np.int64]) 
         f'fill="{hex_of(colours.rgba[row])}"><title>{html.escape(made.names[row])}</title></circle>'
         for row in rows
     ]
-    width = _FIGURE + (_LEGEND if colours.title else 0)
+    width = _FIGURE + _legend_width(colours)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_FIGURE}" font-family="sans-serif" '
         f'font-size="13"><rect width="100%" height="100%" fill="white"/><g stroke="white" stroke-width="0.4">'
@@ -80,16 +83,31 @@ def figure_of(made: MicrographMap, colours: Colouring, rows: NDArray[np.int64]) 
     )
 
 
+def _entries(colours: Colouring) -> dict[str, NDArray[np.float64]]:
+    """Colours that stand for a word: categories, and grey where there is no value."""
+    return colours.categories | ({NO_VALUE: MISSING} if colours.missing else {})
+
+
+def _legend_width(colours: Colouring) -> int:
+    """So wide that no word is cut off."""
+    if not colours.title:
+        return 0
+    longest = max(map(len, (colours.title, *_entries(colours))))
+    return max(_LEGEND, round(_BESIDE + _CHARACTER * longest))
+
+
 def _legend(colours: Colouring) -> str:
     if not colours.title:
         return ""
     x = _FIGURE + 8
     parts = [f'<text x="{x}" y="{_MARGIN + 10}" font-weight="bold">{html.escape(colours.title)}</text>']
+    # below the bar, if there is one
+    top = _MARGIN + (32 if colours.categories else 294)
+    for number, (name, rgba) in enumerate(_entries(colours).items()):
+        y = top + 20 * number
+        parts.append(f'<circle cx="{x + 6}" cy="{y - 4}" r="5" fill="{hex_of(rgba)}"/>')
+        parts.append(f'<text x="{x + 18}" y="{y}">{html.escape(name)}</text>')
     if colours.categories:
-        for number, (name, rgba) in enumerate(colours.categories.items()):
-            y = _MARGIN + 32 + 20 * number
-            parts.append(f'<circle cx="{x + 6}" cy="{y - 4}" r="5" fill="{hex_of(rgba)}"/>')
-            parts.append(f'<text x="{x + 18}" y="{y}">{html.escape(name)}</text>')
         return "".join(parts)
     steps = 60
     for number in range(steps):
@@ -126,7 +144,7 @@ def page_of(made: MicrographMap, colours: Colouring, rows: NDArray[np.int64]) ->
         "title": colours.title, "side": side, "sheet": _SHEET,
         "xy": np.round(_scaled(made.coordinates, 1000)[rows], 1).tolist(),
         "colour": [hex_of(colours.rgba[row]) for row in rows],
-        "legend": {name: hex_of(rgba) for name, rgba in colours.categories.items()},
+        "legend": {name: hex_of(rgba) for name, rgba in _entries(colours).items()},
         "bar": None if colours.categories or not colours.title else [hex_of(colours.at(i / 20)) for i in range(21)],
         "ends": [f"{colours.low:.4g}", f"{colours.high:.4g}"],
         "columns": [str(column) for column in table.columns],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def read_tags(path: str, shape: tuple[int, ...], *, progress: Progress) -> Pixel
     progress(0.1, "reading the file")
     signal = calibration_from_file(path, shape)
     if signal is None:
-        raise InputError(f"{path} holds no image of shape {shape}: type the pixel size instead")
+        raise InputError(f"{Path(path).name} holds no image of shape {shape}: type the pixel size instead")
     if not signal.pixel_size.is_calibrated:
-        raise InputError(f"{path} says nothing of the pixel size: type it, or draw a line on the scale bar")
+        raise InputError(f"{Path(path).name} says nothing of the pixel size: type it, or draw a line on the scale bar")
     return signal.pixel_size

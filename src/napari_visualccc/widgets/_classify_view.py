@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from napari_visualccc.classify import Example, PredictionResult
 
 _FONT_PX = 14
+# Of the words on the canvas: what is wider than a canvas between two docks would be cut off.
+_LINE = 36
 
 
 class PlaneView(QObject):
@@ -99,12 +101,24 @@ class PlaneView(QObject):
         if result is not None and 0 <= plane - first < len(result.probabilities):
             chances = result.probabilities[plane - first]
             one = result.classes[int(chances.argmax())]
-            strange = " (unlike anything learnt)" if result.unlike[plane - first] > 1 else ""
+            strange = "(unlike anything learnt)" if result.unlike[plane - first] > 1 else ""
             # that a model is sure of what it learnt by heart must not be quoted
             sure = "(learnt from)" if result.learnt[plane - first] else f"{chances.max():.0%}"
-            lines.append(f"predicted: {one.name} {sure}{strange}")
+            lines += _lines(f"predicted: {one.name}", sure, strange)
             colour = colour or one.colour
         return "\n".join(lines), colour
+
+
+def _lines(*parts: str) -> list[str]:
+    """Parts one after another, on as few lines as they fit on."""
+    lines = [""]
+    for part in filter(None, parts):
+        longer = f"{lines[-1]} {part}".strip()
+        if lines[-1] and len(longer) > _LINE:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def text_overlay_of(viewer: Any) -> Any:

@@ -63,6 +63,7 @@ class ExplainDesk(QObject):
             signal.connect(self._refresh)
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.connect(self._list)
+        self._viewer.layers.events.removed.connect(self._forget)
         self._list()
         self.take(None, "")
 
@@ -120,8 +121,14 @@ class ExplainDesk(QObject):
         # The new layer was selected for a moment, and the chooser follows the selection.
         self._chooser.choose(source.layer)
         self._shown = (source, result, layer)
-        self._panel.show_result(result)
+        self._panel.show_result(layer.name, result)
         self._add_up()
+
+    def _forget(self, event: object = None) -> None:
+        """The heat was taken away: what was said of it would be taken for that of another image."""
+        if self._shown is not None and self._shown[2] not in self._viewer.layers:
+            self._shown = None
+            self._panel.hide_result()
 
     def _clear_view(self, image: Any) -> None:
         """Hide other results over the image: heat is added to what lies below, and their colours would mix."""

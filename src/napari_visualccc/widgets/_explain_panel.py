@@ -126,11 +126,17 @@ class ExplainPanel(QWidget):
         self.remark.setText(words)
         self.remark.setVisible(bool(words))
 
-    def show_result(self, result: Explanation) -> None:
-        """Say on which scale the heat is and how far it can be trusted."""
-        self.words.setText(_words(result))
+    def show_result(self, name: str, result: Explanation) -> None:
+        """Say of the heat in the layer of this name on which scale it is and how far it can be trusted."""
+        self.words.setText(f"{name}:\n{_words(result)}")
         self.words.show()
         self.provenance.show()
+
+    def hide_result(self) -> None:
+        """Say nothing of heat that is gone."""
+        self.words.setText("")
+        for part in (self.words, self.provenance, self.table):
+            part.hide()
 
     def list_phases(self, names: Sequence[str], chosen: int) -> None:
         """Offer labels layers to add up the heat of, and choose one by its place (-1: none), which tells nobody."""

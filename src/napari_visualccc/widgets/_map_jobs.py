@@ -46,6 +46,7 @@ class Plane:
 
 def run_build(source: Path | Stack, table: Path | None, options: MapOptions, *, progress: Progress) -> MicrographMap:
     """Make a map."""
+    progress(0.0, "getting ready")
     from napari_visualccc.maps import build_map
     from napari_visualccc.models.embedding_cache import EmbeddingCache
 

@@ -46,19 +46,18 @@ class ColourKey(QLabel):
         self.setVisible(bool(colours.title))
         if not colours.title:
             return
+        grey = f'<span style="color:#999">●</span>&nbsp;{colours.missing}&nbsp;without&nbsp;a&nbsp;value'
         if colours.categories:
-            entries = (
+            entries = [
                 f'<span style="color:{hex_of(rgba)}">●</span>&nbsp;{html.escape(name).replace(" ", "&nbsp;")}'
                 for name, rgba in colours.categories.items()
-            )
-            self.setText(" &nbsp;".join(entries))
+            ]
+            self.setText(" &nbsp;".join([*entries, grey] if colours.missing else entries))
             return
         cells = "".join(f'<td width="6" bgcolor="{hex_of(colours.at(i / 23))}">&nbsp;</td>' for i in range(24))
-        missing = int((~np.isfinite(colours.values)).sum())
-        grey = f"<span style='color:#999'>●</span>&nbsp;{missing} without a value" if missing else ""
         self.setText(
             f'<table cellspacing="0" cellpadding="0"><tr><td>{colours.low:.4g}&nbsp;</td>{cells}'
-            f"<td>&nbsp;{colours.high:.4g}</td></tr></table>{grey}"
+            f"<td>&nbsp;{colours.high:.4g}</td></tr></table>" + (grey if colours.missing else "")
         )
 
 

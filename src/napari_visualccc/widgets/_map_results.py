@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CARD_VALUES = 5
-LABEL = "label"
+# Tables often have a column "label": what was measured is not to be overwritten.
+LABEL = "your label"
 
 
 class MapResults(QObject):
@@ -146,6 +147,8 @@ class MapResults(QObject):
             self.follow()
         elif path.is_file():
             self._runner.start(jobs.run_read, path, title=f"Open {path.name}", then=bound(self._opened, row))
+        elif not self.map.entries["path"].iloc[row]:
+            self.changed.emit(f"{self.map.names[row]} came from a layer that is gone: open it again under that name.")
         else:
             self.changed.emit(f"{self.map.names[row]} is not where it was: choose its folder to find the micrographs.")
             folder = QFileDialog.getExistingDirectory(self.panel, "Where are the micrographs now?")
@@ -168,6 +171,7 @@ class MapResults(QObject):
     def select(self, rows: NDArray[np.int64]) -> None:
         """Show the encircled micrographs."""
         self.rows = np.asarray(rows, np.int64)
+        self.panel.plot.mark("found", [])
         self.panel.plot.mark("selected", self.rows.tolist())
         more = f" (the first {MOST_ICONS} are shown)" if len(self.rows) > MOST_ICONS else ""
         self._fill(self.rows.tolist(), f"{len(self.rows)} encircled{more}")
@@ -208,6 +212,7 @@ class MapResults(QObject):
     def _show_similar(self, name: str, found: pd.DataFrame) -> None:
         rows = [int(row) for row in found["row"]]
         self.rows = np.array(rows)
+        self.panel.plot.mark("selected", [])  # what is labelled or opened now are those found
         self.panel.plot.mark("found", rows)
         self._fill(rows, f"Most like {name}, nearest first (distance {found['distance'].iloc[0]:.2f} … "
                    f"{found['distance'].iloc[-1]:.2f})")  # fmt: skip
@@ -273,14 +278,14 @@ class MapResults(QObject):
         layer, plane = shown
         group = self.panel.form.options().group
         self._runner.start(jobs.run_regions, self.map, self.panel.target.currentText(), group, plane,
-                           title="Find regions", then=bound(self._show_regions, (layer, plane.place)))  # fmt: skip
+                           title="Find regions", then=bound(self._show_regions, (layer, plane)))  # fmt: skip
 
-    def _show_regions(self, place: tuple[Any, int], found: tuple[Any, Any]) -> None:
+    def _show_regions(self, place: tuple[Any, jobs.Plane], found: tuple[Any, Any]) -> None:
         layer, plane = place
         if layer in self._viewer.layers:
             regions, provenance = found
-            show_regions(self._viewer, layer, plane, regions, provenance)
+            show_regions(self._viewer, layer, plane.place, regions, provenance)
             self.changed.emit(
-                f"{regions.regressor.target} of {layer.name}: {regions.prediction:.4g} predicted, "
+                f"{regions.regressor.target} of {plane.name}: {regions.prediction:.4g} predicted, "
                 f"{regions.regressor.mean:.4g} is typical. Red raises it, blue lowers it."
             )

@@ -64,7 +64,7 @@ class MapSource(QWidget):
         if self.folder is None and self.layer is None:
             return "nothing is chosen"
         if self.layer is not None and self.layer not in self._viewer.layers:
-            return "the layer is gone"
+            return "the layer is gone: choose another"
         return ""
 
     def value(self) -> Any:
@@ -105,10 +105,16 @@ class MapSource(QWidget):
         self._say()
         self.changed.emit()
 
+    def refresh(self) -> None:
+        """Say anew what is chosen."""
+        self._say()
+
     def _say(self) -> None:
         if self.folder is not None:
             self._what.setText(f"Folder: {self.folder.name}")
             self._what.setToolTip(str(self.folder))
+        elif self.layer is not None and self.problem:
+            self._what.setText(self.problem[:1].upper() + self.problem[1:])
         elif self.layer is not None:
             count = plane_count(self.layer)
             self._what.setText(f"Layer: {self.layer.name}, {count} plane{'s' if count != 1 else ''}")

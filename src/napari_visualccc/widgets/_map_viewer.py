@@ -57,13 +57,14 @@ def shown_plane(viewer: Any, made: MicrographMap) -> tuple[Any, Plane] | None:
         return None
     planes = Planes(array_of(layer), rgb=is_rgb(layer), name=layer.name)
     index = current_plane(layer, viewer) if plane_count(layer) > 1 else 0
-    place, row = index, row_shown(viewer, made)
+    place, row, name = index, row_shown(viewer, made), stack_of(layer).names[index]
     if row >= 0:
         size = tuple(int(made.entries[side].iloc[row]) for side in ("height", "width"))
         if size != planes.plane_shape and all(n <= m for n, m in zip(size, planes.plane_shape, strict=True)):
             part = planes.read(index, (slice(0, size[0]), slice(0, size[1])))
             planes, index = Planes(part, rgb=False, name=layer.name), 0
-    return layer, Plane(planes, index, pixel_size_of(layer), layer.name, place, row)
+        name = made.names[row]
+    return layer, Plane(planes, index, pixel_size_of(layer), name, place, row)
 
 
 def row_shown(viewer: Any, made: MicrographMap) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _LISTED = 3
 def quality_words(made: MicrographMap) -> str:
     """How far the map can be trusted."""
     quality = made.quality
-    count = f"{len(made)} micrograph{'s' if len(made) != 1 else ''}"
+    count = f"{Path(made.provenance.input_name).name}: {len(made)} micrograph{'s' if len(made) != 1 else ''}"
     if math.isnan(quality.preservation):
         return f"{count}: too few for a layout that says anything."
     return (

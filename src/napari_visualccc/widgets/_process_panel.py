@@ -63,7 +63,7 @@ class ProcessPanel(QWidget):
 
     def _show_drift(self, table: pd.DataFrame, unit: str) -> None:
         far = float(table[f"drift_{unit}"].max())
-        self.drift.set_title(f"Drift: up to {far:.3g} {unit}")
+        self.drift.set_title(f"Drift: up to {_three_figures(far)} {unit}")
         columns = (
             Column("Plane", "plane", lambda record: str(record["plane"])),
             _length(f"y ({unit})", f"drift_y_{unit}", "How far the sample moved down since the first plane"),
@@ -77,9 +77,14 @@ class ProcessPanel(QWidget):
             self.plane_chosen.emit(planes[0])
 
 
+def _three_figures(value: float) -> str:
+    """Value without a power of ten where it is above a thousand: 1550, not 1.55e+03."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"  # noqa: PLR2004 - what three figures hold
+
+
 def _length(title: str, key: str, tooltip: str) -> Column:
     def text(record: Record) -> str:
-        return f"{record[key]:.3g}"
+        return _three_figures(record[key])
 
     return Column(title, key, text, tooltip)
 

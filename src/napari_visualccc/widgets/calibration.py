@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_visualccc.widgets._calibrate import calibrate, plane_shape, read_tag
 from napari_visualccc.widgets._chooser import SourceChooser
 from napari_visualccc.widgets._jobs import JobRunner, show_problem
 from napari_visualccc.widgets._parts import Hint, Problem, button, column, row
+from napari_visualccc.widgets._session import bare
 from napari_visualccc.widgets._source import array_of, pixel_size_of
 
 UNITS = ("nm", "µm", "Å", "pm", "mm", "1/nm", "1/Å", "mrad")
@@ -25,15 +27,17 @@ class PixelSizeWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = bare(napari_viewer)
         self._line_layer: Any = None
+        self._line_over: Any = None
         self.hint = Hint()
-        self.chooser = SourceChooser(napari_viewer, kinds=("image", "labels"), label="Layer", switch=False)
+        self.chooser = SourceChooser(self._viewer, kinds=("image", "labels"), label="Layer", switch=False)
         column(self, self.hint, self.chooser, self._file_box(), self._typing_box(), self._line_box())
         self.runner = JobRunner(self)
+        self.runner.failed.connect(self._not_read)
         self.runner.finished.connect(self._refresh)
-        self.chooser.changed.connect(self._refresh)
-        napari_viewer.layers.events.removed.connect(self._layer_removed)
+        self.chooser.changed.connect(self._chosen)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
         self._refresh()
 
     # --- building -------------------------------------------------------------------------------------------------
@@ -45,8 +49,9 @@ class PixelSizeWidget(QWidget):
         )
         self.tags_button.clicked.connect(self.read_file)
         self.file_words = Hint()
-        layout.addWidget(self.tags_button)
-        layout.addWidget(self.file_words)
+        self.file_problem = Problem()
+        for part in (self.tags_button, self.file_words, self.file_problem):
+            layout.addWidget(part)
         return box
 
     def _typing_box(self) -> QGroupBox:
@@ -105,7 +110,11 @@ class PixelSizeWidget(QWidget):
             self._set(layer, size)
 
         self.runner.start(read_tags, path, shape, title="Read pixel size", then=done)
+        self.file_problem.say("")
         self.file_words.setText("Reading …")
+
+    def _not_read(self, error: BaseException) -> None:
+        self.file_problem.say(str(error))
 
     def apply_typed(self) -> None:
         """Set what is typed."""
@@ -132,9 +141,11 @@ class PixelSizeWidget(QWidget):
             self.line_problem.say(str(error))
             return
         self.line_problem.say("")
-        self._set(self.chooser.layer, size)
+        layer = self.chooser.layer
+        self._set(layer, size)
         if self._line_layer is not None:
             self._viewer.layers.remove(self._line_layer)
+            self._viewer.layers.selection.active = layer  # what was selected before, for the next widget
 
     def reset(self) -> None:
         """Make the layer uncalibrated."""
@@ -145,8 +156,6 @@ class PixelSizeWidget(QWidget):
             show_problem(InputError("The layer is gone: choose another"))
             return
         calibrate(self._viewer, layer, size)
-        if self._line_layer is not None:
-            self._line_layer.scale, self._line_layer.units = layer.scale[-2:], layer.units[-2:]
         scale_bar(self._viewer).visible = size.unit != PIXEL
         self._viewer.reset_view()
         self._refresh()
@@ -159,23 +168,32 @@ class PixelSizeWidget(QWidget):
         if layer is None:
             return
         if self._line_layer is None:
-            self._line_layer = self._viewer.add_shapes(
-                ndim=2, name=LINE_NAME, scale=layer.scale[-2:], translate=layer.translate[-2:],
-                units=tuple(str(u) for u in layer.units[-2:]), edge_color="#ffcc00",
-                edge_width=max(2, max(plane_shape(layer) or (0,)) // 250),
-            )  # fmt: skip
+            self._line_layer = self._viewer.add_shapes(ndim=2, name=LINE_NAME, edge_color="#ffcc00", **_plane_of(layer))
+            self._line_layer.mouse_drag_callbacks.insert(0, _forget_lines)
             self._line_layer.events.data.connect(self._line_changed)
             self._line_layer.events.set_data.connect(self._line_changed)  # while the mouse moves
+        self._put_line_over(layer)
         self._viewer.layers.selection.active = self._line_layer
         self._line_layer.mode = "add_line"
         self._line_changed()
+
+    def _put_line_over(self, layer: Any) -> None:
+        """Let a pixel of the line's layer be a pixel of this layer; a line over another layer says nothing of it."""
+        line = self._line_layer
+        if layer is not self._line_over:
+            self._line_over = layer
+            line.data = []
+            line.current_edge_width = max(2, max(plane_shape(layer) or (0,)) // 250)
+        for name, value in _plane_of(layer).items():
+            setattr(line, name, value)
 
     def line_pixels(self) -> float:
         """Length of the last line in pixels; 0 if there is none."""
         if self._line_layer is None or not len(self._line_layer.data):
             return 0.0
         start, stop = np.asarray(self._line_layer.data[-1])[[0, -1]]
-        return float(math.dist(start, stop))
+        length = float(math.dist(start, stop))
+        return length if length >= 1 else 0.0  # a click without a drag is no line
 
     def _line_changed(self, event: object = None) -> None:
         pixels = self.line_pixels()
@@ -187,7 +205,7 @@ class PixelSizeWidget(QWidget):
 
     def _layer_removed(self, event: Any) -> None:
         if event.value is self._line_layer:
-            self._line_layer = None
+            self._line_layer = self._line_over = None
             self.line_words.setText("No line yet.")
 
     # --- words ----------------------------------------------------------------------------------------------------
@@ -197,12 +215,20 @@ class PixelSizeWidget(QWidget):
         path = getattr(layer.source, "path", None) if layer is not None else None
         return str(path) if path else ""
 
+    def _chosen(self) -> None:
+        self.file_problem.say("")
+        if self._line_layer is not None and self.chooser.layer is not None:
+            self._put_line_over(self.chooser.layer)
+            self._line_changed()
+        self._refresh()
+
     def _refresh(self) -> None:
         layer, path = self.chooser.layer, self._path()
         for widget in (self.apply_button, self.reset_button, self.line_button, self.line_apply_button):
             widget.setEnabled(layer is not None)
         self.tags_button.setEnabled(bool(path))
-        self.file_words.setText(path.rsplit("/", 1)[-1] if path else "The layer does not come from a file.")
+        nowhere = "The layer does not come from a file." if layer is not None else ""
+        self.file_words.setText(Path(path).name if path else nowhere)
         self.file_words.setToolTip(path)
         if layer is None:
             self.hint.setText("Open an image to begin.")
@@ -210,6 +236,19 @@ class PixelSizeWidget(QWidget):
             self.hint.setText("The layer is calibrated. Change it here if that is wrong.")
         else:
             self.hint.setText("Not calibrated: tables are in px. Set the pixel size in one of three ways.")
+
+
+def _forget_lines(layer: Any, event: object) -> None:
+    """Before a line is drawn: it replaces the one before."""
+    if layer.mode == "add_line":
+        layer.data = []
+
+
+def _plane_of(layer: Any) -> dict[str, Any]:
+    """Place of a layer's planes, for a layer of two axes."""
+    return {
+        "units": tuple(str(u) for u in layer.units[-2:]), "scale": layer.scale[-2:], "translate": layer.translate[-2:]
+    }  # fmt: skip
 
 
 def _group(title: str) -> tuple[QGroupBox, QVBoxLayout]:

@@ -25,7 +25,7 @@ from napari_visualccc.widgets._explain_panel import ExplainPanel
 from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, show_layer
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
-from napari_visualccc.widgets._session import remembered
+from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, current_plane, plane_count
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class ClassifyWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._memory = remembered(napari_viewer, "classify")
+        self._viewer = bare(napari_viewer)
+        self._memory = remembered(self._viewer, "classify")
         self._lookers: jobs.Lookers = self._memory.setdefault("lookers", jobs.Lookers())
         self._dataset: Dataset | None = self._memory.get("dataset")
         self._note = ""
@@ -50,7 +50,7 @@ class ClassifyWidget(QWidget):
         self._build()
         self._preparer = JobRunner(self, quiet=True)
         self._keys = NumberKeys(self)
-        self.view = PlaneView(napari_viewer, self)
+        self.view = PlaneView(self._viewer, self)
         self.files = FileDialogs(self)
         self.explaining = ExplainDesk(self.explain_panel, self.chooser, self.runner, self._memory)
         self._restore()

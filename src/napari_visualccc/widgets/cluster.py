@@ -17,7 +17,7 @@ from napari_visualccc.widgets._jobs import JobRunner, bound, show_problem
 from napari_visualccc.widgets._layers import open_widget, pick_on_click, theme_colours
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, button, column, row
 from napari_visualccc.widgets._plots import KPlot
-from napari_visualccc.widgets._session import remembered
+from napari_visualccc.widgets._session import bare, remembered
 from napari_visualccc.widgets._source import Source, array_of
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class ClusterWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = bare(napari_viewer)
         self._kept = jobs.KeptFeatures()
         self._curve: KCurve | None = None
         self._curve_of: Any = None
-        self._memory = remembered(napari_viewer, "cluster")
+        self._memory = remembered(self._viewer, "cluster")
         self._build()
         self.runner = JobRunner(self)
         self._measurer = JobRunner(self, quiet=True)

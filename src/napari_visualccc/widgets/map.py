@@ -18,7 +18,7 @@ from napari_visualccc.widgets._map_panel import MapPanel
 from napari_visualccc.widgets._map_results import MapResults
 from napari_visualccc.widgets._map_source import MapSource
 from napari_visualccc.widgets._parts import Fold, Hint, RunBar, column
-from napari_visualccc.widgets._session import remembered
+from napari_visualccc.widgets._session import bare, remembered
 
 if TYPE_CHECKING:
     from napari_visualccc.maps import MicrographMap
@@ -29,8 +29,8 @@ class MapWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._memory = remembered(napari_viewer, "map")
+        self._viewer = bare(napari_viewer)
+        self._memory = remembered(self._viewer, "map")
         self._note = ""
         self._build()
         # Looking at thousands of micrographs takes minutes: closing the dock must not lose it.
@@ -60,8 +60,9 @@ class MapWidget(QWidget):
         self.runner.started.connect(self._job_started)
         self.runner.finished.connect(self._job_finished)
         self.runner.cancelled.connect(self._job_cancelled)
+        self.runner.failed.connect(self._job_failed)
         self.results.changed.connect(self._say)
-        self._viewer.layers.events.removed.connect(self._changed)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     def _restore(self) -> None:
         memory = self._memory
@@ -82,6 +83,10 @@ class MapWidget(QWidget):
             options = self.form.options()
             self._memory["options"] = {name: getattr(options, name) for name in self.form.controls}
         self._refresh()
+
+    def _layer_removed(self, event: object = None) -> None:
+        self.source.refresh()
+        self._changed()
 
     def _say(self, text: str) -> None:
         self._note = text
@@ -133,6 +138,10 @@ class MapWidget(QWidget):
 
     def _job_finished(self) -> None:
         self._refresh()
+
+    def _job_failed(self, error: BaseException) -> None:
+        if isinstance(error, VisualCCCError):
+            self._note = f"⚠ {str(error)[:1].upper()}{str(error)[1:]}"
 
     def _job_cancelled(self) -> None:
         self._note = "Cancelled. What was looked at is remembered: the next run goes on from there."
