@@ -1,5 +1,7 @@
 """A viewer with the widget in it, and simulated micrographs of known phases."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -57,11 +59,33 @@ def open_pixel_size(viewer):
 
 
 @pytest.fixture
+def held_up(monkeypatch):
+    """Let a job begin and wait until the event that this gives is set."""
+    gates = []
+
+    def hold(module, name):
+        job, gate = getattr(module, name), Event()
+        gates.append(gate)
+
+        def late(*args, **keywords):
+            gate.wait(60)
+            return job(*args, **keywords)
+
+        monkeypatch.setattr(module, name, late)
+        return gate
+
+    yield hold
+    for gate in gates:
+        gate.set()
+
+
+@pytest.fixture
 def finish(qtbot):
-    """Wait until a widget's job is over."""
+    """Wait until a widget's job is over, and what it saves."""
 
     def wait(widget, timeout=20_000):
-        qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=timeout)
+        runners = [widget.runner, *([widget.results.writer] if hasattr(widget.results, "writer") else [])]
+        qtbot.waitUntil(lambda: not any(runner.is_running for runner in runners), timeout=timeout)
 
     return wait
 

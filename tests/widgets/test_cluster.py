@@ -3,8 +3,10 @@ import csv
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 
+from napari_visualccc.widgets import _cluster_jobs
 from napari_visualccc.widgets.cluster import ClusterWidget
 
 
@@ -177,7 +179,6 @@ def test_choose_k_and_take_it(clustered, finish):
 
 
 def test_export(clustered, finish, tmp_path):
-    import tifffile
 
     clustered.results.export_table(str(tmp_path / "t.csv"))
     finish(clustered)
@@ -195,6 +196,23 @@ def test_table_and_labels_are_saved_where_the_user_was_asked_about(clustered, fi
         path = typed_without_ending(signal.emit, ending)
         finish(clustered)
         assert path.stat().st_size
+
+
+def test_saving_ends_no_clustering(clustered, finish, qtbot, held_up, tmp_path):
+    go_on = held_up(_cluster_jobs, "run_cluster")
+    clustered.form.set_values({"k": 2})
+    clustered.run()
+    before = clustered.results.shown
+    clustered.results.export_table(str(tmp_path / "t.csv"))
+    clustered.results.export_labels(str(tmp_path / "l.tif"))
+    qtbot.waitUntil(lambda: not clustered.results.writer.is_running, timeout=20_000)
+    assert clustered.runner.is_running
+    assert (tmp_path / "t.csv").exists()
+    assert tifffile.imread(tmp_path / "l.tif").max() == 3
+    go_on.set()
+    finish(clustered)
+    assert clustered.results.shown is not before
+    assert clustered.results.shown.layer.data.max() == 2
 
 
 def test_copy_table(clustered, qapp):

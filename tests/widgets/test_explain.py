@@ -56,6 +56,19 @@ def opened(make_napari_viewer, qtbot, masks, monkeypatch, tmp_path):
     _sessions.clear()
 
 
+def test_who_went_on_to_another_image_stays_there(opened, qtbot, model, held_up):
+    viewer, widget, layer = opened
+    widget.desk.take(model("ground", "crack"))
+    go_on = held_up(_explain_jobs, "run_explain")
+    qtbot.mouseClick(widget.panel.explain.run_bar.button, Qt.MouseButton.LeftButton)
+    other = viewer.add_image(layer.data[::-1], name="other")
+    assert widget.chooser.layer is other
+    go_on.set()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60_000)
+    assert any(one.name.startswith("scan · ") and one is not layer for one in viewer.layers)
+    assert widget.chooser.layer is other
+
+
 def explain(widget, qtbot):
     qtbot.mouseClick(widget.panel.explain.run_bar.button, Qt.MouseButton.LeftButton)
     assert widget.runner.is_running

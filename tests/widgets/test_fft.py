@@ -9,6 +9,7 @@ from qtpy.QtCore import QPointF, Qt
 from napari_visualccc.core.phases import choose_phases
 from napari_visualccc.core.pixel_size import PixelSize
 from napari_visualccc.processing import analyse_spectrum
+from napari_visualccc.widgets import _fft_jobs
 from napari_visualccc.widgets._fft_panel import counted
 from napari_visualccc.widgets._phase_table import PhaseTable
 from napari_visualccc.widgets.fft import FftWidget
@@ -122,6 +123,23 @@ def test_pick_filter_and_record(viewer, open_fft, settled, finish, qtbot):
     assert record["operation"] == "Bragg filter"
     assert record["parameters"]["d of spots (nm)"] == [pytest.approx(result.peaks.spacing[1], abs=1e-5)]
     assert widget.chooser.layer is source
+
+
+def test_who_went_on_to_another_image_stays_there(viewer, open_fft, settled, finish, held_up):
+    add_gold(viewer)
+    widget = open_fft()
+    spots = settled(widget).peaks
+    go_on = held_up(_fft_jobs, "run_bragg")
+    widget.bragg()
+    other = viewer.add_image(np.zeros((64, 64)), name="flat")
+    assert widget.chooser.layer is other
+    assert len(settled(widget).peaks) == 0
+    go_on.set()
+    finish(widget)
+    record = viewer.layers["gold · Bragg filtered"].metadata["visualccc"]["provenance"]
+    assert len(record["parameters"]["d of spots (nm)"]) == len(spots)  # not those of the image shown now
+    assert widget.chooser.layer is other
+    assert len(settled(widget).peaks) == 0
 
 
 def test_map_gives_calibrated_layers_and_a_table(viewer, open_fft, settled, finish, qtbot):

@@ -427,6 +427,18 @@ def test_a_look_at_the_objects_does_not_choose_them(opened, qtbot):
     assert widget.chooser.layer is layer
 
 
+def test_who_went_on_to_other_labels_stays_there(opened, qtbot, held_up):
+    viewer, widget, layer = opened
+    go_on = held_up(jobs, "run_measure")
+    widget.run_bar.button.click()
+    other = viewer.add_labels(squares()[::-1], name="other")
+    assert widget.chooser.layer is other
+    go_on.set()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30_000)
+    assert widget.results.shown.source.layer is layer
+    assert widget.chooser.layer is other
+
+
 def test_many_objects_stay_quick(opened, qtbot):
     viewer, widget, _ = opened
     labels = np.ones((160, 160), np.uint8)

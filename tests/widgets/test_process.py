@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt, QTimer
 from scipy import ndimage
 
 from napari_visualccc.processing import Pipeline
+from napari_visualccc.widgets import _process_jobs
 from napari_visualccc.widgets._layers import kind_of
 from napari_visualccc.widgets.process import ProcessWidget
 
@@ -196,6 +197,36 @@ def test_lengths_are_in_the_unit_of_the_image(viewer, opened, phases, wait):
     control.set_value("1px")
     assert not opened.problem.text()
     wait(opened)
+
+
+def test_who_went_on_to_another_image_stays_there(viewer, opened, phases, wait, held_up):
+    opened.steps.set_pipeline(Pipeline.parse(["median"]))
+    go_on = held_up(_process_jobs, "run_apply")
+    opened.run()
+    other = viewer.add_image(phases[::-1], name="other")
+    assert opened.chooser.layer is other
+    go_on.set()
+    wait(opened)
+    assert "steel · processed" in viewer.layers
+    assert opened.chooser.layer is other
+    assert viewer.layers.selection.active is other
+
+
+def test_saving_ends_no_processing(viewer, opened, phases, wait, qtbot, held_up, tmp_path, type_name):
+    viewer.add_image(np.stack([phases] * 3), name="series")
+    opened.steps.set_pipeline(Pipeline.parse(["align"]))
+    opened.run()
+    wait(opened)
+    go_on = held_up(_process_jobs, "run_apply")
+    opened.run()
+    type_name(tmp_path / "drift.csv")
+    opened.panel.export.click()
+    qtbot.waitUntil((tmp_path / "drift.csv").exists, timeout=20_000)
+    assert opened.runner.is_running
+    before = opened.results.shown
+    go_on.set()
+    wait(opened)
+    assert opened.results.shown is not before
 
 
 def test_drift_table(viewer, open_process, wait, finish, typed_without_ending):

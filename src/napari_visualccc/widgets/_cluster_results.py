@@ -65,6 +65,8 @@ class ClusterResults(QObject):
     ) -> None:
         super().__init__(panel)
         self._viewer, self.panel, self._runner, self._measurer, self._memory = viewer, panel, runner, measurer, memory
+        # Saving ends no clustering that runs, and goes on while the dock is hidden.
+        self.writer = JobRunner(panel, quiet=True, while_hidden=True)
         self.shown: Shown | None = None
         self._updating = False
         panel.table.labels_selected.connect(self._rows_selected)
@@ -264,30 +266,31 @@ class ClusterResults(QObject):
         show_layer(self._viewer, (shown.source.fold(mask), words, kind), like=shown.source.layer)
 
     def _ask_table_path(self) -> None:
-        self._ask_path("Save table", "CSV (*.csv)", ".csv", self.export_table)
+        self._ask_path("Save table", "CSV (*.csv)", ".csv", jobs.run_export_table)
 
     def _ask_labels_path(self) -> None:
-        self._ask_path("Save labels", "TIFF (*.tif *.tiff)", ".tif", self.export_labels)
+        self._ask_path("Save labels", "TIFF (*.tif *.tiff)", ".tif", jobs.run_export_labels)
 
-    def _ask_path(self, title: str, pattern: str, ending: str, save: Callable[[str], None]) -> None:
-        if self.shown is None:
+    def _ask_path(self, title: str, pattern: str, ending: str, job: Callable[..., str]) -> None:
+        shown = self.shown  # while the dialog is open, another result may come
+        if shown is None:
             return
-        proposal = file_stem(self.shown.layer.name) + ending
-        path = ask_path(self.panel, title, proposal, pattern, ending=ending)
+        path = ask_path(self.panel, title, file_stem(shown.layer.name) + ending, pattern, ending=ending)
         if path:
-            save(path)
+            self._save(job, shown, path)
+
+    def _save(self, job: Callable[..., str], shown: Shown, path: str) -> None:
+        self.writer.start(job, shown.result, path, title="Save", in_turn=True, then=self._say_saved)
 
     def export_table(self, path: str) -> None:
         """Write the cluster table as CSV."""
         if self.shown is not None:
-            shown = self.shown
-            self._runner.start(jobs.run_export_table, shown.result, path, title="Save table", then=self._say_saved)
+            self._save(jobs.run_export_table, self.shown, path)
 
     def export_labels(self, path: str) -> None:
         """Write the labels as a calibrated TIFF."""
         if self.shown is not None:
-            shown = self.shown
-            self._runner.start(jobs.run_export_labels, shown.result, path, title="Save labels", then=self._say_saved)
+            self._save(jobs.run_export_labels, self.shown, path)
 
     def _say_saved(self, path: str) -> None:
         from napari.utils.notifications import show_info

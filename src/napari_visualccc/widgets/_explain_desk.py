@@ -118,8 +118,6 @@ class ExplainDesk(QObject):
         if find_layer(self._viewer, entry[1]["name"], "image") is None:
             self._clear_view(source.layer)
         layer = show_layer(self._viewer, entry, like=source.layer, below=below)
-        # The new layer was selected for a moment, and the chooser follows the selection.
-        self._chooser.choose(source.layer)
         self._shown = (source, result, layer)
         self._panel.show_result(layer.name, result)
         self._add_up()

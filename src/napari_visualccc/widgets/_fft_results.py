@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +36,11 @@ class FftResults(QObject):
         What the tables show; None if nothing.
     """
 
-    def __init__(self, viewer: Any, panel: FftPanel, runner: JobRunner, chooser: SourceChooser) -> None:
+    def __init__(self, viewer: Any, panel: FftPanel, chooser: SourceChooser) -> None:
         super().__init__(panel)
-        self._viewer, self.panel, self._runner, self._chooser = viewer, panel, runner, chooser
+        self._viewer, self.panel, self._chooser = viewer, panel, chooser
+        # Saving ends no map that is being made, and goes on while the dock is hidden.
+        self.writer = JobRunner(panel, quiet=True, while_hidden=True)
         self.spectrum: SpectrumResult | None = None
         self.map: LatticeMap | None = None
         self.layers: dict[str, Any] = {}
@@ -61,11 +62,10 @@ class FftResults(QObject):
         self.spectrum = None
         self.panel.hide()
 
-    def show_bragg(self, made: tuple[Source, list[int]], image: Any) -> None:
+    def show_bragg(self, made: tuple[Source, SpectrumResult, list[int]], image: Any) -> None:
         """Show the filtered image over its source, with a record of the spots it is made of."""
-        source, labels = made
-        result = self.spectrum
-        if result is None or source.layer not in self._viewer.layers:
+        source, result, labels = made
+        if source.layer not in self._viewer.layers:
             return
         spots = [round(float(result.peaks.spacing[label - 1]), 5) for label in labels]
         record = result.provenance.as_dict()
@@ -143,34 +143,22 @@ class FftResults(QObject):
             self.dialog = open_provenance(layer, self.panel)
 
     def _export_spectrum(self) -> None:
-        self._ask("spots.csv", self.export_spectrum)
+        self._save("spots.csv", self.spectrum)
 
-    def ask_profile(self) -> None:
-        """Ask where to write the radial profile."""
-        self._ask("profile.csv", self.export_profile)
+    def export_profile(self) -> None:
+        """Ask where to write the radial profile, and do so."""
+        self._save("profile.csv", self.spectrum and self.spectrum.profile)
 
     def _export_map(self) -> None:
-        self._ask("crystals.csv", self.export_map)
+        self._save("crystals.csv", self.map)
 
-    def _ask(self, name: str, save: Callable[[str], None]) -> None:
+    def _save(self, name: str, result: Any) -> None:
+        """Write a table, of what was shown when the user asked for it: meanwhile other spots may be."""
+        if result is None:
+            return
         path = ask_path(self.panel, "Save table", name, "CSV (*.csv)", ending=".csv")
         if path:
-            save(path)
-
-    def export_spectrum(self, path: str) -> None:
-        """Write the spots as CSV."""
-        if self.spectrum is not None:
-            self._runner.start(jobs.run_export, self.spectrum, path, title="Save table", then=_say_saved)
-
-    def export_profile(self, path: str) -> None:
-        """Write the radial profile as CSV."""
-        if self.spectrum is not None:
-            self._runner.start(jobs.run_export, self.spectrum.profile, path, title="Save table", then=_say_saved)
-
-    def export_map(self, path: str) -> None:
-        """Write the crystals as CSV."""
-        if self.map is not None:
-            self._runner.start(jobs.run_export, self.map, path, title="Save table", then=_say_saved)
+            self.writer.start(jobs.run_export, result, path, title="Save table", in_turn=True, then=_say_saved)
 
     def _layer_removed(self, event: Any) -> None:
         self.layers = {title: layer for title, layer in self.layers.items() if layer is not event.value}

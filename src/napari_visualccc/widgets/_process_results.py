@@ -47,9 +47,11 @@ class ProcessResults(QObject):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, panel: ProcessPanel, runner: JobRunner, memory: dict[str, Any]) -> None:
+    def __init__(self, viewer: Any, panel: ProcessPanel, memory: dict[str, Any]) -> None:
         super().__init__(panel)
-        self._viewer, self.panel, self._runner, self._memory = viewer, panel, runner, memory
+        self._viewer, self.panel, self._memory = viewer, panel, memory
+        # Saving ends no processing that runs, and goes on while the dock is hidden.
+        self.writer = JobRunner(panel, quiet=True, while_hidden=True)
         self.shown: Processed | None = None
         self._preview: Any = None
         panel.plane_chosen.connect(self._go_to_plane)
@@ -147,17 +149,13 @@ class ProcessResults(QObject):
         show_plane(self._viewer, layer, (*place, 0, 0))
 
     def _ask_path(self) -> None:
-        if self.shown is None:
+        shown = self.shown  # while the dialog is open, another result may come
+        if shown is None:
             return
-        proposal = file_stem(self.shown.source.name) + " drift.csv"
+        proposal = file_stem(shown.source.name) + " drift.csv"
         path = ask_path(self.panel, "Save drift table", proposal, "CSV (*.csv)", ending=".csv")
         if path:
-            self.export(path)
-
-    def export(self, path: str) -> None:
-        """Write the drift table as CSV."""
-        if self.shown is not None:
-            self._runner.start(jobs.run_export, self.shown.result, path, title="Save", then=self._say_saved)
+            self.writer.start(jobs.run_export, shown.result, path, title="Save", in_turn=True, then=self._say_saved)
 
     def _say_saved(self, path: str) -> None:
         from napari.utils.notifications import show_info

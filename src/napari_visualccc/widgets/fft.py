@@ -41,14 +41,13 @@ class FftWidget(QWidget):
         self._note = ""
         self._stale = False  # the region moved while a frame was computed
         self._ready = False  # what a first run would have to wait for is loaded
-        self._showing = False  # result layers are being added, and the chooser follows each
         self.frames = 0  # spectra shown so far
         self._build()
         self.runner = JobRunner(self)
         self.live = JobRunner(self, quiet=True, look_ms=_LIVE_LOOK_MS)
         self._analyser = JobRunner(self, quiet=True)
         self.region = RegionPicker(self._viewer, self)
-        self.results = FftResults(self._viewer, self.panel, self.runner, self.chooser)
+        self.results = FftResults(self._viewer, self.panel, self.chooser)
         self._restore()
         self._connect()
         self._style()
@@ -86,7 +85,7 @@ class FftWidget(QWidget):
         self.panel.picked.connect(self.view.select)
         self.panel.picked.connect(self.profile.plot.select)
         self.profile_fold.toggled.connect(self._show_profile)
-        self.profile.export_clicked.connect(self.results.ask_profile)
+        self.profile.export_clicked.connect(self.results.export_profile)
         self.panel.bragg_clicked.connect(self.bragg)
         self.panel.calibrate_clicked.connect(self.results.calibrate)
         self.run_bar.run_clicked.connect(self.run)
@@ -206,15 +205,7 @@ class FftWidget(QWidget):
         labels = self.panel.table.selected_labels() or list(range(1, len(result.peaks) + 1))
         frequencies = [(float(y), float(x)) for y, x in result.peaks.frequency[[label - 1 for label in labels]]]
         self.runner.start(jobs.run_bragg, source, frequencies, title="Bragg filter",
-                          then=bound(self._show_bragg, (source, labels)))  # fmt: skip
-
-    def _show_bragg(self, made: tuple[Source, list[int]], image: Any) -> None:
-        self._showing = True
-        try:
-            self.results.show_bragg(made, image)
-            self.chooser.choose(made[0].layer)
-        finally:
-            self._showing = False
+                          then=bound(self.results.show_bragg, (source, result, labels)))  # fmt: skip
 
     def run(self) -> None:
         """Map grains and phases of the chosen image."""
@@ -227,18 +218,11 @@ class FftWidget(QWidget):
                           then=bound(self._show_map, source))  # fmt: skip
 
     def _show_map(self, source: Source, result: LatticeMap) -> None:
-        self._showing = True
-        try:
-            self.results.show_map(source, result)
-            self.chooser.choose(source.layer)
-        finally:
-            self._showing = False
+        self.results.show_map(source, result)
         share = f"{result.crystalline_fraction:.1%} crystalline"
         self._note = f"{counted(len(result.found), 'crystal')}, {share}. Click a row to find one in the image."
 
     def _source_changed(self) -> None:
-        if self._showing:
-            return
         self.results.forget_spectrum()
         self.view.clear()
         self.profile.plot.forget()

@@ -272,13 +272,7 @@ class MeasureWidget(QWidget):
     def _show(self, source: Source, answer: jobs.Answer) -> None:
         self._stale = False
         self._memory["checksum"] = answer.checksum
-        # The new layer is selected for a moment, and the chooser follows the selection.
-        blocked = self.chooser.blockSignals(True)
-        try:
-            self.results.show(source, answer.result, keep=self.keep_box.isChecked())
-            self.chooser.choose(source.layer)
-        finally:
-            self.chooser.blockSignals(blocked)
+        self.results.show(source, answer.result, keep=self.keep_box.isChecked())
         self._source_changed()
         self.agreement.follow()
         self._edits.follow(source.layer)

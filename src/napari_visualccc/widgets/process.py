@@ -51,7 +51,7 @@ class ProcessWidget(QWidget):
         self._build()
         self.runner = JobRunner(self)
         self._behind = JobRunner(self, quiet=True)
-        self.results = ProcessResults(self._viewer, self.panel, self.runner, self._memory)
+        self.results = ProcessResults(self._viewer, self.panel, self._memory)
         self.preview = LivePreview(self, self._viewer, self.chooser, self.results, self._previewed)
         self._restore()
         self._connect()
@@ -253,8 +253,6 @@ class ProcessWidget(QWidget):
 
     def _show(self, source: Source, current: int, shown: jobs.Shown) -> None:
         self.results.show(source, shown, keep=self.keep_box.isChecked())
-        # The new layer was selected for a moment, and the chooser followed the selection.
-        self.chooser.choose(source.layer)
         self.preview.rest()
         if plane_count(source.layer) > 1 and source.plane is None:
             self._behind.start(jobs.run_rest, shown.result, current, then=bound(self._rest_done, shown.result))
