@@ -30,7 +30,7 @@ from napari_visualccc.segment import (
 )
 from napari_visualccc.segment.checkpoints import going_on, move_aside, write_checkpoint
 from napari_visualccc.segment.notes import on_pixel_sizes
-from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
+from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of, turns_of
 
 SHORT = TrainOptions(steps=4, max_minutes=5, reduction="1", patch=64, batch=2)
 
@@ -434,6 +434,36 @@ def test_patches_suit_the_images():
     assert patch_of(replace(auto, max_minutes=20), [plane(4096)], 128) == (512, 4)
     assert patch_of(auto, [plane(100)], 128) == (256, 4)
     assert patch_of(replace(auto, patch=250, batch=3), [plane(100)], 32) == (256, 3)
+
+
+def test_patches_are_zoomed_far_only_where_the_magnification_may_be_any(discs):
+    bare, known = annotated(*discs(0)), annotated(*discs(1), pixel_size=PixelSize(2, 2, "nm"))
+    other = annotated(*discs(2), pixel_size=PixelSize(1, 1, "1/nm"))
+    auto, little, much = TrainOptions(), (0.2, 1.25), (0.4, 2.0)
+    assert turns_of(auto, [known, known], fringes=False) == little
+    assert turns_of(auto, [bare, bare], fringes=False) == much
+    assert turns_of(auto, [known, bare], fringes=False) == much
+    assert turns_of(auto, [known, other], fringes=False) == much  # not brought to one size
+    assert turns_of(auto, [bare], fringes=True) == little
+    assert turns_of(replace(auto, scale=1.0), [bare], fringes=False) == (0.2, 1)
+    assert turns_of(replace(auto, rotation=0.0), [bare], fringes=False) == (0, 2)
+
+
+@pytest.mark.parametrize(("size", "turns"), [(PixelSize(), (0.4, 2.0)), (PixelSize(2, 2, "nm"), (0.2, 1.25))])
+def test_the_network_is_shown_patches_of_that_zoom(discs, monkeypatch, size, turns):
+    from napari_visualccc.models.nn import patches
+
+    seen = []
+    build = patches.PatchSampler.__init__
+
+    def watched(self, planes, classes, patch, batch, augmentation, **keywords):
+        seen.append((augmentation.rotation, augmentation.scale))
+        build(self, planes, classes, patch, batch, augmentation, **keywords)
+
+    monkeypatch.setattr(patches.PatchSampler, "__init__", watched)
+    learnt = dataset_of_masks([annotated(*discs(n), pixel_size=size) for n in range(2)], names=["ground", "disc"])
+    train(learnt, replace(SHORT, steps=1))
+    assert seen == [turns]
 
 
 def test_wrong_options_are_said_in_words(two):

@@ -34,6 +34,7 @@ class SegmentationTask:
         classes: int,
         options: TrainOptions,
         symmetry: str,
+        turns: tuple[float, float],
         patch: tuple[int, int],
         device: str,
         finish: Callable[[nn.Module], nn.Module],
@@ -44,7 +45,7 @@ class SegmentationTask:
         from napari_visualccc.models.nn.patches import Augmentation, PatchSampler
 
         augmentation = Augmentation(
-            symmetry=symmetry, rotation=options.rotation, scale=options.scale, contrast=options.contrast,
+            symmetry=symmetry, rotation=turns[0], scale=turns[1], contrast=options.contrast,
             shade=options.shade, noise=options.noise, blur=options.blur, invert=options.invert,
         )  # fmt: skip
         self._sampler = PatchSampler(learnt, classes, *patch, augmentation, seed=options.seed, device=str(device))

@@ -82,13 +82,16 @@ class TrainOptions(Options):
         0.5, label="Patches on rare phases", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
         help="At first, share of patches centred on a phase that is drawn with equal chances; none towards the end.",
     )  # fmt: skip
-    rotation: float = option(
-        0.2, label="Turned patches", minimum=0.0, maximum=1.0, step=0.1, advanced=True,
-        help="Share of patches turned by any angle and zoomed, beside mirroring and quarter turns.",
+    rotation: Any = option(
+        "auto", label="Turned patches", kind="float", auto=True, minimum=0.0, maximum=1.0, step=0.1, advanced=True,
+        help="Share of patches turned by any angle and zoomed, beside mirroring and quarter turns; 'auto' takes 0.4 "
+        "where they are zoomed by more than 1.5, else 0.2.",
     )  # fmt: skip
-    scale: float = option(
-        1.25, label="Zoom", minimum=1.0, maximum=4.0, step=0.05, advanced=True,
-        help="Largest factor by which turned patches are enlarged or shrunk.",
+    scale: Any = option(
+        "auto", label="Zoom", kind="float", auto=True, minimum=1.0, maximum=4.0, step=0.05, advanced=True,
+        help="Largest factor by which turned patches are enlarged or shrunk; 'auto' takes 2 where images do not tell "
+        "their pixel size, so that phases are known again at other magnifications, and 1.25 where they do, or where "
+        "lattice fringes are seen, which are told by their spacing.",
     )  # fmt: skip
     contrast: float = option(
         0.2, label="Contrast changes", minimum=0.0, maximum=2.0, step=0.05, advanced=True,

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from napari_visualccc.models.nn.patches import LabelledPlane
 
 _BATCH, _PATCH, _WIDE_PATCH = 4, 256, 512
+# Largest zoom of patches: little where magnification is known (or is what tells lattices apart), else much.
+_ZOOM, _ZOOM_UNKNOWN = 1.25, 2.0
+# Share of the patches that are turned and zoomed; if they are zoomed far, each magnification is seen more seldom.
+_TURNED, _TURNED_FAR, _FAR = 0.2, 0.4, 1.5
 # Minutes from which on wide patches pay.
 _MUCH_TIME = 15
 
@@ -57,6 +61,19 @@ def patch_of(options: TrainOptions, planes: Sequence[LabelledPlane], multiple: i
     patch = max(2, round(edge / multiple)) * multiple
     batch = _BATCH if options.batch == AUTO else options.batch
     return int(patch), int(batch)
+
+
+def turns_of(options: TrainOptions, items: Sequence[Annotated], *, fringes: bool) -> tuple[float, float]:
+    """Share of patches that are turned and zoomed, and the largest zoom: what the user said, or what suits the images.
+
+    Images that tell their pixel size are resampled to the model's before it looks at them; of others the magnification
+    may be any. Fringes (`fringes`: whether the network looks at them) are told by their spacing, which a zoom changes.
+    """
+    known = common_pixel_size(items).is_calibrated and all(item.pixel_size.is_calibrated for item in items)
+    suiting = _ZOOM if known or fringes else _ZOOM_UNKNOWN
+    zoom = float(suiting if options.scale == AUTO else options.scale)
+    share = _TURNED_FAR if zoom > _FAR else _TURNED
+    return float(share if options.rotation == AUTO else options.rotation), zoom
 
 
 def planes_of(

@@ -27,7 +27,7 @@ from napari_visualccc.segment.model import SegmentationModel
 from napari_visualccc.segment.notes import on_held_out, on_learnt, on_left_out, on_pixel_sizes
 from napari_visualccc.segment.options import TrainOptions
 from napari_visualccc.segment.origin import begun_with
-from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of
+from napari_visualccc.segment.preparation import common_pixel_size, patch_of, planes_of, turns_of
 from napari_visualccc.segment.quality import metrics_of
 from napari_visualccc.segment.record import about_training, history_of, record_of
 from napari_visualccc.segment.seeding import Hints, ask_quick
@@ -211,8 +211,10 @@ def train(
         patch: tuple[int, int], state: TrainingState | None, keep: Callable[[TrainingState], None]
     ) -> tuple[TrainingState, SegmentationTask]:
         task = SegmentationTask(
-            hints.planes, measured, classes, options, symmetry, patch, device, finish=partial(_expecting, hints=hints)
-        )
+            hints.planes, measured, classes, options, symmetry,
+            turns_of(options, dataset.items, fringes=architecture.lattice), patch, device,
+            finish=partial(_expecting, hints=hints),
+        )  # fmt: skip
         if preview is not None:
             task.preview = lambda network: preview(replace(model, network=network))
         model.network.load_state_dict(first)
