@@ -56,6 +56,9 @@ def test_the_first_step_of_the_encoder_is_shorter_by_its_share():
         def validate(self, network):
             return {"score": 0.0}
 
+        def words(self, scores):
+            return ""
+
     moved = {}
     for share in (0.0, 0.3):
         own = Both()
