@@ -445,6 +445,8 @@ def test_patches_are_zoomed_far_only_where_the_magnification_may_be_any(discs):
     assert turns_of(auto, [known, bare], fringes=False) == much
     assert turns_of(auto, [known, other], fringes=False) == much  # not brought to one size
     assert turns_of(auto, [bare], fringes=True) == little
+    assert turns_of(auto, [bare] * 49, fringes=False) == much
+    assert turns_of(auto, [bare] * 50, fringes=False) == little  # which show other magnifications themselves
     assert turns_of(replace(auto, scale=1.0), [bare], fringes=False) == (0.2, 1)
     assert turns_of(replace(auto, rotation=0.0), [bare], fringes=False) == (0, 2)
 

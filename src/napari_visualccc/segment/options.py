@@ -90,8 +90,8 @@ class TrainOptions(Options):
     scale: Any = option(
         "auto", label="Zoom", kind="float", auto=True, minimum=1.0, maximum=4.0, step=0.05, advanced=True,
         help="Largest factor by which turned patches are enlarged or shrunk; 'auto' takes 2 where images do not tell "
-        "their pixel size, so that phases are known again at other magnifications, and 1.25 where they do, or where "
-        "lattice fringes are seen, which are told by their spacing.",
+        "their pixel size, so that phases are known again at other magnifications, and 1.25 where they do, where they "
+        "are 50 or more, or where lattice fringes are seen, which are told by their spacing.",
     )  # fmt: skip
     contrast: float = option(
         0.2, label="Contrast changes", minimum=0.0, maximum=2.0, step=0.05, advanced=True,

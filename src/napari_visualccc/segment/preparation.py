@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _BATCH, _PATCH, _WIDE_PATCH = 4, 256, 512
 # Largest zoom of patches: little where magnification is known (or is what tells lattices apart), else much.
 _ZOOM, _ZOOM_UNKNOWN = 1.25, 2.0
+# Of so many images as a rule some are magnified more than others, and a zoom only makes learning slower.
+_MANY_IMAGES = 50
 # Share of the patches that are turned and zoomed; if they are zoomed far, each magnification is seen more seldom.
 _TURNED, _TURNED_FAR, _FAR = 0.2, 0.4, 1.5
 # Minutes from which on wide patches pay.
@@ -67,10 +69,11 @@ def turns_of(options: TrainOptions, items: Sequence[Annotated], *, fringes: bool
     """Share of patches that are turned and zoomed, and the largest zoom: what the user said, or what suits the images.
 
     Images that tell their pixel size are resampled to the model's before it looks at them; of others the magnification
-    may be any. Fringes (`fringes`: whether the network looks at them) are told by their spacing, which a zoom changes.
+    may be any, which many images show themselves. Fringes (`fringes`: whether the network looks at them) are told by
+    their spacing, which a zoom changes.
     """
     known = common_pixel_size(items).is_calibrated and all(item.pixel_size.is_calibrated for item in items)
-    suiting = _ZOOM if known or fringes else _ZOOM_UNKNOWN
+    suiting = _ZOOM if known or fringes or len(items) >= _MANY_IMAGES else _ZOOM_UNKNOWN
     zoom = float(suiting if options.scale == AUTO else options.scale)
     share = _TURNED_FAR if zoom > _FAR else _TURNED
     return float(share if options.rotation == AUTO else options.rotation), zoom
